@@ -1,0 +1,102 @@
+import { bgpPeer } from "./bgp-peer.ts";
+import { blockAffinity } from "./block-affinity.ts";
+import type { CustomKind } from "./custom-kind.ts";
+import { customGroup, customVersion } from "./custom-kinds.ts";
+import { ipPool } from "./ip-pool.ts";
+import { ipamBlock } from "./ipam-block.ts";
+import { ipamConfiguration } from "./ipam-configuration.ts";
+import { ipamHandle } from "./ipam-handle.ts";
+
+/** What a client has to know of a kind to name it and to address it. */
+export interface Kind {
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  /** Every further name by which a person may call it, lower case: the API server's short names and calicoctl's. */
+  readonly shortNames: readonly string[];
+  /** Empty for Kubernetes' core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly namespaced: boolean;
+}
+
+/** projectcalico.org/v3 BGPPeer. */
+export const bgpPeerKind = custom(bgpPeer);
+/** projectcalico.org/v3 BlockAffinity. */
+export const blockAffinityKind = custom(blockAffinity);
+/** projectcalico.org/v3 IPAMBlock. */
+export const ipamBlockKind = custom(ipamBlock);
+/** projectcalico.org/v3 IPAMConfiguration. */
+export const ipamConfigurationKind = custom(ipamConfiguration);
+/** projectcalico.org/v3 IPAMHandle. */
+export const ipamHandleKind = custom(ipamHandle);
+/** projectcalico.org/v3 IPPool. */
+export const ipPoolKind = custom(ipPool);
+/** networking.k8s.io/v1 NetworkPolicy. */
+export const networkPolicyKind: Kind = {
+  kind: "NetworkPolicy",
+  plural: "networkpolicies",
+  singular: "networkpolicy",
+  shortNames: ["netpol"],
+  group: "networking.k8s.io",
+  version: "v1",
+  namespaced: true,
+};
+/** v1 Pod. */
+export const podKind = core("Pod", "pods", "po", true);
+/** v1 Namespace. */
+export const namespaceKind = core("Namespace", "namespaces", "ns", false);
+/** v1 Node. */
+export const nodeKind = core("Node", "nodes", "no", false);
+
+/** The kinds that the code and its command line work on: our own, then the Kubernetes kinds that belong beside them. */
+export const kinds: readonly Kind[] = [
+  ...[bgpPeerKind, blockAffinityKind, ipamBlockKind, ipamConfigurationKind, ipamHandleKind, ipPoolKind],
+  ...[networkPolicyKind, podKind, namespaceKind, nodeKind],
+];
+
+/** `v1`, or `group/version`: the apiVersion of the kind's objects. */
+export function apiVersionOf({ group, version }: Pick<Kind, "group" | "version">): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
+/** The kind that a person calls `name`, in any case: kind, plural, singular or short name. */
+export function kindCalled(name: string): Kind | undefined {
+  const wanted = name.toLowerCase();
+  return kinds.find(({ kind, plural, singular, shortNames }) =>
+    [kind.toLowerCase(), plural, singular, ...shortNames].includes(wanted),
+  );
+}
+
+/** The kind of an object by its apiVersion and kind, as they stand in its JSON. */
+export function kindOfObject(apiVersion: string, kind: string): Kind | undefined {
+  return kinds.find((one) => one.kind === kind && apiVersionOf(one) === apiVersion);
+}
+
+/**
+ * The API server's path of one object, or of the list when `name` is absent; without a namespace that is the list over
+ * all of them. A namespace does not count for a cluster-scoped kind. Throws when a namespaced object has no namespace.
+ */
+export function resourcePath(
+  kind: Kind,
+  { namespace, name }: { readonly namespace?: string | undefined; readonly name?: string | undefined } = {},
+): string {
+  if (kind.namespaced && name !== undefined && namespace === undefined) {
+    throw new Error(`Cannot address ${kind.kind} ${name}: it needs a namespace`);
+  }
+  const root = kind.group === "" ? "/api" : "/apis";
+  const inNamespace = kind.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : "";
+  const object = name === undefined ? "" : `/${encodeURIComponent(name)}`;
+  return `${root}/${apiVersionOf(kind)}${inNamespace}/${kind.plural}${object}`;
+}
+
+// --- internal ---
+
+function custom({ kind, plural, singular, shortNames, aliases }: CustomKind): Kind {
+  const names = { kind, plural, singular, shortNames: [...shortNames, ...aliases] };
+  return { ...names, group: customGroup, version: customVersion, namespaced: false };
+}
+
+function core(kind: string, plural: string, shortName: string, namespaced: boolean): Kind {
+  return { kind, plural, singular: kind.toLowerCase(), shortNames: [shortName], group: "", version: "v1", namespaced };
+}

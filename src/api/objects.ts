@@ -1,0 +1,110 @@
+/** The small readonly forms of Kubernetes objects that the rest of the code works on. API JSON goes no further. */
+import type { Cidr } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
+import type { NamespacedName, NodeName } from "./names.ts";
+
+/** Labels or annotations by name. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A Pod (v1). */
+export interface Pod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  /** Undefined until the scheduler has bound the pod. */
+  readonly node: NodeName | undefined;
+  readonly serviceAccount: string;
+  /** The pod's addresses: status.podIPs, else status.podIP. */
+  readonly ips: readonly Ip[];
+  readonly hostNetwork: boolean;
+  /** Failed or Succeeded: it has no endpoint and holds no address any more. */
+  readonly finished: boolean;
+}
+
+/** A transport protocol, as Kubernetes writes it. */
+export type Protocol = "TCP" | "UDP" | "SCTP";
+
+/** A Namespace (v1). */
+export interface Namespace {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+}
+
+/** A Node (v1). */
+export interface Node {
+  readonly name: NodeName;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  /** status.addresses of type InternalIP, in order. */
+  readonly internalIps: readonly Ip[];
+}
+
+/** A Kubernetes NetworkPolicy (networking.k8s.io/v1), with defaults filled in. */
+export interface KubeNetworkPolicy {
+  readonly namespace: string;
+  readonly name: string;
+  readonly podSelector: LabelSelector;
+  readonly types: readonly ("Ingress" | "Egress")[];
+  readonly ingress: readonly KubeRule[];
+  readonly egress: readonly KubeRule[];
+}
+
+/** One rule of a NetworkPolicy: what it lets through has one of the peers and one of the ports. */
+export interface KubeRule {
+  /** Empty: every peer. */
+  readonly peers: readonly KubePeer[];
+  /** Empty: every port of every protocol. */
+  readonly ports: readonly KubePort[];
+}
+
+/** Who may be at the other end: pods by their labels and their namespace's, or a network without its exceptions. */
+export type KubePeer =
+  | { readonly kind: "pods"; readonly namespaceSelector?: LabelSelector; readonly podSelector?: LabelSelector }
+  | { readonly kind: "block"; readonly cidr: Cidr; readonly except: readonly Cidr[] };
+
+/** A port, a range from `port` to `endPort`, or a whole protocol. */
+export interface KubePort {
+  readonly protocol: Protocol;
+  /** Undefined: every port of the protocol. A string is a named container port. */
+  readonly port: number | string | undefined;
+  readonly endPort: number | undefined;
+}
+
+/** metav1.LabelSelector: all requirements must hold; an empty one selects everything. */
+export interface LabelSelector {
+  readonly matchLabels: Labels;
+  readonly matchExpressions: readonly LabelRequirement[];
+}
+
+/** metav1.LabelSelectorRequirement. */
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  readonly values: readonly string[];
+}
+
+/** What this node has wired for one container: the file under /var/lib/margay/cni/attachments, one per container ID and interface. */
+export interface Attachment {
+  readonly containerId: string;
+  /** CNI_IFNAME, the name inside the pod. */
+  readonly interfaceName: string;
+  /** The host's end of the veth pair, `cali…`. */
+  readonly hostInterface: string;
+  readonly netns: string;
+  readonly pod: NamespacedName;
+  /** K8S_POD_UID when the runtime gave one. */
+  readonly podUid: string | undefined;
+  readonly addresses: readonly Ip[];
+  readonly mtu: number;
+}
+
+/** `containerId/interfaceName`. */
+export type AttachmentKey = string & { readonly __brand: "AttachmentKey" };
+
+/** The key of an attachment among all of its node. */
+export function attachmentKey(attachment: Pick<Attachment, "containerId" | "interfaceName">): AttachmentKey {
+  return `${attachment.containerId}/${attachment.interfaceName}` as AttachmentKey;
+}
