@@ -1,0 +1,59 @@
+import type { Task } from "./task.ts";
+
+/**
+ * Gathers what comes in while a round is under way and hands it to the next round as one batch. At most one task of a
+ * handle is under way at a time; the others of that handle wait in the order in which they came.
+ */
+export class TaskQueue {
+  readonly #serve: (tasks: readonly Task[]) => Promise<void>;
+  readonly #busy = new Set<string>();
+  #waiting: Task[] = [];
+  #ready: Task[] = [];
+  #running = false;
+
+  /** `serve` works on one batch; it never rejects. A batch ends with each task passed on to `again` or `done`, maybe later. */
+  constructor(serve: (tasks: readonly Task[]) => Promise<void>) {
+    this.#serve = serve;
+  }
+
+  add(task: Task): void {
+    this.#waiting.push(task);
+    void this.#run();
+  }
+
+  /** A task of a handle that is under way, for another try. */
+  again(task: Task): void {
+    this.#ready.push(task);
+    void this.#run();
+  }
+
+  /** The handle's next task may begin. */
+  done(task: Task): void {
+    this.#busy.delete(task.handle);
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    // All calls of one turn of the event loop share the first batch.
+    await undefined;
+    for (let tasks = this.#take(); tasks.length > 0; tasks = this.#take()) await this.#serve(tasks);
+    this.#running = false;
+  }
+
+  #take(): readonly Task[] {
+    const tasks = this.#ready;
+    this.#ready = [];
+    const later: Task[] = [];
+    for (const task of this.#waiting) {
+      if (this.#busy.has(task.handle)) later.push(task);
+      else {
+        this.#busy.add(task.handle);
+        tasks.push(task);
+      }
+    }
+    this.#waiting = later;
+    return tasks;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Ip } from "../net/ip.ts";
+import type { AssignedAddress, AssignRequest } from "./ipam.ts";
+
+/** One call of the allocator on its way: what is wanted, what has been tried, and whom to answer. */
+export type Task = AssignTask | ReleaseTask;
+
+interface TaskBase {
+  readonly handle: string;
+  /** The handle's record must be read before the next try. */
+  recordUnknown: boolean;
+  /** Tries that lost to another writer. */
+  conflicts: number;
+  /** Tries that ended in an error of the store. */
+  failures: number;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A call of `assign`. */
+export interface AssignTask extends TaskBase {
+  readonly kind: "assign";
+  readonly request: AssignRequest;
+  /** Our own blocks were read anew for this task. */
+  reloaded: boolean;
+  borrow: boolean;
+  /** How often room was found for this task. */
+  growths: number;
+  /** The handle held something before this task wrote; undefined until that was looked at. */
+  heldBefore: boolean | undefined;
+  /** Something may have been stored for this task. */
+  wrote: boolean;
+  readonly resolve: (addresses: readonly AssignedAddress[]) => void;
+}
+
+/** A call of `release`, or the taking back of what a failed `assign` has stored. */
+export interface ReleaseTask extends TaskBase {
+  readonly kind: "release";
+  readonly freed: Set<Ip>;
+  readonly resolve: (freed: readonly Ip[]) => void;
+}
+
+type Answer<T extends Task> = Pick<T, "resolve" | "reject">;
+
+/** A call of `assign` that nothing has been tried for yet. */
+export function assignTask(request: AssignRequest, answer: Answer<AssignTask>): AssignTask {
+  return {
+    kind: "assign",
+    ...{ handle: request.handle, request, recordUnknown: false, conflicts: 0, failures: 0 },
+    ...{ reloaded: false, borrow: false, growths: 0, heldBefore: undefined, wrote: false },
+    ...answer,
+  };
+}
+
+/** `failures` already counted leaves fewer tries. */
+export function releaseTask(handle: string, failures: number, answer: Answer<ReleaseTask>): ReleaseTask {
+  return { kind: "release", handle, recordUnknown: false, conflicts: 0, failures, freed: new Set(), ...answer };
+}

@@ -1,0 +1,44 @@
+import { messageOf } from "../net/message-of.ts";
+
+/** One API server over one pool of kept-alive connections. Paths are absolute, e.g. `/api/v1/nodes`. */
+export interface KubeClient {
+  /** Rejects with a `KubeError` for an answer that is not 2xx, or a `KubeUnreachableError` when there was none. */
+  request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: RequestOptions): Promise<T>;
+  patch<T>(path: string, body: unknown, options: RequestOptions & { readonly type: PatchType }): Promise<T>;
+  /** One response as the lines it streams; ends when the server ends it or `signal` aborts. */
+  stream(path: string, options?: RequestOptions): AsyncIterable<string>;
+  close(): void;
+}
+
+/** What the body of a patch is: a JSON merge patch (RFC 7386), or the fields of a server-side apply. */
+export type PatchType = "merge" | "apply";
+
+/** What a request may bring beside its path. */
+export interface RequestOptions {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  /** For one request; default 30 s. For a stream only until its answer begins. */
+  readonly timeoutMs?: number;
+}
+
+/** metav1.Status of a refused request. */
+export class KubeError extends Error {
+  readonly status: number;
+  /** E.g. `NotFound`, `AlreadyExists`, `Conflict`, `Expired`, `Invalid`. */
+  readonly reason: string;
+  constructor(action: string, status: number, reason: string, message: string) {
+    super(`Cannot ${action}: ${message}`);
+    this.name = "KubeError";
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+/** No answer from the API server: refused, timed out, or cut. */
+export class KubeUnreachableError extends Error {
+  constructor(action: string, server: string, cause: unknown) {
+    super(`Cannot ${action}: no answer from the API server at ${server}: ${messageOf(cause)}`, { cause });
+    this.name = "KubeUnreachableError";
+  }
+}

@@ -1,0 +1,64 @@
+import { parseBgpPeer } from "../api/bgp-peer.ts";
+import { closedIpPool } from "../api/closed-ip-pool.ts";
+import { parseIpPool } from "../api/ip-pool.ts";
+import { parseIpamBlock } from "../api/ipam-block.ts";
+import {
+  bgpPeerKind,
+  ipamBlockKind,
+  ipPoolKind,
+  type Kind,
+  namespaceKind,
+  networkPolicyKind,
+  nodeKind,
+  podKind,
+} from "../api/kinds.ts";
+import { parseNamespace } from "../api/kubernetes/namespace.ts";
+import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
+import { parseNode } from "../api/kubernetes/node.ts";
+import { parsePod } from "../api/kubernetes/pod.ts";
+import { type NodeName, namespacedName } from "../api/names.ts";
+import type { KindName, Kinds } from "../api/snapshot.ts";
+import type { KubeObject } from "./object-revisions.ts";
+
+/** The kinds of a Snapshot that come from the API server; attachments come from the node itself. */
+export type FedKind = Exclude<KindName, "attachment">;
+
+/** Where one kind comes from, and how its objects become values. */
+export interface Feed<K extends FedKind> {
+  readonly resource: Kind;
+  readonly key: (namespace: string, name: string) => Kinds[K]["key"];
+  /** Throws when the object cannot be read. */
+  readonly parse: (json: unknown) => Kinds[K]["value"];
+  /** What stands for an object that cannot be read; undefined: it counts as absent. */
+  readonly unreadable: (object: KubeObject, reason: string) => Kinds[K]["value"] | undefined;
+}
+
+const absent = () => undefined;
+const byName = (_namespace: string, name: string) => name;
+
+/**
+ * What stands for an object that cannot be read is the closed side of its kind, and follows from the object alone, also
+ * when an earlier version of it was readable: a node must not behave as no node that starts now would.
+ *
+ * - A policy stays, as one that denies.
+ * - A pool stays, as one from which nothing is given. Were it absent, the blocks of a pool that is to be hidden would be
+ *   announced, and what pods send to its addresses would be masqueraded.
+ * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
+ *   of this node that is unknown, or whose namespace is, is cut off.
+ * - A node, a peer or a block counts as absent: there is no session with an unknown node or peer, and an unknown block is
+ *   not announced.
+ */
+export const feeds: { readonly [K in FedKind]: Feed<K> } = {
+  pod: { resource: podKind, key: namespacedName, parse: parsePod, unreadable: absent },
+  namespace: { resource: namespaceKind, key: byName, parse: parseNamespace, unreadable: absent },
+  node: { resource: nodeKind, key: (_, name) => name as NodeName, parse: parseNode, unreadable: absent },
+  networkPolicy: {
+    resource: networkPolicyKind,
+    key: namespacedName,
+    parse: parseKubeNetworkPolicy,
+    unreadable: ({ metadata: { namespace = "", name } }, rejected) => ({ rejected, namespace, name }),
+  },
+  ipPool: { resource: ipPoolKind, key: byName, parse: parseIpPool, unreadable: closedIpPool },
+  ipamBlock: { resource: ipamBlockKind, key: byName, parse: parseIpamBlock, unreadable: absent },
+  bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: absent },
+};
