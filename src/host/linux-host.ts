@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Host, RunOptions, RunResult } from "./host.ts";
+import { runProgram } from "./run-program.ts";
+import { codeOf, systemError } from "./system-error.ts";
+
+/** The machine that this process runs on. File operations reject with a `SystemError` that names the path. */
+export class LinuxHost implements Host {
+  /** See `runProgram`. */
+  run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
+    return runProgram(argv, options);
+  }
+
+  async readFile(path: string): Promise<string | undefined> {
+    try {
+      return await readFile(path, "utf8");
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw systemError(`read ${path}`, error);
+    }
+  }
+
+  /** `mode` (0644 when absent) is set as given, whatever the umask. */
+  async replaceFile(path: string, text: string, mode = 0o644): Promise<void> {
+    const folder = dirname(path);
+    const temporary = join(folder, draftName(basename(path)));
+    try {
+      await makeFolder(folder);
+      await writeSynced(temporary, text, mode);
+      await rename(temporary, path);
+      await syncFolder(folder);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw systemError(`replace ${path}`, error);
+    }
+  }
+
+  async removeFile(path: string): Promise<void> {
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      throw systemError(`remove ${path}`, error);
+    }
+  }
+
+  /** Leaves out what `replaceFile` writes beside its target, so a reader never meets a half-written file. */
+  async listFolder(path: string): Promise<readonly string[]> {
+    return (await readFolder(path)).filter((name) => !isDraftName(name));
+  }
+
+  async removeDrafts(folder: string): Promise<void> {
+    for (const name of await readFolder(folder)) {
+      if (isDraftName(name)) await this.removeFile(join(folder, name));
+    }
+  }
+}
+
+// --- internal ---
+
+/** Random, since a count or a process ID comes again, and with it the name of a draft that a killed process left. */
+function draftName(name: string): string {
+  return `.${name}.${randomBytes(8).toString("hex")}.replacing`;
+}
+
+function isDraftName(name: string): boolean {
+  return name.startsWith(".") && name.endsWith(".replacing");
+}
+
+async function readFolder(path: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw systemError(`list ${path}`, error);
+  }
+}
+
+/** Makes the folder and syncs every parent that got a new entry. */
+async function makeFolder(folder: string): Promise<void> {
+  const firstMade = await mkdir(folder, { recursive: true });
+  if (firstMade === undefined) return;
+  const top = dirname(firstMade);
+  for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
+    await syncFolder(parent);
+    if (parent === top) return;
+  }
+}
+
+async function writeSynced(path: string, text: string, mode: number): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.chmod(mode);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,181 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { IpVersion } from "../../net/ip.ts";
+import { withNetnsFd } from "../netns.ts";
+import { decodeAddress, encodeAddress, encodeAddressQuery } from "./address-codec.ts";
+import { messageFlag, messageType } from "./constants.ts";
+import { decodeLink, encodeLinkChange, encodeLinkName, encodeLinkQuery, encodeNewVeth } from "./link-codec.ts";
+import type { Refusal } from "./message.ts";
+import {
+  type Address,
+  type AddressRequest,
+  type KernelRoute,
+  type Link,
+  type LinkChange,
+  type Netlink,
+  NetlinkError,
+  type VethRequest,
+} from "./netlink.ts";
+import { decodeRoute, encodeRoute, encodeRouteQuery, encodeRouteRemoval } from "./route-codec.ts";
+import { type Answer, REQUESTS_PER_WRITE, type Request, RouteSocket } from "./socket.ts";
+
+/**
+ * Opens the routing netlink of the namespace at `netnsPath` (`/run/netns/x`), or of this process's own.
+ * Throws a `SystemError` when it can't be entered. The socket stays in it for good, also when the path goes away.
+ * The caller closes it. The kernel's refusals reject with a `NetlinkError`.
+ *
+ * Each request is answered before the call returns (see `RouteSocket`); only a call with more routes than fit one write lets the
+ * event loop turn in between, and then other calls' requests may come between its own.
+ */
+export function openNetlink(netnsPath?: string): Netlink {
+  return new RouteNetlink(new RouteSocket(netnsPath));
+}
+
+// --- internal ---
+
+class RouteNetlink implements Netlink {
+  readonly #socket: RouteSocket;
+
+  constructor(socket: RouteSocket) {
+    this.#socket = socket;
+  }
+
+  async links(): Promise<readonly Link[]> {
+    return this.#dump("list links", { type: messageType.getLink, body: encodeLinkQuery() }, decodeLink);
+  }
+
+  async link(name: string): Promise<Link | undefined> {
+    return this.#link(name);
+  }
+
+  async createVeth(veth: VethRequest): Promise<void> {
+    const { name, peerName, peerNetns } = veth;
+    const make = (peerNetnsFd?: number) =>
+      this.#change(`make veth ${name} with peer ${peerName}${peerNetns === undefined ? "" : ` in ${peerNetns}`}`, {
+        type: messageType.newLink,
+        flags: messageFlag.create | messageFlag.exclusive,
+        body: encodeNewVeth(veth, peerNetnsFd),
+      });
+    if (peerNetns === undefined) make();
+    else withNetnsFd(peerNetns, make);
+  }
+
+  async deleteLink(name: string): Promise<void> {
+    const request = { type: messageType.deleteLink, body: encodeLinkName(name) };
+    this.#change(`delete link ${name}`, request, "ENODEV");
+  }
+
+  async setLink(name: string, change: LinkChange): Promise<void> {
+    const link = this.#link(name);
+    if (link === undefined) throw new NetlinkError(`change link ${name}`, "ENODEV", "there is none of that name");
+    this.#change(`change link ${name} (${JSON.stringify(change)})`, {
+      type: messageType.setLink,
+      body: encodeLinkChange(link.index, change),
+    });
+  }
+
+  async addresses(linkIndex = 0): Promise<readonly Address[]> {
+    const body = encodeAddressQuery(linkIndex);
+    return this.#dump("list addresses", { type: messageType.getAddress, body }, decodeAddress);
+  }
+
+  async addAddress(linkIndex: number, address: AddressRequest): Promise<void> {
+    const request = {
+      type: messageType.newAddress,
+      flags: messageFlag.create | messageFlag.exclusive,
+      body: encodeAddress(linkIndex, address),
+    };
+    this.#change(`add address ${address.ip}/${address.prefixLength} to link ${linkIndex}`, request, "EEXIST");
+  }
+
+  async routes(version: IpVersion): Promise<readonly KernelRoute[]> {
+    const request = { type: messageType.getRoute, body: encodeRouteQuery(version) };
+    const found = this.#socket.dump(request, decodeRoute);
+    if (!("code" in found)) return found;
+    // A namespace that never held an IPv4 route has no main table yet.
+    if (found.code === "ENOENT") return [];
+    throw refused(`list IPv${version} routes`, found);
+  }
+
+  async replaceRoutes(routes: readonly KernelRoute[]): Promise<void> {
+    const flags = messageFlag.create | messageFlag.replace;
+    await this.#changeRoutes("replace", routes, (route) => ({
+      type: messageType.newRoute,
+      flags,
+      body: encodeRoute(route),
+    }));
+  }
+
+  async deleteRoutes(routes: readonly KernelRoute[]): Promise<void> {
+    await this.#changeRoutes("delete", routes, (route) => ({
+      type: messageType.deleteRoute,
+      body: encodeRouteRemoval(route),
+    }));
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #link(name: string): Link | undefined {
+    const request = { type: messageType.getLink, body: encodeLinkQuery(name) };
+    const [answer] = this.#socket.transact([request]);
+    const [message] = answer?.messages ?? [];
+    if (message !== undefined) return decodeLink(message.payload);
+    if (answer?.refusal === undefined || answer.refusal.code === "ENODEV") return undefined;
+    throw refused(`look up link ${name}`, answer.refusal);
+  }
+
+  /** Sends one request. A refusal with the code `harmless` is no error. */
+  #change(action: string, request: Request, harmless?: string): void {
+    const [answer] = this.#socket.transact([request]);
+    if (answer?.refusal !== undefined && answer.refusal.code !== harmless) throw refused(action, answer.refusal);
+  }
+
+  /** All routes are tried; the error names the first that was refused and how many were. */
+  async #changeRoutes(
+    verb: "replace" | "delete",
+    routes: readonly KernelRoute[],
+    requestOf: (route: KernelRoute) => Request,
+  ): Promise<void> {
+    const failures: Failure[] = [];
+    for (let start = 0; start < routes.length; start += REQUESTS_PER_WRITE) {
+      if (start > 0) await nextTurn();
+      const batch = routes.slice(start, start + REQUESTS_PER_WRITE);
+      failures.push(...failuresOf(batch, this.#socket.transact(batch.map(requestOf))));
+    }
+    // Deleting what is not there is no error.
+    const [first, ...others] = failures.filter(({ refusal }) => verb !== "delete" || refusal.code !== "ESRCH");
+    if (first === undefined) return;
+    const more = others.length === 0 ? "" : ` (and ${others.length} more of ${routes.length} routes)`;
+    throw refused(`${verb} route ${describe(first.route)}${more}`, first.refusal);
+  }
+
+  #dump<T>(action: string, request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] {
+    const found = this.#socket.dump(request, decode);
+    if ("code" in found) throw refused(action, found);
+    return found;
+  }
+}
+
+interface Failure {
+  readonly route: KernelRoute;
+  readonly refusal: Refusal;
+}
+
+function failuresOf(routes: readonly KernelRoute[], answers: readonly Answer[]): readonly Failure[] {
+  return routes.flatMap((route, index) => {
+    const refusal = answers[index]?.refusal;
+    return refusal === undefined ? [] : [{ route, refusal }];
+  });
+}
+
+function describe({ type, destination, gateway, linkIndex }: KernelRoute): string {
+  const kind = type === undefined || type === "unicast" ? "" : `${type} `;
+  const via = gateway === undefined ? "" : ` via ${gateway}`;
+  const link = linkIndex === undefined ? "" : ` on link ${linkIndex}`;
+  return `${kind}${destination}${via}${link}`;
+}
+
+function refused(action: string, { code, detail }: Refusal): NetlinkError {
+  return new NetlinkError(action, code, detail);
+}

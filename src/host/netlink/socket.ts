@@ -1,0 +1,185 @@
+import { closeSync, readSync, writeSync } from "node:fs";
+import { bindSocket, openSocket, setSocketOption } from "../libc.ts";
+import { inNetns } from "../netns.ts";
+import { codeOf, SystemError, systemError } from "../system-error.ts";
+import { messageFlag, messageType } from "./constants.ts";
+import { decodeMessages, encodeMessage, type Message, type Refusal, refusalOf } from "./message.ts";
+
+/** One request: a message type, NLM_F_* flags beyond "request" and "acknowledge", and the body. */
+export interface Request {
+  readonly type: number;
+  readonly flags?: number;
+  readonly body: Buffer;
+}
+
+/** The kernel's answer to one request: what it sent back and, when it refused, why. */
+export interface Answer {
+  readonly messages: readonly Message[];
+  readonly refusal: Refusal | undefined;
+}
+
+/** The most requests in one write: the acknowledgements of about a thousand overrun a default receive buffer (measured). */
+export const REQUESTS_PER_WRITE = 128;
+
+/**
+ * Requests and answers on one socket. Each call writes, reads its answers and returns: the kernel works on an rtnetlink
+ * request inside the write and has answered when it returns (a route takes some 10 µs), so waiting for the event loop
+ * would cost more than it saves. A missing answer is an ETIMEDOUT after 5 s. Answers are matched by sequence number.
+ */
+export class RouteSocket {
+  readonly #fd: number;
+  readonly #buffer = Buffer.alloc(READ_BYTES);
+  #sequence = 0;
+  #open = true;
+
+  /**
+   * Opens a NETLINK_ROUTE socket in the namespace at `netns`, or this process's own; it stays there for good.
+   * Throws a `SystemError`.
+   */
+  constructor(netns: string | undefined) {
+    this.#fd = netns === undefined ? openRaw() : inNetns(netns, openRaw);
+    try {
+      prepareSocket(this.#fd);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
+  }
+
+  /** Sends at most `REQUESTS_PER_WRITE` requests in one write. All are tried, in order, also after a refusal. */
+  transact(requests: readonly Request[]): readonly Answer[] {
+    if (requests.length === 0) return [];
+    const first = this.#send(requests, messageFlag.ack);
+    const messages: Message[][] = requests.map(() => []);
+    const refusals: (Refusal | undefined)[] = [];
+    let waiting = requests.length;
+    while (waiting > 0) {
+      for (const message of this.#receive()) {
+        const index = (message.sequence - first) >>> 0;
+        const mine = messages[index];
+        if (mine === undefined) continue;
+        if (message.type === messageType.error) {
+          refusals[index] = refusalOf(message);
+          waiting--;
+        } else {
+          mine.push({ ...message, payload: Buffer.from(message.payload) });
+        }
+      }
+    }
+    return messages.map((mine, index) => ({ messages: mine, refusal: refusals[index] }));
+  }
+
+  /**
+   * Reads a whole table. `decode` makes a value of each payload, which is a view that the next read overwrites, or undefined
+   * to leave it out. A table that changed meanwhile is read again (NLM_F_DUMP_INTR), a few times at most.
+   */
+  dump<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const result = this.#dumpOnce(request, decode);
+      if (result !== "interrupted") return result;
+    }
+    return { code: "EINTR", detail: `the table kept changing during ${DUMP_ATTEMPTS} reads` };
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
+  }
+
+  #dumpOnce<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal | "interrupted" {
+    const sequence = this.#send([request], messageFlag.dump);
+    const values: T[] = [];
+    let interrupted = false;
+    while (true) {
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue;
+        if ((message.flags & messageFlag.dumpInterrupted) !== 0) interrupted = true;
+        if (message.type === messageType.done || message.type === messageType.error) {
+          return refusalOf(message) ?? (interrupted ? "interrupted" : values);
+        }
+        const value = decode(message.payload);
+        if (value !== undefined) values.push(value);
+      }
+    }
+  }
+
+  /** Sends the requests in one write and answers the sequence number of the first. */
+  #send(requests: readonly Request[], flags: number): number {
+    if (!this.#open) throw new SystemError("send a netlink request", "EBADF", { detail: "the socket is closed" });
+    const first = this.#sequence;
+    this.#sequence = (first + requests.length) >>> 0;
+    const messages = requests.map((request, index) =>
+      encodeMessage({
+        type: request.type,
+        flags: messageFlag.request | flags | (request.flags ?? 0),
+        sequence: (first + index) >>> 0,
+        payload: request.body,
+      }),
+    );
+    try {
+      writeSync(this.#fd, Buffer.concat(messages));
+    } catch (error) {
+      throw systemError("send a netlink request", error);
+    }
+    return first;
+  }
+
+  #receive(): readonly Message[] {
+    try {
+      return decodeMessages(this.#buffer.subarray(0, readSync(this.#fd, this.#buffer)));
+    } catch (cause) {
+      const action = "read the kernel's netlink answer";
+      if (codeOf(cause) === "EAGAIN") {
+        throw new SystemError(action, "ETIMEDOUT", { detail: `none came in ${ANSWER_TIMEOUT_MS} ms`, cause });
+      }
+      throw systemError(action, cause);
+    }
+  }
+}
+
+// --- internal ---
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const NETLINK_ROUTE = 0;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+const ANSWER_TIMEOUT_MS = 5000;
+const DUMP_ATTEMPTS = 10;
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
+const READ_BYTES = 65_536;
+
+function openRaw(): number {
+  return openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+}
+
+function prepareSocket(fd: number): void {
+  setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(ANSWER_TIMEOUT_MS));
+  setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
+  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    setSocketOption(fd, SOL_NETLINK, option, 1);
+  }
+  bindSocket(fd, kernelChosenAddress());
+}
+
+/** `struct timeval` of a 64-bit machine. */
+function timeval(ms: number): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 0);
+  bytes.writeBigInt64LE(BigInt((ms % 1000) * 1000), 8);
+  return bytes;
+}
+
+/** `struct sockaddr_nl` without multicast groups; port 0 lets the kernel choose. */
+function kernelChosenAddress(): Uint8Array {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt16LE(AF_NETLINK, 0);
+  return bytes;
+}
