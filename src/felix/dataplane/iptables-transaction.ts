@@ -1,0 +1,83 @@
+import type { PrintedRule, PrintedTable } from "../render/iptables.ts";
+import type { SavedRule, SavedTable } from "./iptables-save.ts";
+
+/** A table in which nothing has been written yet. */
+export const emptySavedTable: SavedTable = { chains: new Map(), foreign: new Map() };
+
+type PrintedHook = PrintedTable["hooks"] extends ReadonlyMap<string, infer H> ? H : never;
+
+/**
+ * The iptables-restore(8) input that turns `actual` into `desired`, and the table as it then is; undefined when there is
+ * nothing to do. Changed chains are flushed and filled, hooks of ours are set right, chains we no longer want are deleted.
+ */
+export function tableTransaction(
+  desired: PrintedTable,
+  actual: SavedTable,
+): { readonly text: string; readonly after: SavedTable } | undefined {
+  const changed = [...desired.chains].filter(([name, rules]) => !sameHashes(rules, actual.chains.get(name)));
+  const removed = [...actual.chains.keys()].filter((name) => !desired.chains.has(name));
+  const hookNames = new Set([...desired.hooks.keys(), ...chainsWithOurRules(actual)]);
+  const hooks = [...hookNames].map((name) => ({
+    name,
+    ...hookLines(name, desired.hooks.get(name), actual.foreign.get(name)),
+  }));
+  const hookChanges = hooks.flatMap(({ lines }) => lines);
+  if (changed.length === 0 && removed.length === 0 && hookChanges.length === 0) return undefined;
+  const lines = [
+    `*${desired.name}`,
+    // Under --noflush, naming a chain of ours makes it when it is missing and empties it when it is there.
+    ...[...changed.map(([name]) => name), ...removed].map((name) => `:${name} - -`),
+    ...changed.flatMap(([name, rules]) => rules.map(({ spec }) => `-A ${name} ${spec}`)),
+    ...hookChanges,
+    ...removed.map((name) => `-X ${name}`),
+    "COMMIT",
+  ];
+  const foreign = new Map(actual.foreign);
+  for (const { name, after } of hooks) foreign.set(name, after);
+  return { text: `${lines.join("\n")}\n`, after: { chains: hashesOf(desired), foreign } };
+}
+
+// --- internal ---
+
+function sameHashes(rules: readonly PrintedRule[], hashes: readonly (string | undefined)[] | undefined): boolean {
+  return (
+    hashes !== undefined && rules.length === hashes.length && rules.every(({ hash }, index) => hash === hashes[index])
+  );
+}
+
+function hashesOf(table: PrintedTable): Map<string, readonly string[]> {
+  return new Map([...table.chains].map(([name, rules]) => [name, rules.map(({ hash }) => hash)]));
+}
+
+function chainsWithOurRules(actual: SavedTable): string[] {
+  return [...actual.foreign].filter(([, rules]) => rules.some(({ hash }) => hash !== undefined)).map(([name]) => name);
+}
+
+/** Ours must be the first and the last rules of the chain, in order, and nowhere else; otherwise all of ours are placed anew. */
+function hookLines(
+  chain: string,
+  desired: PrintedHook | undefined,
+  actual: readonly SavedRule[] = [],
+): { readonly lines: readonly string[]; readonly after: readonly SavedRule[] } {
+  const inserted = desired?.inserted ?? [];
+  const appended = desired?.appended ?? [];
+  const others = actual.filter(({ hash }) => hash === undefined);
+  const after: readonly SavedRule[] = [...inserted, ...others, ...appended];
+  if (after.length === actual.length && after.every(({ hash, spec }, index) => same(actual[index], hash, spec))) {
+    return { lines: [], after: actual };
+  }
+  const ours = actual.filter(({ hash }) => hash !== undefined);
+  return {
+    lines: [
+      ...ours.map(({ spec }) => `-D ${chain} ${spec}`),
+      ...inserted.map(({ spec }, index) => `-I ${chain} ${index + 1} ${spec}`),
+      ...appended.map(({ spec }) => `-A ${chain} ${spec}`),
+    ],
+    after,
+  };
+}
+
+/** Ours are compared by hash (the kernel prints a rule in its own words), others' by their text. */
+function same(rule: SavedRule | undefined, hash: string | undefined, spec: string): boolean {
+  return rule !== undefined && rule.hash === hash && (hash !== undefined || rule.spec === spec);
+}

@@ -1,0 +1,78 @@
+/** What the kernel should hold, in the kernel's terms but as plain values: the output of rendering, the input of the drivers. */
+import type { Cidr } from "../../net/cidr.ts";
+import type { IpVersion } from "../../net/ip.ts";
+
+/** All that the kernel should hold for this node, of both families. */
+export interface DesiredState {
+  /** By kernel name, e.g. `cali40s:…`. */
+  readonly sets: ReadonlyMap<string, IpSet>;
+  readonly tables: ReadonlyMap<TableKey, Table>;
+  /** By destination. */
+  readonly routes: ReadonlyMap<Cidr, Route>;
+}
+
+/** The tables of iptables that we write to. */
+export type TableName = "raw" | "nat" | "filter";
+/** E.g. `4/filter`. */
+export type TableKey = `${IpVersion}/${TableName}`;
+
+/** Our part of one table. */
+export interface Table {
+  readonly version: IpVersion;
+  readonly name: TableName;
+  /** Our own chains (all named `cali-…`), by name. */
+  readonly chains: ReadonlyMap<string, readonly Rule[]>;
+  /** Our rules in chains that are not ours, by chain name (`FORWARD`, `POSTROUTING` …). */
+  readonly hooks: ReadonlyMap<string, Hook>;
+}
+
+/** `inserted` stand first in the chain and `appended` last; what is between belongs to others and is not touched. */
+export interface Hook {
+  readonly inserted: readonly Rule[];
+  readonly appended: readonly Rule[];
+}
+
+/** All matches must hold for the action to be taken. */
+export interface Rule {
+  readonly matches: readonly Match[];
+  readonly action: Action;
+  /** Printed with the rule: which policy and rule it comes from. */
+  readonly comment?: string;
+}
+
+/** Which end of a packet a match is about. */
+export type Side = "source" | "destination";
+
+/** One condition on a packet; what iptables(8) and iptables-extensions(8) can say. */
+export type Match =
+  | { readonly kind: "protocol"; readonly protocol: number }
+  | { readonly kind: "net"; readonly side: Side; readonly net: Cidr; readonly negated: boolean }
+  | { readonly kind: "set"; readonly side: Side; readonly set: string; readonly negated: boolean }
+  | { readonly kind: "ports"; readonly side: Side; readonly ports: readonly { first: number; last: number }[] }
+  | { readonly kind: "in-interface"; readonly name: string; readonly negated: boolean }
+  | { readonly kind: "out-interface"; readonly name: string; readonly negated: boolean }
+  | { readonly kind: "connection"; readonly states: readonly ("NEW" | "ESTABLISHED" | "RELATED" | "INVALID")[] }
+  | { readonly kind: "mark"; readonly value: number; readonly mask: number; readonly negated: boolean }
+  | { readonly kind: "reverse-path-failed" }
+  | { readonly kind: "icmpv6-type"; readonly type: number };
+
+/** What becomes of a packet that matches. */
+export type Action =
+  | { readonly kind: "accept" | "drop" | "return" | "masquerade" }
+  | { readonly kind: "jump" | "goto"; readonly chain: string }
+  | { readonly kind: "set-mark"; readonly value: number; readonly mask: number };
+
+/** One set of ipset(8): networks, and addresses as networks of one. */
+export interface IpSet {
+  readonly name: string;
+  readonly type: "hash:net";
+  readonly version: IpVersion;
+  readonly maxElements: number;
+  readonly members: ReadonlySet<string>;
+}
+
+/** A route to one local endpoint: `destination dev hostInterface scope link`. */
+export interface Route {
+  readonly destination: Cidr;
+  readonly hostInterface: string;
+}

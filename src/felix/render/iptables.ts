@@ -1,0 +1,154 @@
+/** Prints tables as lines for iptables-restore and ip6tables-restore. Which rule is which is known by its hash alone. */
+import type { IpVersion } from "../../net/ip.ts";
+import { shortHash } from "../../net/sha256.ts";
+import type { Action, Match, Rule, Side, Table, TableName } from "./desired-state.ts";
+
+/** Our part of one table, as text. */
+export interface PrintedTable {
+  readonly version: IpVersion;
+  readonly name: TableName;
+  /** Our own chains, by name. */
+  readonly chains: ReadonlyMap<string, readonly PrintedRule[]>;
+  /** Our rules in chains that are not ours. */
+  readonly hooks: ReadonlyMap<string, PrintedHook>;
+}
+
+interface PrintedHook {
+  readonly inserted: readonly PrintedRule[];
+  readonly appended: readonly PrintedRule[];
+}
+
+/**
+ * One rule as text. `hash` (16 characters, in the kernel as the comment `cali:<hash>`) covers the rule, the chain's name and
+ * every rule before it in that chain, so equal hashes at the same place mean equal chains up to there.
+ */
+export interface PrintedRule {
+  readonly hash: string;
+  /** Everything after `-A CHAIN `, with the hash comment in it. */
+  readonly spec: string;
+}
+
+/** What a comment of ours begins with in the kernel. */
+const hashCommentPrefix = "cali:";
+
+/**
+ * The table as text. An unchanged chain (the same array as before) is the same array again.
+ * Throws when a chain, set or interface name holds a character that could end its word in restore input.
+ */
+export function printTable(table: Table): PrintedTable {
+  const chains = new Map<string, readonly PrintedRule[]>();
+  for (const [name, rules] of table.chains) chains.set(name, printChain(name, rules));
+  const hooks = new Map<string, PrintedHook>();
+  for (const [name, hook] of table.hooks) {
+    hooks.set(name, {
+      inserted: printChain(`${name} inserted`, hook.inserted),
+      appended: printChain(`${name} appended`, hook.appended),
+    });
+  }
+  return { version: table.version, name: table.name, chains, hooks };
+}
+
+/** One rule as words of a command line, in the order of iptables-restore, without a hash. */
+export function printRule(rule: Rule): string {
+  const comment = rule.comment === undefined ? [] : [`-m comment --comment ${quoteComment(rule.comment)}`];
+  return [...comment, ...rule.matches.map(printMatch), printAction(rule.action)].join(" ");
+}
+
+// --- internal ---
+
+const printedChains = new WeakMap<readonly Rule[], { readonly seed: string; readonly rules: readonly PrintedRule[] }>();
+
+/** `seed` makes the hashes differ between chains that hold the same rules. */
+function printChain(seed: string, rules: readonly Rule[]): readonly PrintedRule[] {
+  const known = printedChains.get(rules);
+  if (known?.seed === seed) return known.rules;
+  let previous = seed;
+  const printed = rules.map((rule) => {
+    const text = printRule(rule);
+    const hash = shortHash(`${previous}\n${text}`, 16);
+    previous = hash;
+    return { hash, spec: `-m comment --comment "${hashCommentPrefix}${hash}" ${text}` };
+  });
+  printedChains.set(rules, { seed, rules: printed });
+  return printed;
+}
+
+function printMatch(match: Match): string {
+  switch (match.kind) {
+    case "protocol":
+      return `-p ${protocolNames.get(match.protocol) ?? match.protocol}`;
+    case "net":
+      return `${not(match)}${match.side === "source" ? "-s" : "-d"} ${word(match.net)}`;
+    case "set":
+      return `-m set ${not(match)}--match-set ${word(match.set)} ${match.side === "source" ? "src" : "dst"}`;
+    case "ports":
+      return `-m multiport ${portsOption(match.side)} ${match.ports.map(printRange).join(",")}`;
+    case "in-interface":
+      return `${not(match)}-i ${word(match.name)}`;
+    case "out-interface":
+      return `${not(match)}-o ${word(match.name)}`;
+    case "connection":
+      return `-m conntrack --ctstate ${match.states.join(",")}`;
+    case "mark":
+      return `-m mark ${not(match)}--mark ${hex(match.value)}/${hex(match.mask)}`;
+    case "reverse-path-failed":
+      return "-m rpfilter --validmark --invert";
+    case "icmpv6-type":
+      return `-p ipv6-icmp -m icmp6 --icmpv6-type ${match.type}`;
+  }
+}
+
+function printAction(action: Action): string {
+  switch (action.kind) {
+    case "accept":
+      return "-j ACCEPT";
+    case "drop":
+      return "-j DROP";
+    case "return":
+      return "-j RETURN";
+    case "masquerade":
+      return "-j MASQUERADE --random-fully";
+    case "jump":
+      return `-j ${word(action.chain)}`;
+    case "goto":
+      return `-g ${word(action.chain)}`;
+    case "set-mark":
+      return `-j MARK --set-mark ${hex(action.value)}/${hex(action.mask)}`;
+  }
+}
+
+const protocolNames: ReadonlyMap<number, string> = new Map([
+  [1, "icmp"],
+  [6, "tcp"],
+  [17, "udp"],
+  [58, "ipv6-icmp"],
+  [132, "sctp"],
+  [136, "udplite"],
+]);
+
+function not(match: { readonly negated: boolean }): string {
+  return match.negated ? "! " : "";
+}
+
+function portsOption(side: Side): string {
+  return side === "source" ? "--source-ports" : "--destination-ports";
+}
+
+function printRange(range: { readonly first: number; readonly last: number }): string {
+  return range.first === range.last ? String(range.first) : `${range.first}:${range.last}`;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
+/** Names reach the kernel as they are or not at all: a changed name would point elsewhere. */
+function word(name: string): string {
+  if (/^[A-Za-z0-9_./:+-]{1,64}$/.test(name) && !name.startsWith("-")) return name;
+  throw new Error(`Cannot print ${JSON.stringify(name)} in a rule: a name may hold letters, digits and _./:+- only`);
+}
+
+/** A comment is for people: what could end its quotes or its line becomes `_`, and it is cut to what fits beside a hash. */
+function quoteComment(text: string): string {
+  return `"${text.replaceAll(/[^A-Za-z0-9 _./:=,()-]/g, "_").slice(0, 200)}"`;
+}
