@@ -1,0 +1,208 @@
+import type { NodeName } from "../api/names.ts";
+import { type AttachmentKey, attachmentKey } from "../api/objects.ts";
+import type { Change } from "../api/snapshot.ts";
+import { BirdDaemon } from "../bgp/bird/bird-daemon.ts";
+import { AttachmentFiles } from "../cni/attachments.ts";
+import type { CniDependencies } from "../cni/dependencies.ts";
+import { CniServer } from "../cni/server.ts";
+import { NodeCalculator } from "../felix/calc/node-calculator.ts";
+import { forgetConnections } from "../felix/dataplane/connections.ts";
+import { Dataplane } from "../felix/dataplane/dataplane.ts";
+import { IpsetDriver } from "../felix/dataplane/ipset-driver.ts";
+import { IptablesDriver } from "../felix/dataplane/iptables-driver.ts";
+import { NetlinkRouteDriver } from "../felix/dataplane/route-driver.ts";
+import { defaultRenderOptions, renderOptionsFor } from "../felix/render/options.ts";
+import { systemClock } from "../host/clock.ts";
+import type { Host } from "../host/host.ts";
+import { LinuxHost } from "../host/linux-host.ts";
+import { openNetlink } from "../host/netlink/route-netlink.ts";
+import { readSysctl, writeSysctl } from "../host/sysctl.ts";
+import { Allocator } from "../ipam/allocator.ts";
+import { ChangeFeed } from "../kube/change-feed.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { KubeIpamStore } from "../kube/ipam-store.ts";
+import { connect } from "../kube/kubeconfig.ts";
+import { readPod } from "../kube/read-pod.ts";
+import { Bgp } from "./bgp.ts";
+import { Felix } from "./felix.ts";
+import { enableForwarding } from "./forwarding.ts";
+import type { Logger } from "./logger.ts";
+import { type AgentPaths, attachmentsFolder, cniPaths } from "./paths.ts";
+import { SnapshotStore } from "./snapshot-store.ts";
+
+export interface AgentOptions {
+  readonly nodeName: NodeName;
+  /** Default: as `connect` finds one. */
+  readonly kubeconfig: string | undefined;
+  readonly paths: AgentPaths;
+  readonly logger: Logger;
+}
+
+/**
+ * One node's agent. All parts see the same changes, in the same order:
+ *
+ *     API server ─▶ ChangeFeed ──┬─▶ SnapshotStore ─▶ Bgp ─▶ BIRD
+ *     attachment files, CNI ─────┴─▶ Felix ─▶ iptables, ipset, routes
+ *     runtime ─▶ shim ─▶ CniServer ─▶ Allocator ─▶ API server
+ *
+ * It serves the CNI at once, so that a DEL never waits for the API server, and writes to the kernel only when everything
+ * has been listed once.
+ */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #host: Host = new LinuxHost();
+  readonly #store = new SnapshotStore();
+  readonly #client: KubeClient;
+  readonly #felix: Felix;
+  readonly #bgp: Bgp;
+  readonly #feed: ChangeFeed;
+  readonly #attachments: AttachmentFiles;
+  readonly #cni: CniServer;
+  #ready = false;
+
+  private constructor(options: AgentOptions, client: KubeClient) {
+    this.#options = options;
+    this.#client = client;
+    const { nodeName, paths, logger } = options;
+    const parts = { clock: systemClock, logger };
+    this.#felix = new Felix({
+      ...parts,
+      calculator: new NodeCalculator(nodeName),
+      dataplane: dataplaneOf(this.#host),
+      renderOptions: renderOptionsFor({ hasIpv6: readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined }),
+    });
+    const daemon = new BirdDaemon({ host: this.#host, socketPath: paths.birdSocket, configPath: paths.birdConfig });
+    this.#bgp = new Bgp({ ...parts, node: nodeName, snapshot: this.#store.snapshot, daemon });
+    this.#feed = new ChangeFeed({
+      client,
+      clock: systemClock,
+      onChanges: (changes) => this.#takeUnwatched(changes),
+      onRejected: (report) =>
+        logger.error(report, "cannot read an object: it is set aside; a policy denies, and a pool gives nothing"),
+      onTrouble: ({ kind, error }) => logger.warn({ kind, err: error }, "cannot follow the API server: asking again"),
+    });
+    this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
+    this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
+  }
+
+  /** Resolves when the CNI is served. Rejects when there is no usable kubeconfig, or the socket cannot be made. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options, await connect({ kubeconfig: options.kubeconfig, clock: systemClock }));
+    try {
+      await agent.#start();
+    } catch (error) {
+      // Half an agent would look alive and serve nobody.
+      await agent.stop();
+      throw error;
+    }
+    return agent;
+  }
+
+  /** Ends this process's work and leaves the kernel and BIRD as they are. */
+  async stop(): Promise<void> {
+    await this.#cni.close();
+    this.#felix.stop();
+    this.#bgp.stop();
+    await this.#feed.stop();
+    this.#client.close();
+  }
+
+  async #start(): Promise<void> {
+    const { paths, nodeName } = this.#options;
+    const attachments = await this.#attachments.list();
+    this.#takeUnwatched(attachments.map((value) => ({ kind: "attachment", key: attachmentKey(value), value })));
+    await this.#host.replaceFile(paths.nodenameFile, nodeName);
+    this.#feed.start();
+    // It rejects only when the agent is stopped before the first list is in.
+    this.#begin().catch((error: unknown) => this.#options.logger.warn({ err: error }, "ended before it had begun"));
+    await this.#cni.start();
+  }
+
+  async #begin(): Promise<void> {
+    const { logger } = this.#options;
+    await this.#feed.synced;
+    enableForwarding(this.#store.snapshot.ipPool.values());
+    this.#bgp.begin();
+    await this.#felix.begin();
+    this.#ready = true;
+    logger.info("the node follows the API server, and the kernel holds its plan");
+  }
+
+  /** All parts see the changes. Resolves once the kernel holds them, as `Felix.apply`. */
+  #take(changes: readonly Change[]): Promise<void> {
+    const kinds = this.#store.apply(changes);
+    this.#bgp.touched(kinds);
+    if (this.#ready && kinds.has("ipPool")) enableForwarding(this.#store.snapshot.ipPool.values());
+    return this.#felix.apply(changes);
+  }
+
+  /** For changes that nobody waits for. It rejects only when the agent is stopped, and then there is nobody to tell. */
+  #takeUnwatched(changes: readonly Change[]): void {
+    this.#take(changes).catch(() => undefined);
+  }
+
+  /**
+   * The end of a pod must not wait for the API server: before the first list is in, its route goes with its interface, and
+   * its rules, which then match nothing, with the first pass.
+   */
+  async #withdraw(key: AttachmentKey): Promise<void> {
+    // From the file, which DEL removes last: a withdrawal that is tried again still knows them.
+    const addresses = (await this.#attachments.get(key))?.addresses ?? [];
+    const gone = [{ kind: "attachment", key, value: undefined }] as const;
+    if (this.#felix.hasBegun) await this.#take(gone);
+    else this.#takeUnwatched(gone);
+    await forgetConnections(this.#host, addresses);
+  }
+
+  readonly #report: CniDependencies["report"] = (level, message, facts = {}) => {
+    this.#options.logger[level](facts, message);
+  };
+
+  #cniDependencies(): CniDependencies {
+    const { nodeName, paths, logger } = this.#options;
+    const store = new KubeIpamStore({
+      client: this.#client,
+      onRejected: (report) => logger.error(report, "cannot read an object of address management: it counts as none"),
+      pools: () => (this.#ready ? [...this.#store.snapshot.ipPool.values()] : undefined),
+      node: (name) => this.#store.snapshot.node.get(name),
+    });
+    return {
+      nodeName,
+      paths: cniPaths(paths),
+      host: this.#host,
+      openNetlink,
+      readSysctl,
+      writeSysctl,
+      ipam: new Allocator({ store, node: nodeName, clock: systemClock }),
+      attachments: this.#attachments,
+      cachedPod: (pod) => this.#store.snapshot.pod.get(pod),
+      namespaceLabels: (name) => this.#store.snapshot.namespace.get(name)?.labels,
+      readPod: (pod, signal) => readPod(this.#client, pod, signal),
+      publish: (value, signal) =>
+        orAborted(this.#take([{ kind: "attachment", key: attachmentKey(value), value }]), signal),
+      withdraw: (key) => this.#withdraw(key),
+      unready: () => (this.#ready ? undefined : "the agent has not yet read everything from the API server"),
+      report: this.#report,
+      clock: systemClock,
+    };
+  }
+}
+
+// --- internal ---
+
+function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () =>
+    reject(new Error("Cannot wait for the policy any longer: the request was cancelled", { cause: signal.reason }));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  return Promise.race([done, promise]).finally(() => signal.removeEventListener("abort", abort));
+}
+
+function dataplaneOf(host: Host): Dataplane {
+  return new Dataplane({
+    sets: new IpsetDriver(host),
+    tables: new IptablesDriver(host),
+    routes: new NetlinkRouteDriver(openNetlink(), defaultRenderOptions.interfacePrefix),
+  });
+}

@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { birdSocketPath } from "../bgp/bird/bird-socket-path.ts";
+import type { CniPaths } from "../cni/dependencies.ts";
+
+/** Where the agent meets its neighbours on the node: what its DaemonSet mounts. */
+export interface AgentPaths {
+  readonly cniSocket: string;
+  readonly birdSocket: string;
+  readonly birdConfig: string;
+  /** Holds the folder `cni` with what is wired here. */
+  readonly state: string;
+  /** The node's name, for other tools of the node. */
+  readonly nodenameFile: string;
+  readonly mtuFile: string;
+}
+
+export const defaultPaths: AgentPaths = {
+  cniSocket: "/run/margay/cni.sock",
+  birdSocket: birdSocketPath,
+  birdConfig: "/run/margay/bird/bird.conf",
+  state: "/var/lib/margay",
+  nodenameFile: "/var/lib/calico/nodename",
+  mtuFile: "/var/lib/calico/mtu",
+};
+
+export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
+  return {
+    spool: join(state, "cni/spool"),
+    journal: join(state, "cni/journal"),
+    mtuFile,
+  };
+}
+
+/** The folder of the attachment files. */
+export function attachmentsFolder({ state }: AgentPaths): string {
+  return join(state, "cni/attachments");
+}

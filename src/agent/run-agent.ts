@@ -1,0 +1,27 @@
+import type { NodeName } from "../api/names.ts";
+import { Agent } from "./agent.ts";
+import { createLogger, type LogLevel } from "./logger.ts";
+import { defaultPaths } from "./paths.ts";
+import { stopAgent } from "./stop-agent.ts";
+
+export interface RunAgentOptions {
+  readonly nodeName: NodeName;
+  /** Default: as `connect` finds one. */
+  readonly kubeconfig: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Runs this node's agent until SIGTERM or SIGINT, then exits and leaves rules, routes and sessions in place.
+ * Rejects when it cannot begin.
+ */
+export async function runAgent({ nodeName, kubeconfig, logLevel }: RunAgentOptions): Promise<void> {
+  const logger = createLogger(logLevel, nodeName);
+  const agent = await Agent.start({ nodeName, kubeconfig, paths: defaultPaths, logger });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      logger.info({ signal }, "ending; what is in force stays in force");
+      void stopAgent(agent, logger).then((code) => process.exit(code));
+    });
+  }
+}

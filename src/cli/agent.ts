@@ -1,0 +1,31 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { RunAgentOptions } from "../agent/run-agent.ts";
+import type { NodeName } from "../api/names.ts";
+
+/** `margay agent`: runs until SIGTERM or SIGINT, and leaves the node's rules, routes and sessions in place when it ends. */
+export function addAgent(program: Command): void {
+  program
+    .command("agent")
+    .description("run one node's agent: addresses, policy, routes, BGP and the CNI")
+    .addOption(
+      new Option("--node-name <name>", "the name of this node's Node object")
+        .env("NODENAME")
+        .makeOptionMandatory()
+        .argParser(nodeNameOf),
+    )
+    .option("--kubeconfig <file>", "how to reach the API server (default: KUBECONFIG, or the pod's service account)")
+    .addOption(
+      new Option("--log-level <level>", "what to log").choices(["debug", "info", "warn", "error"]).default("info"),
+    )
+    .action(async (flags: RunAgentOptions) => {
+      const { runAgent } = await import("../agent/run-agent.ts");
+      await runAgent(flags);
+    });
+}
+
+// --- internal ---
+
+function nodeNameOf(text: string): NodeName {
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return text as NodeName;
+  throw new InvalidArgumentError("A node's name is an RFC 1123 subdomain: lower-case letters, digits, '-' and '.'.");
+}

@@ -1,0 +1,55 @@
+import type { NamespacedName, NodeName } from "../api/names.ts";
+import type { Attachment, AttachmentKey, Labels, Pod } from "../api/objects.ts";
+import type { Host } from "../host/host.ts";
+import type { Netlink } from "../host/netlink/netlink.ts";
+import type { readSysctl, writeSysctl } from "../host/sysctl.ts";
+import type { Ipam } from "../ipam/ipam.ts";
+import type { Clock } from "../net/clock.ts";
+import type { AttachmentFiles } from "./attachments.ts";
+
+/** Everything the CNI server needs of the node. The agent builds one and keeps it for its life. */
+export interface CniDependencies {
+  readonly nodeName: NodeName;
+  readonly paths: CniPaths;
+  readonly host: Host;
+  /** A socket in the namespace at this path, or in the agent's own when absent. The caller closes it. Throws when the path is none. */
+  readonly openNetlink: (netns?: string) => Netlink;
+  readonly readSysctl: typeof readSysctl;
+  readonly writeSysctl: typeof writeSysctl;
+  readonly ipam: Ipam;
+  /** What this node has wired. The agent reads it too; nobody else writes it. */
+  readonly attachments: AttachmentFiles;
+  /** The pod as the watch cache holds it at this moment. */
+  readonly cachedPod: (pod: NamespacedName) => Pod | undefined;
+  /** The labels of a namespace as the watch cache holds it; undefined when it has none of that name. */
+  readonly namespaceLabels: (namespace: string) => Labels | undefined;
+  /** The pod as the API server holds it (one GET), undefined for not found. Rejects with a `KubeUnreachableError` or `KubeError`. */
+  readonly readPod: (pod: NamespacedName, signal: AbortSignal) => Promise<Pod | undefined>;
+  /**
+   * Hands the attachment to Felix. Resolves once the kernel holds the endpoint's chains and then its host routes; the
+   * same attachment again is no error. Rejects when that cannot be done, or when `signal` aborts.
+   */
+  readonly publish: (attachment: Attachment, signal: AbortSignal) => Promise<void>;
+  /** Takes it back: resolves once its host routes and then its rules are gone. One that Felix does not know is no error. */
+  readonly withdraw: (key: AttachmentKey) => Promise<void>;
+  /** Why this node cannot serve ADD at this moment, as a sentence; undefined when it can. */
+  readonly unready: () => string | undefined;
+  readonly report: Report;
+  readonly clock: Clock;
+}
+
+export interface CniPaths {
+  /** Folder where the shim leaves a DEL that found no agent, `/var/lib/margay/cni/spool`. */
+  readonly spool: string;
+  /** Folder of address releases still owed to the API server, `/var/lib/margay/cni/journal`. */
+  readonly journal: string;
+  /** `/var/lib/calico/mtu`: the MTU for pods when the configuration gives none. The file may be missing. */
+  readonly mtuFile: string;
+}
+
+/** One thing worth telling the operator. `facts` are logged as fields. */
+export type Report = (
+  level: "info" | "warn" | "error",
+  message: string,
+  facts?: Readonly<Record<string, unknown>>,
+) => void;

@@ -1,0 +1,65 @@
+/**
+ * The settings that ask for something and get nothing here, by their paths in a plugin configuration (JSON, of sound form).
+ * What each other setting comes to:
+ *
+ * | setting | what becomes of it |
+ * |---|---|
+ * | `ipam.assign_*`, `ipam.*_pools`, `ipam.routes`, `mtu`, `require_mtu_file`, `include_default_routes` | has its effect |
+ * | `container_settings` | has its effect at the top level; elsewhere it is among the ignored |
+ * | `nodename`, `hostname`, `kubernetes.node_name` | must be the agent's own |
+ * | `datastore_type`, `ipam.type`, `device_type` | anything but what this plugin serves is refused |
+ * | `kubernetes.*`, `qps`, `burst`, `calico_api_group` | nothing is missing: the agent has its own client and credentials |
+ * | `nodename_file`, `nodename_file_optional`, `ipam_lock_file` | nothing is missing: there is one agent, and it knows its node |
+ * | `policy.*` | nothing is missing: policy is always in force |
+ * | `log_level` | nothing is missing: failures are told to the runtime, and the agent logs them |
+ * | `mode`, `endpoint_status_dir`, `args` | they ask for nothing by themselves on Linux |
+ * | ignored: `num_queues` but 1, `log_file_*`, `feature_control.*`, `readiness_gates`, `policy_setup_timeout_seconds`, `dataplane_options`, `ipam.subnet`, `ipam.ranges` | answered here |
+ *
+ * A value that asks for nothing, such as `false` or an empty list, is not among them.
+ */
+export function ignoredSettings(json: Readonly<Record<string, unknown>>): readonly string[] {
+  const asked = withoutEffect.filter((path) => asks(path, valueAt(json, path.split("."))));
+  return [...asked, ...misplacedSettings(json)];
+}
+
+// --- internal ---
+
+const withoutEffect = [
+  "num_queues",
+  "log_file_path",
+  "log_file_max_size",
+  "log_file_max_age",
+  "log_file_max_count",
+  "feature_control.ip_addrs_no_ipam",
+  "feature_control.floating_ips",
+  "readiness_gates",
+  "policy_setup_timeout_seconds",
+  "dataplane_options",
+  "ipam.subnet",
+  "ipam.ranges",
+];
+
+function valueAt(value: unknown, [key, ...rest]: readonly string[]): unknown {
+  if (key === undefined) return value;
+  if (typeof value !== "object" || value === null) return undefined;
+  return valueAt((value as Readonly<Record<string, unknown>>)[key], rest);
+}
+
+function asks(path: string, value: unknown): boolean {
+  if (path === "num_queues") return value !== undefined && value !== 1;
+  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
+  return Boolean(value) && !/^false$/i.test(String(value));
+}
+
+/** Paths of every `container_settings` that is not at the top level. */
+function misplacedSettings(value: unknown, path: readonly string[] = []): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const here = [...path, key];
+    // What other plugins and the runtime say is not ours to judge.
+    if (path.length === 0 && (key === "prevResult" || key === "args" || key === "runtimeConfig")) return [];
+    const found =
+      key === "container_settings" && path.length > 0 ? [`${here.join(".")} (it counts only at the top level)`] : [];
+    return [...found, ...misplacedSettings(inner, here)];
+  });
+}

@@ -1,0 +1,87 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import type { CniDependencies } from "./dependencies.ts";
+import { within } from "./within.ts";
+
+/** Addresses that must be given back, whether or not the API server can be reached now. */
+export class ReleaseJournal {
+  readonly #node: CniDependencies;
+  /** Releases that the store has not answered yet. */
+  readonly #pending = new Map<string, Promise<void>>();
+
+  constructor(node: CniDependencies) {
+    this.#node = node;
+  }
+
+  /**
+   * Gives back what `handle` holds. When the store refuses or does not answer in time the debt is written to a file, for
+   * `drain`, and that is success too. Rejects only when that file cannot be written.
+   */
+  async release(handle: string, containerId: string): Promise<void> {
+    const answer = await within(this.#start(handle), answerMs, this.#node.clock);
+    if (answer === "released") return;
+    const why = answer === "late" ? `no answer within ${answerMs / 1000} s` : answer.message;
+    await this.#node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ handle, containerId }), 0o600);
+    this.#node.report("warn", `Cannot release the addresses of ${handle} yet: ${why}; it is kept for later`, {
+      handle,
+    });
+  }
+
+  /** Before a container gets addresses: an old debt of the same handle must not take them away again. */
+  async forget(handle: string): Promise<void> {
+    await this.#pending.get(handle);
+    await this.#node.host.removeFile(this.#pathOf(handle));
+  }
+
+  /**
+   * Tries every debt once more, each inside `alone` for its container, so that no ADD of it is under way. What still fails
+   * stays. Never rejects for a store that cannot be reached.
+   */
+  async drain(alone: (containerId: string, action: () => Promise<void>) => Promise<void>): Promise<void> {
+    for (const name of await this.#node.host.listFolder(this.#node.paths.journal)) {
+      const path = join(this.#node.paths.journal, name);
+      const debt = await this.#read(path);
+      if (debt === undefined) continue;
+      await alone(debt.containerId, async () => {
+        if ((await this.#read(path)) === undefined) return;
+        if ((await this.#start(debt.handle)) === "released") await this.#node.host.removeFile(path);
+      });
+    }
+  }
+
+  async #start(handle: string): Promise<"released" | Error> {
+    const answer = this.#node.ipam.release(handle).then(
+      () => "released" as const,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    );
+    const pending = answer.then(() => {
+      if (this.#pending.get(handle) === pending) this.#pending.delete(handle);
+    });
+    this.#pending.set(handle, pending);
+    return answer;
+  }
+
+  async #read(path: string): Promise<z.infer<typeof schema> | undefined> {
+    const text = await this.#node.host.readFile(path);
+    if (text === undefined) return undefined;
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch (error) {
+      this.#node.report("error", `Cannot read the release in ${path}: it is not one; remove the file`, { error });
+      return undefined;
+    }
+  }
+
+  /** A handle may be longer than a file's name. */
+  #pathOf(handle: string): string {
+    return join(this.#node.paths.journal, `${createHash("sha1").update(handle).digest("hex")}.json`);
+  }
+}
+
+// --- internal ---
+
+/** Short enough that a runtime waiting for DEL does not give up on it. */
+const answerMs = 5000;
+
+const schema = z.object({ handle: z.string(), containerId: z.string() });

@@ -1,0 +1,15 @@
+import type { CniDependencies } from "./dependencies.ts";
+import type { ReleaseJournal } from "./journal.ts";
+import type { CniTiming } from "./timing.ts";
+
+/** What the verbs work on: the node with what it has wired, and what it still has to give back. */
+export interface NodeState {
+  readonly node: CniDependencies;
+  readonly journal: ReleaseJournal;
+  readonly timing: CniTiming;
+}
+
+/** The IPAM handle of a container on a network: upstream's form, so that its tools find the pod's addresses. */
+export function handleOf(network: string, containerId: string): string {
+  return `${network}.${containerId}`;
+}

@@ -1,0 +1,38 @@
+import { CniError, cniCode } from "./cni-error.ts";
+import type { CniDependencies } from "./dependencies.ts";
+import type { NetConf } from "./net-conf.ts";
+import { usingNetlink } from "./using-netlink.ts";
+
+/**
+ * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else that of the node's interface
+ * with the default route, else 1500. Throws a `CniError` (7) when the file is required and missing, or holds no number.
+ */
+export async function podMtu(conf: NetConf, node: CniDependencies): Promise<number> {
+  if (conf.mtu > 0) return conf.mtu;
+  const text = (await node.host.readFile(node.paths.mtuFile))?.trim();
+  if (text !== undefined) {
+    const mtu = /^[1-9][0-9]{1,4}$/.test(text) ? Number(text) : 0;
+    // The smallest MTU of IPv4 (RFC 791); the kernel takes a link with less out of IPv4.
+    if (mtu < 68 || mtu > 65_535) throw refused(node, `it holds ${JSON.stringify(text)}, not a number of 68 to 65535`);
+    return mtu;
+  }
+  if (conf.require_mtu_file) throw refused(node, "it is missing, and require_mtu_file is set");
+  return nodeMtu(node);
+}
+
+// --- internal ---
+
+const usualMtu = 1500;
+
+function nodeMtu(node: CniDependencies): Promise<number> {
+  return usingNetlink(node, undefined, async (netlink) => {
+    const routes = await netlink.routes(4);
+    const uplink = routes.find((route) => route.destination === "0.0.0.0/0" && route.linkIndex !== undefined);
+    const links = uplink === undefined ? [] : await netlink.links();
+    return links.find((link) => link.index === uplink?.linkIndex)?.mtu ?? usualMtu;
+  });
+}
+
+function refused({ paths }: CniDependencies, why: string): CniError {
+  return new CniError(cniCode.invalidConfiguration, `Cannot read the MTU from ${paths.mtuFile}: ${why}; or set mtu`);
+}

@@ -1,0 +1,81 @@
+import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
+import type { CniDependencies } from "./dependencies.ts";
+import type { Wiring } from "./wire.ts";
+
+/** One kernel setting of an interface or a namespace. */
+export interface Setting {
+  /** As `writeSysctl` takes it. */
+  readonly key: string;
+  readonly value: "0" | "1";
+  /** It only switches something off: a kernel without the key has nothing to switch off. */
+  readonly ifKnown?: true;
+}
+
+/**
+ * What the host's end must have before it comes up: the kernel must not solicit, advertise or detect duplicates on it first.
+ * A pod may not tell its node how to route: advertisements (RFC 4861) and redirects of it are not listened to, and without
+ * an IPv6 address the interface speaks no IPv6 at all.
+ */
+export function hostSettings({
+  hostInterface,
+  addresses,
+}: Pick<Wiring, "hostInterface" | "addresses">): readonly Setting[] {
+  const v4: readonly Setting[] = [
+    { key: `ipv4/conf/${hostInterface}/route_localnet`, value: "1" },
+    { key: `ipv4/neigh/${hostInterface}/proxy_delay`, value: "0" },
+    { key: `ipv4/conf/${hostInterface}/proxy_arp`, value: "1" },
+    { key: `ipv4/conf/${hostInterface}/forwarding`, value: "1" },
+  ];
+  const v6: readonly Setting[] = [
+    { key: `ipv6/conf/${hostInterface}/accept_ra`, value: "0" },
+    { key: `ipv6/conf/${hostInterface}/accept_redirects`, value: "0" },
+    { key: `ipv6/conf/${hostInterface}/disable_ipv6`, value: "0" },
+    { key: `ipv6/conf/${hostInterface}/accept_dad`, value: "0" },
+    { key: `ipv6/conf/${hostInterface}/proxy_ndp`, value: "1" },
+    { key: `ipv6/conf/${hostInterface}/forwarding`, value: "1" },
+  ];
+  const noV6: readonly Setting[] = [
+    { key: `ipv6/conf/${hostInterface}/accept_ra`, value: "0", ifKnown: true },
+    { key: `ipv6/conf/${hostInterface}/disable_ipv6`, value: "1", ifKnown: true },
+  ];
+  return [...(has(addresses, 4) ? v4 : []), ...(has(addresses, 6) ? v6 : noV6)];
+}
+
+/** What the pod's end and its namespace must have. Without an IPv6 address only `::1` stays, as programs bind to it. */
+export function podSettings({
+  interfaceName,
+  addresses,
+  allowIpForwarding,
+}: Pick<Wiring, "interfaceName" | "addresses" | "allowIpForwarding">): readonly Setting[] {
+  const forwarding = allowIpForwarding ? "1" : "0";
+  const v4: readonly Setting[] = [{ key: "ipv4/ip_forward", value: forwarding }];
+  const v6: readonly Setting[] = [
+    { key: `ipv6/conf/${interfaceName}/disable_ipv6`, value: "0" },
+    { key: `ipv6/conf/${interfaceName}/accept_dad`, value: "0" },
+    { key: "ipv6/conf/all/forwarding", value: forwarding },
+  ];
+  const noV6: readonly Setting[] = [{ key: `ipv6/conf/${interfaceName}/disable_ipv6`, value: "1", ifKnown: true }];
+  return [...(has(addresses, 4) ? v4 : []), ...(has(addresses, 6) ? v6 : noV6)];
+}
+
+/** Writes settings in the namespace at `netns` (the node's own when undefined). Throws a `SystemError` at the first one refused. */
+export function applySettings(settings: readonly Setting[], netns: string | undefined, node: CniDependencies): void {
+  for (const { key, value, ifKnown } of settings) {
+    if (ifKnown && node.readSysctl(netns, key) === undefined) continue;
+    node.writeSysctl(netns, key, value);
+  }
+}
+
+/** A sentence for each of the node's settings that is not as it should be. */
+export function settingFaults(settings: readonly Setting[], node: CniDependencies): readonly string[] {
+  return settings.flatMap(({ key, value, ifKnown }) => {
+    const found = node.readSysctl(undefined, key);
+    return found === value || (ifKnown && found === undefined) ? [] : [`sysctl net/${key} is not ${value}`];
+  });
+}
+
+// --- internal ---
+
+function has(addresses: readonly Ip[], version: IpVersion): boolean {
+  return addresses.some((ip) => versionOf(ip) === version);
+}

@@ -1,0 +1,9 @@
+import { createHash } from "node:crypto";
+
+/**
+ * The host's end of a pod's veth pair: `cali` and the first 11 hex digits of sha1(`<namespace>.<pod>`), 15 characters in
+ * all, the longest name the kernel takes. Upstream's rule, so that firewall rules and runbooks go on matching.
+ */
+export function vethName(namespace: string, pod: string): string {
+  return `cali${createHash("sha1").update(`${namespace}.${pod}`).digest("hex").slice(0, 11)}`;
+}

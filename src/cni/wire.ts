@@ -1,0 +1,124 @@
+import type { Netlink } from "../host/netlink/netlink.ts";
+import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
+import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
+import { messageOf } from "../net/message-of.ts";
+import { CniError, cniCode } from "./cni-error.ts";
+import type { CniDependencies } from "./dependencies.ts";
+import { applySettings, hostSettings, podSettings } from "./settings.ts";
+import { usingNetlink } from "./using-netlink.ts";
+
+/**
+ *     node                                  pod
+ *     cali… (ee:ee:ee:ee:ee:ee) ── veth ──  eth0, address/32
+ *     answers ARP for everything            169.254.1.1 dev eth0 scope link
+ *     (proxy_arp), has no address           default via 169.254.1.1
+ *
+ * The pod sends every packet to its node, and the node routes it. The route back, `address dev cali…`, is Felix's: it goes
+ * in after the pod's policy.
+ */
+export interface Wiring {
+  readonly hostInterface: string;
+  readonly interfaceName: string;
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  readonly addresses: readonly Ip[];
+  readonly mtu: number;
+  readonly allowIpForwarding: boolean;
+  readonly includeDefaultRoutes: boolean;
+  /** Further routes inside the pod. Without a gateway they go to the node as the default does. */
+  readonly routes: readonly { readonly dst: string; readonly gw?: string | undefined }[];
+}
+
+/** The MAC of every host end: no neighbour entry in a pod goes stale when the interface is made anew. */
+export const hostMac = "ee:ee:ee:ee:ee:ee";
+
+/** The pod's next hop: IPv4 by proxy ARP, IPv6 the link-local address that the kernel makes of `hostMac` (RFC 4291 appendix A). */
+const gateways: Readonly<Record<IpVersion, Ip>> = {
+  4: parseIp("169.254.1.1"),
+  6: parseIp("fe80::ecee:eeff:feee:eeee"),
+};
+
+/**
+ * Makes the pair of `wiring` and configures it; answers the MAC of the pod's end. An interface of the host end's name is a
+ * leftover and is deleted first. Rejects with a `NetlinkError`, `SystemError` or `CniError`; then `undo` holds what takes
+ * back the part that was done.
+ */
+export async function wire(wiring: Wiring, node: CniDependencies, undo: AsyncDisposableStack): Promise<string> {
+  await usingNetlink(node, undefined, async (host) => {
+    await host.deleteLink(wiring.hostInterface);
+    undo.defer(() => usingNetlink(node, undefined, (netlink) => netlink.deleteLink(wiring.hostInterface)));
+    await host.createVeth({
+      name: wiring.hostInterface,
+      mac: hostMac,
+      mtu: wiring.mtu,
+      peerName: wiring.interfaceName,
+      peerNetns: wiring.netns,
+    });
+  });
+  return configure(wiring, node);
+}
+
+/** Whether both ends of the pair are where `wire` puts them, however they are configured. */
+export async function hasPair(
+  { hostInterface, interfaceName, netns }: Wiring,
+  node: CniDependencies,
+): Promise<boolean> {
+  const host = await usingNetlink(node, undefined, (netlink) => netlink.link(hostInterface));
+  const pod = await usingNetlink(node, netns, (netlink) => netlink.link(interfaceName));
+  return host !== undefined && pod?.peerIndex === host.index;
+}
+
+/**
+ * Gives a pair that is there its settings, addresses and routes, brings it up, and answers the MAC of the pod's end. It
+ * takes nothing away, so a pair in use goes on working, also when this rejects (as `wire` does).
+ */
+export async function configure(wiring: Wiring, node: CniDependencies): Promise<string> {
+  applySettings(hostSettings(wiring), undefined, node);
+  applySettings(podSettings(wiring), wiring.netns, node);
+  await usingNetlink(node, undefined, (host) => host.setLink(wiring.hostInterface, { up: true }));
+  return usingNetlink(node, wiring.netns, (pod) => wirePod(wiring, pod));
+}
+
+/** The routes inside the pod, each after those it needs. Throws a `CniError` (7) when a configured one cannot be read. */
+export function podRoutes(wiring: Wiring): readonly { readonly destination: Cidr; readonly gateway?: Ip }[] {
+  const versions = [...new Set(wiring.addresses.map((ip) => versionOf(ip)))];
+  const toGateways = versions.map((version) => ({ destination: hostCidr(gateways[version]) }));
+  const defaults = wiring.includeDefaultRoutes
+    ? versions.map((version) => ({ destination: everything[version], gateway: gateways[version] }))
+    : [];
+  return [...toGateways, ...defaults, ...wiring.routes.map(({ dst, gw }) => configuredRoute(dst, gw))];
+}
+
+// --- internal ---
+
+async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
+  await pod.setLink(wiring.interfaceName, { up: true });
+  const link = await pod.link(wiring.interfaceName);
+  if (link?.mac === undefined) {
+    throw new CniError(
+      cniCode.wiringFailed,
+      `Cannot wire ${wiring.netns}: ${wiring.interfaceName} went as it was made`,
+    );
+  }
+  for (const ip of wiring.addresses) await pod.addAddress(link.index, { ip, prefixLength: bitsOf(versionOf(ip)) });
+  // One by one: a route needs its gateway's route first.
+  for (const { destination, gateway } of podRoutes(wiring)) {
+    const via = gateway === undefined ? { scope: "link" as const } : { gateway };
+    await pod.replaceRoutes([{ destination, linkIndex: link.index, ...via }]);
+  }
+  return link.mac;
+}
+
+const everything: Readonly<Record<IpVersion, Cidr>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
+
+function configuredRoute(dst: string, gw: string | undefined): { readonly destination: Cidr; readonly gateway: Ip } {
+  try {
+    const destination = parseCidr(dst);
+    return { destination, gateway: gw === undefined ? gateways[versionOf(destination)] : parseIp(gw) };
+  } catch (cause) {
+    const why = messageOf(cause);
+    throw new CniError(cniCode.invalidConfiguration, `Cannot use the network configuration: ipam.routes: ${why}`, {
+      cause,
+    });
+  }
+}
