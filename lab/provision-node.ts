@@ -1,0 +1,127 @@
+/** What stands on a node before it starts: credentials, the CNI configuration and executables, and what it is to run. */
+import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buildShim } from "../src/cni/build-shim.ts";
+import { LinuxHost } from "../src/host/linux-host.ts";
+import { findBinaries } from "./binaries.ts";
+import { kubeconfigText } from "./certificates.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { type LabLayout, type NodeLayout, podCidr } from "./layout.ts";
+import type { Daemon } from "./node.ts";
+import type { RuntimeConfig } from "./runtime/main.ts";
+
+const repository = join(import.meta.dirname, "..");
+/** Where Debian's containernetworking-plugins has them. */
+const debianPlugins = "/usr/lib/cni";
+
+/** Compiles the product's CNI executables for this lab alone: another lab may be doing so at the same time. */
+export function buildPlugins(layout: LabLayout): Promise<void> {
+  return buildShim(new LinuxHost(), { folder: pluginsOf(layout) });
+}
+
+/** Writes all that into the node's folder, and gives the daemons to start it with. Needs what `buildPlugins` made. */
+export async function provisionNode(
+  layout: LabLayout,
+  node: NodeLayout,
+  controlPlane: ControlPlane,
+): Promise<readonly Daemon[]> {
+  const agentFolder = join(node.folder, "agent");
+  await mkdir(agentFolder, { recursive: true, mode: 0o700 });
+  const agentKubeconfig = join(agentFolder, "kubeconfig");
+  const agentAccess = await agentKubeconfigText(controlPlane);
+  await writeFile(agentKubeconfig, agentAccess, { mode: 0o600 });
+  await installCni(node, pluginsOf(layout), { apiUrl: controlPlane.url, kubeconfig: agentAccess });
+  const kubelet = await controlPlane.addUser(`system:node:${node.name}`, ["system:nodes"]);
+  const proxy = await controlPlane.addUser("system:kube-proxy");
+  const runtime: RuntimeConfig = {
+    node: { name: node.name, address: node.address, rack: `${node.rack}` },
+    kubeconfig: kubelet,
+    folder: node.folder,
+  };
+  return [
+    { name: "agent", argv: agentArgv(node, agentFolder, agentKubeconfig) },
+    { name: "bird", argv: [join(import.meta.dirname, "bird.sh")] },
+    { name: "kube-proxy", argv: await kubeProxyArgv(node, proxy) },
+    {
+      name: "runtime",
+      argv: [process.execPath, join(import.meta.dirname, "runtime", "main.ts"), JSON.stringify(runtime)],
+    },
+  ];
+}
+
+// --- internal ---
+
+/** The agent acts as its ServiceAccount, with no more rights than its role gives. */
+async function agentKubeconfigText({ kubectl, url, authority }: ControlPlane): Promise<string> {
+  const argv = ["create", "token", "margay-agent", "--namespace=margay-system", "--duration=8760h"];
+  const token = (await kubectl(argv)).trim();
+  return kubeconfigText({ server: url, authority, credentials: { token } });
+}
+
+function agentArgv(node: NodeLayout, agentFolder: string, kubeconfig: string): readonly string[] {
+  return [
+    ...["unshare", "--mount", "--propagation", "slave", "--"],
+    ...[join(import.meta.dirname, "agent-container.sh"), repository, agentFolder, "--"],
+    ...[process.execPath, join(repository, "src", "cli", "main.ts"), "agent"],
+    ...["--node-name", node.name, "--kubeconfig", kubeconfig],
+  ];
+}
+
+/** Connection tracking limits are the machine's, so kube-proxy must leave them alone: 0 means that. */
+async function kubeProxyArgv(node: NodeLayout, kubeconfig: string): Promise<readonly string[]> {
+  return [
+    (await findBinaries())["kube-proxy"],
+    `--kubeconfig=${kubeconfig}`,
+    `--hostname-override=${node.name}`,
+    "--proxy-mode=iptables",
+    `--cluster-cidr=${podCidr}`,
+    "--conntrack-max-per-core=0",
+    "--conntrack-min=0",
+    "--conntrack-tcp-timeout-established=0",
+    "--conntrack-tcp-timeout-close-wait=0",
+  ];
+}
+
+function pluginsOf({ folder }: LabLayout): string {
+  return join(folder, "cni");
+}
+
+async function installCni(
+  node: NodeLayout,
+  built: string,
+  { apiUrl, kubeconfig }: { readonly apiUrl: string; readonly kubeconfig: string },
+): Promise<void> {
+  const configuration = join(node.folder, "disk", "etc", "cni", "net.d");
+  const plugins = join(node.folder, "disk", "opt", "cni", "bin");
+  await mkdir(configuration, { recursive: true });
+  await mkdir(plugins, { recursive: true });
+  for (const name of ["calico", "calico-ipam"]) await copyFile(join(built, name), join(plugins, name));
+  for (const name of ["portmap", "loopback", "bandwidth", "tuning", "host-local"]) {
+    await symlink(join(debianPlugins, name), join(plugins, name));
+  }
+  await writeFile(join(configuration, "calico-kubeconfig"), kubeconfig, { mode: 0o600 });
+  const list = JSON.stringify(cniList(node, apiUrl), undefined, 2);
+  await writeFile(join(configuration, "10-calico.conflist"), `${list}\n`);
+}
+
+/** The list as users have it; `assign_ipv4` is a string there. */
+function cniList(node: NodeLayout, apiUrl: string) {
+  return {
+    name: "k8s-pod-network",
+    cniVersion: "0.3.0",
+    plugins: [
+      {
+        type: "calico",
+        log_level: "info",
+        datastore_type: "kubernetes",
+        nodename: node.name,
+        mtu: 0,
+        ipam: { type: "calico-ipam", assign_ipv4: "true", assign_ipv6: "false" },
+        container_settings: { allow_ip_forwarding: true },
+        policy: { type: "k8s" },
+        kubernetes: { k8s_api_root: apiUrl, kubeconfig: "/etc/cni/net.d/calico-kubeconfig" },
+      },
+      { type: "portmap", snat: true, capabilities: { portMappings: true } },
+    ],
+  };
+}
