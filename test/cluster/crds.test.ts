@@ -1,0 +1,138 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { crdOf } from "../../crds/crd.ts";
+import { type ControlPlane, startControlPlane } from "../../lab/control-plane.ts";
+import { customKinds } from "../../src/api/custom-kinds.ts";
+import { parseIpamBlock } from "../../src/api/ipam-block.ts";
+import { kindOfObject } from "../../src/api/kinds.ts";
+import { badSpecs, goodSpecs } from "../unit/api/specs.ts";
+
+let plane: ControlPlane;
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "margay-crds-"));
+  plane = await startControlPlane({ folder, components: "api" });
+  await plane.kubectl(["apply", "--server-side", `--filename=${resolve(import.meta.dirname, "../../crds")}`]);
+  const names = customKinds.map((kind) => `customresourcedefinition/${crdOf(kind).metadata.name}`);
+  await plane.kubectl(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
+}, 180_000);
+
+afterAll(async () => {
+  await plane?.stop();
+});
+
+function objectOf(kind: string, spec: unknown, name = "one"): string {
+  return JSON.stringify({ apiVersion: "projectcalico.org/v3", kind, metadata: { name }, spec });
+}
+
+/** What kubectl said when it refused; fails the test when it did not refuse. */
+async function refusal(argv: readonly string[], stdin: string): Promise<string> {
+  const said = await plane.kubectl(argv, stdin).then(
+    () => undefined,
+    (error: unknown) => String(error),
+  );
+  expect(said, "the API server took it").toBeDefined();
+  return said ?? "";
+}
+
+describe("each CRD", () => {
+  test.each(customKinds.map((kind) => [kind.plural, kind] as const))(
+    "%s is served as the catalogue says",
+    async (_, kind) => {
+      const known = kindOfObject("projectcalico.org/v3", kind.kind);
+      const crd = JSON.parse(
+        await plane.kubectl(["get", "customresourcedefinition", crdOf(kind).metadata.name, "--output=json"]),
+      );
+      const conditions: { type: string; status: string; message: string }[] = crd.status.conditions;
+      expect(conditions.filter(({ type, status }) => type === "NonStructuralSchema" && status === "True")).toEqual([]);
+      expect(crd.status.acceptedNames).toMatchObject({ plural: known?.plural, singular: known?.singular });
+      for (const name of kind.shortNames) await plane.kubectl(["get", name]);
+    },
+  );
+
+  test.each(customKinds.map((kind) => [kind.kind, kind] as const))(
+    "takes the example of %s and keeps every field",
+    async (_, kind) => {
+      const given = objectOf(kind.kind, kind.example, "example");
+      // The example of a block writes its large numbers as text, which JSON cannot otherwise carry.
+      const numbers = given.replaceAll(/"(\d{16,})"/g, "$1");
+      await plane.kubectl(["create", "--filename=-"], numbers);
+      const stored = await plane.kubectl(["get", kind.plural, "example", "--output=json"]);
+      expect(JSON.parse(stored).spec).toMatchObject(JSON.parse(numbers).spec);
+    },
+  );
+});
+
+test("kubectl explain tells a person what a block size is", async () => {
+  const text = await plane.kubectl(["explain", "ippool.spec.blockSize"]);
+  const words = text.replaceAll(/\s+/g, " ");
+  expect(words).toContain("FIELD: blockSize <integer>");
+  expect(words).toContain("The prefix length of the blocks that nodes take from the pool: 20 to 32 for IPv4");
+  for (const { plural } of customKinds) {
+    expect(await plane.kubectl(["explain", plural, "--recursive"])).not.toContain("<no description>");
+  }
+});
+
+describe("a spec that our parser refuses", () => {
+  test.each(badSpecs)("is refused by the API server too: $kind, $sentence", async ({ kind, spec, path, sentence }) => {
+    const said = await refusal(["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
+    expect(said).toContain(path);
+    expect(said).toContain(sentence);
+  });
+});
+
+test.each(goodSpecs)("a spec that our parser takes is taken by the API server: $kind $spec", async ({ kind, spec }) => {
+  await plane.kubectl(["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
+});
+
+describe("a pool that is there", () => {
+  beforeAll(async () => {
+    await plane.kubectl(["create", "--filename=-"], objectOf("IPPool", { cidr: "10.1.0.0/16" }, "fixed"));
+  });
+
+  test.each([
+    [{ blockSize: 27 }, "spec.blockSize", "blockSize cannot be changed; delete the pool and make a new one"],
+    [{ cidr: "10.2.0.0/16" }, "spec.cidr", "cidr cannot be changed; delete the object and make a new one"],
+    [{ vxlanMode: "Always", ipipMode: "Always" }, "spec.vxlanMode", "ipipMode and vxlanMode cannot both be in use"],
+  ])("keeps what it was made with: %o", async (change, path, sentence) => {
+    const said = await refusal(
+      ["patch", "ippool", "fixed", "--type=merge", `--patch=${JSON.stringify({ spec: change })}`],
+      "",
+    );
+    expect(said).toContain(path);
+    expect(said).toContain(sentence);
+  });
+
+  test("may say its block size, which is the one it had", async () => {
+    await plane.kubectl(["patch", "ippool", "fixed", "--type=merge", '--patch={"spec":{"blockSize":26}}']);
+  });
+
+  test("has its status written apart from its spec", async () => {
+    const conditions = [
+      {
+        type: "Allocatable",
+        status: "False",
+        reason: "CIDROverlap",
+        message: "it overlaps another pool",
+        lastTransitionTime: "2026-01-02T03:04:05Z",
+      },
+    ];
+    const patch = `--patch=${JSON.stringify({ status: { conditions } })}`;
+    await plane.kubectl(["patch", "ippool", "fixed", "--subresource=status", "--type=merge", patch]);
+    const read = await plane.kubectl(["get", "ippool", "fixed", "--output=jsonpath={.status.conditions[0].reason}"]);
+    expect(read).toBe("CIDROverlap");
+  });
+});
+
+test("a sequence number above 2^53 comes back digit for digit", async () => {
+  const number = "1764000000000000001";
+  const spec = { cidr: "10.9.0.0/30", allocations: [null, 0, null, null], unallocated: [0, 2, 3], attributes: [{}] };
+  const text = objectOf("IPAMBlock", { ...spec, sequenceNumber: "NUMBER" }, "large").replace('"NUMBER"', number);
+  await plane.kubectl(["create", "--filename=-"], text);
+  const stored = await plane.kubectl(["get", "ipamblock", "large", "--output=jsonpath={.spec.sequenceNumber}"]);
+  expect(stored).toBe(number);
+  const json = { metadata: { name: "large" }, spec: { ...spec, sequenceNumber: BigInt(stored) } };
+  expect(parseIpamBlock(json).spec.sequenceNumber).toBe(1764000000000000001n);
+});

@@ -1,0 +1,95 @@
+import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Felix } from "../../src/agent/felix.ts";
+import { parseIpPool } from "../../src/api/ip-pool.ts";
+import type { NodeName } from "../../src/api/names.ts";
+import type { Change } from "../../src/api/snapshot.ts";
+import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
+import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
+import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
+import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import { defaultRenderOptions } from "../../src/felix/render/options.ts";
+import { systemClock } from "../../src/host/clock.ts";
+import type { Netlink } from "../../src/host/netlink/netlink.ts";
+import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
+import { NamespaceHost } from "./namespace-host.ts";
+import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
+
+let namespace: TestNamespace;
+let host: NamespaceHost;
+let netlink: Netlink;
+let felix: Felix;
+let logged: string[];
+
+beforeEach(() => {
+  namespace = makeNamespace();
+  host = new NamespaceHost(namespace.name);
+  netlink = openNetlink(namespace.path);
+  logged = [];
+  felix = new Felix({
+    calculator: new NodeCalculator("node-1" as NodeName),
+    dataplane: new Dataplane({
+      sets: new IpsetDriver(host),
+      tables: new IptablesDriver(host),
+      routes: new NetlinkRouteDriver(netlink, "cali"),
+    }),
+    renderOptions: defaultRenderOptions,
+    clock: systemClock,
+    logger: pino({}, { write: (line: string) => logged.push(JSON.parse(line).msg) }),
+  });
+});
+
+afterEach(() => {
+  felix.stop();
+  netlink.close();
+  namespace[Symbol.dispose]();
+});
+
+const sh = (...argv: readonly string[]) =>
+  execFileSync("ip", ["netns", "exec", namespace.name, ...argv], { encoding: "utf8", stdio: "pipe" });
+
+const pool = (cidr: string): Change => {
+  const value = parseIpPool({ metadata: { name: "pool" }, spec: { cidr, natOutgoing: true } });
+  return { kind: "ipPool", key: "pool", value };
+};
+
+test("writes nothing before everything was listed once, and then all of it", async () => {
+  const applied = felix.apply([pool("192.168.0.0/16")]);
+  await sleep(200);
+  expect(host.ran).toEqual([]);
+  await felix.begin();
+  await applied;
+  expect(sh("ipset", "save", "cali40masq-ipam-pools")).toContain("add cali40masq-ipam-pools 192.168.0.0/16");
+  expect(sh("iptables", "-S", "FORWARD")).toContain("-j cali-FORWARD");
+});
+
+test("leaves the kernel alone when a change says nothing new", async () => {
+  await felix.begin();
+  await felix.apply([pool("192.168.0.0/16")]);
+  host.ran.length = 0;
+  await felix.apply([pool("192.168.0.0/16")]);
+  expect(host.ran).toEqual([]);
+  await felix.apply([pool("10.0.0.0/16")]);
+  expect(host.ran).toEqual(["ipset"]);
+});
+
+test("tries a refused pass again until the kernel takes it, and says so", async () => {
+  // Somebody else's set has our name, and their rule holds it.
+  sh("ipset", "create", "cali40masq-ipam-pools", "hash:ip");
+  sh("iptables", "-A", "INPUT", "-m", "set", "--match-set", "cali40masq-ipam-pools", "src", "-j", "RETURN");
+  const begun = felix.begin();
+  await expect.poll(() => logged).toContain("cannot bring the kernel to the plan");
+  sh("iptables", "-F", "INPUT");
+  await begun;
+  expect(sh("ipset", "save", "cali40masq-ipam-pools")).toContain("create cali40masq-ipam-pools hash:net");
+  expect(logged.at(-1)).toBe("the kernel holds the plan");
+});
+
+test("stopped before it began, it rejects whoever waits", async () => {
+  const waiting = felix.apply([pool("192.168.0.0/16")]);
+  felix.stop();
+  await expect(waiting).rejects.toThrow("Cannot finish the pass");
+});

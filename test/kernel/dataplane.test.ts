@@ -1,0 +1,238 @@
+import { execFileSync } from "node:child_process";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Dataplane, type KernelState } from "../../src/felix/dataplane/dataplane.ts";
+import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
+import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import type { IpSet, Rule, Table } from "../../src/felix/render/desired-state.ts";
+import { printTable } from "../../src/felix/render/iptables.ts";
+import type { Netlink } from "../../src/host/netlink/netlink.ts";
+import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
+import { parseCidr } from "../../src/net/cidr.ts";
+import { NamespaceHost } from "./namespace-host.ts";
+import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
+
+type Variant = "nft" | "legacy";
+
+let namespace: TestNamespace;
+/** The programs that `iptables` and its like are links to. */
+let variant: Variant = "nft";
+
+const programOf = (name: string) => name.replace(/^(ip6?tables)/, `$1-${variant}`);
+const sh = (program: string, ...argv: readonly string[]) =>
+  execFileSync("ip", ["netns", "exec", namespace.name, programOf(program), ...argv], { encoding: "utf8" });
+
+let netlink: Netlink;
+let host: NamespaceHost;
+let dataplane: Dataplane;
+
+function newDataplane(): Dataplane {
+  return new Dataplane({
+    sets: new IpsetDriver(host),
+    tables: new IptablesDriver(host),
+    routes: new NetlinkRouteDriver(netlink, "cali"),
+  });
+}
+
+beforeEach(() => {
+  namespace = makeNamespace();
+  namespace.ip("link", "set", "lo", "up");
+  netlink = openNetlink(namespace.path);
+  host = new NamespaceHost(namespace.name, programOf);
+  dataplane = newDataplane();
+});
+
+afterEach(() => {
+  netlink.close();
+  namespace[Symbol.dispose]();
+});
+
+const setOf = (name: string, members: readonly string[], more: Partial<IpSet> = {}): IpSet => ({
+  name,
+  type: "hash:net",
+  version: 4,
+  maxElements: 1024,
+  members: new Set(members),
+  ...more,
+});
+
+const accept: Rule = { matches: [], action: { kind: "accept" } };
+const jump = (chain: string): Rule => ({ matches: [], action: { kind: "jump", chain } });
+const fromSet = (set: string): Rule => ({
+  matches: [{ kind: "set", side: "source", set, negated: false }],
+  action: { kind: "drop" },
+  comment: "Policy knp/a/b ingress 0",
+});
+
+function stateOf(parts: {
+  chains?: Record<string, Rule[]>;
+  sets?: IpSet[];
+  routes?: Record<string, string>;
+}): KernelState {
+  const table: Table = {
+    version: 4,
+    name: "filter",
+    chains: new Map(Object.entries(parts.chains ?? {})),
+    hooks: new Map(
+      parts.chains === undefined ? [] : [["FORWARD", { inserted: [jump("cali-FORWARD")], appended: [accept] }]],
+    ),
+  };
+  return {
+    sets: new Map((parts.sets ?? []).map((set) => [set.name, set])),
+    tables: [printTable(table)],
+    routes: new Map(
+      Object.entries(parts.routes ?? {}).map(([cidr, hostInterface]) => {
+        const destination = parseCidr(cidr);
+        return [destination, { destination, hostInterface }];
+      }),
+    ),
+  };
+}
+
+const full = stateOf({
+  chains: { "cali-FORWARD": [fromSet("cali40s:one"), jump("cali-x")], "cali-x": [accept] },
+  sets: [setOf("cali40s:one", ["10.0.0.1", "10.0.0.2"])],
+});
+
+const forwardChain = () => sh("iptables", "-S", "FORWARD").trim().split("\n").slice(1);
+const members = (name: string) => sh("ipset", "save", name).trim().split("\n").slice(1).sort();
+
+describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => {
+  beforeEach(() => {
+    variant = one;
+  });
+
+  test("come, and go without a trace of ours", async () => {
+    sh("iptables", "-A", "FORWARD", "-m", "comment", "--comment", "theirs", "-j", "RETURN");
+    await dataplane.apply(full);
+    expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1", "add cali40s:one 10.0.0.2"]);
+    expect(forwardChain().map((rule) => /-j (\S+)/.exec(rule)?.[1])).toEqual(["cali-FORWARD", "RETURN", "ACCEPT"]);
+
+    await dataplane.apply(stateOf({}));
+    expect(sh("ipset", "list", "-n")).toBe("");
+    expect(sh("iptables-save")).not.toContain("cali");
+    expect(forwardChain()).toEqual(["-A FORWARD -m comment --comment theirs -j RETURN"]);
+  });
+
+  test("that are right are not written again, also by a newcomer without memory", async () => {
+    await dataplane.apply(full);
+    host.ran.length = 0;
+    await dataplane.apply(full);
+    expect(host.ran).toEqual([]);
+    await newDataplane().apply(full);
+    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+  });
+
+  test("change by their difference", async () => {
+    await dataplane.apply(full);
+    const next = stateOf({
+      chains: { "cali-FORWARD": [fromSet("cali40s:two")] },
+      sets: [setOf("cali40s:two", ["10.0.0.2", "10.0.0.3"])],
+    });
+    await dataplane.apply(next);
+    expect(sh("ipset", "list", "-n").trim()).toBe("cali40s:two");
+    expect(sh("iptables", "-S", "cali-FORWARD")).toContain("--match-set cali40s:two src");
+    expect(sh("iptables-save")).not.toContain("cali-x");
+    await newDataplane().apply(next);
+    expect(members("cali40s:two")).toHaveLength(2);
+  });
+
+  test("of a newcomer put right what others did meanwhile", async () => {
+    await dataplane.apply(full);
+    sh("iptables", "-I", "FORWARD", "1", "-j", "ACCEPT");
+    sh("iptables", "-F", "cali-FORWARD");
+    sh("ipset", "del", "cali40s:one", "10.0.0.1");
+    sh("ipset", "create", "cali40s:stale", "hash:ip");
+    sh("ipset", "create", "theirs", "hash:ip");
+    await newDataplane().apply(full);
+    expect(forwardChain()[0]).toContain("cali-FORWARD");
+    expect(sh("iptables", "-S", "cali-FORWARD").trim().split("\n")).toHaveLength(3);
+    expect(members("cali40s:one")).toHaveLength(2);
+    expect(sh("ipset", "list", "-n").trim().split("\n").sort()).toEqual(["cali40s:one", "theirs"]);
+  });
+
+  test("get room in a set without a moment in which rules find it empty or gone", async () => {
+    await dataplane.apply(full);
+    const roomier = setOf("cali40s:one", ["10.0.0.1", "10.0.0.3"], { maxElements: 4096 });
+    await dataplane.apply({ ...full, sets: new Map([[roomier.name, roomier]]) });
+    expect(sh("ipset", "save", "cali40s:one")).toContain("maxelem 4096");
+    expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1", "add cali40s:one 10.0.0.3"]);
+    expect(sh("ipset", "list", "-n").trim()).toBe("cali40s:one");
+    await newDataplane().apply({ ...full, sets: new Map([[roomier.name, roomier]]) });
+  });
+
+  test("replace an unused set of another type, and networks are the members that the kernel prints", async () => {
+    sh("ipset", "create", "cali40s:one", "hash:ip");
+    const networks = setOf("cali40s:one", ["10.1.0.0/16", "10.0.0.1/32"]);
+    const state = { ...full, sets: new Map([[networks.name, networks]]) };
+    await dataplane.apply(state);
+    expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1", "add cali40s:one 10.1.0.0/16"]);
+    host.ran.length = 0;
+    await newDataplane().apply(state);
+    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+  });
+
+  test("know a member again that the kernel spells in its own way", async () => {
+    const spelled = setOf("cali60s:one", ["::ffff:102:304", "::102:304", "2001:db8::1"], {
+      type: "hash:net",
+      version: 6,
+    });
+    const state = { ...full, sets: new Map([...full.sets, [spelled.name, spelled]]) };
+    await dataplane.apply(state);
+    expect(sh("ipset", "save", "cali60s:one")).toContain("::ffff:1.2.3.4");
+    host.ran.length = 0;
+    await newDataplane().apply(state);
+    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+  });
+
+  test("that the kernel refuses leave the table as it was, and the next attempt starts from the kernel", async () => {
+    await dataplane.apply(full);
+    const before = sh("iptables-save");
+    const broken = stateOf({ chains: { "cali-FORWARD": [fromSet("cali40s:missing")], "cali-x": [accept] } });
+    await expect(dataplane.apply({ ...broken, sets: full.sets })).rejects.toThrow("Set cali40s:missing doesn't exist");
+    expect(sh("iptables-save").replaceAll(/^#.*$/gm, "")).toBe(before.replaceAll(/^#.*$/gm, ""));
+    host.ran.length = 0;
+    await dataplane.apply(full);
+    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+  });
+});
+
+describe("routes", () => {
+  const routes = () =>
+    namespace
+      .ip("route")
+      .trim()
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
+  const veth = (name: string) => {
+    namespace.ip("link", "add", name, "type", "veth", "peer", "name", `p${name.slice(-3)}`);
+    namespace.ip("link", "set", name, "up");
+  };
+
+  test("stand on the interfaces that are there, move, and go", async () => {
+    veth("cali001");
+    veth("cali002");
+    namespace.ip("route", "add", "10.9.0.0/16", "dev", "lo");
+    namespace.ip("route", "add", "10.8.0.0/16", "dev", "cali002");
+    await dataplane.apply(stateOf({ routes: { "10.0.0.1/32": "cali001", "10.0.0.2/32": "cali-gone" } }));
+    expect(routes().filter((line) => line.startsWith("10.0.0"))).toEqual([
+      expect.stringMatching(/^10\.0\.0\.1 dev cali001 .*scope link/),
+    ]);
+    await dataplane.apply(stateOf({ routes: { "10.0.0.1/32": "cali002" } }));
+    expect(routes().filter((line) => line.startsWith("10.0.0"))).toEqual([expect.stringContaining("dev cali002")]);
+    await newDataplane().apply(stateOf({}));
+    expect(routes()).toEqual([expect.stringMatching(/^10\.8\.0\.0\/16/), expect.stringMatching(/^10\.9\.0\.0\/16/)]);
+  });
+
+  test("come back when their interface was made anew", async () => {
+    veth("cali001");
+    const state = stateOf({ routes: { "10.0.0.1/32": "cali001" } });
+    await dataplane.apply(state);
+    namespace.ip("link", "del", "cali001");
+    veth("cali001");
+    expect(routes()).toEqual([]);
+    await dataplane.apply(state);
+    expect(routes()).toHaveLength(1);
+  });
+});

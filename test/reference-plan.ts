@@ -1,0 +1,101 @@
+import type { NodeName } from "../src/api/names.ts";
+import type { Attachment, Labels, Pod } from "../src/api/objects.ts";
+import { parsePeerAddress } from "../src/api/peer-address.ts";
+import { selectorMatches } from "../src/api/selector/selector-matches.ts";
+import type { Snapshot } from "../src/api/snapshot.ts";
+import { type CompiledPolicy, compilePolicy, type SetSource } from "../src/felix/calc/compiled-policy.ts";
+import { endpointLabels } from "../src/felix/calc/endpoint-labels.ts";
+import type { AddressSetPlan, DirectionPlan, EndpointPlan, NodePlan } from "../src/felix/calc/plan.ts";
+import { cidrContainsIp, cidrSize, firstIp } from "../src/net/cidr.ts";
+import { compareIps, type Ip, ipPlus } from "../src/net/ip.ts";
+
+/** What NodeCalculator must say, worked out from the whole snapshot at once, with no index and no memory. */
+export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
+  const compiled = [...snapshot.networkPolicy.values()].map(compilePolicy);
+  const interfaces = [...new Set([...snapshot.attachment.values()].map(({ hostInterface }) => hostInterface))].sort();
+  const endpoints = interfaces.map((hostInterface) => endpointOf(snapshot, node, hostInterface, compiled));
+  const usedIds = new Set(
+    endpoints.flatMap(({ ingress, egress }) => [...ingress.tiers, ...egress.tiers]).flatMap(({ policies }) => policies),
+  );
+  const used = compiled.filter(({ plan }) => usedIds.has(plan.id));
+  const sources = new Map(used.flatMap(({ sets }) => [...sets]));
+  const pools = [...snapshot.ipPool.values()].map(({ spec }) => spec);
+  const peers = [...snapshot.bgpPeer.values()].flatMap(({ spec }) => parsePeerAddress(spec.peerIP ?? "")?.ip ?? []);
+  const neighbours = [...snapshot.node.values()].flatMap(({ internalIps }) => internalIps).concat(peers);
+  return {
+    endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
+    policies: new Map(used.map(({ plan }) => [plan.id, plan])),
+    sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, source)])),
+    pools: [...new Set(pools.map(({ cidr }) => cidr))].sort(),
+    masqueradedPools: [...new Set(pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr))].sort(),
+    bgpNeighbours: [...new Set(neighbours)].sort(),
+  };
+}
+
+// --- internal ---
+
+function endpointOf(
+  snapshot: Snapshot,
+  node: NodeName,
+  hostInterface: string,
+  compiled: readonly CompiledPolicy[],
+): EndpointPlan {
+  const attachments = [...snapshot.attachment]
+    .filter(([, attachment]) => attachment.hostInterface === hostInterface)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, attachment]) => attachment);
+  const open = attachments.filter((attachment) => podOf(snapshot, node, attachment) !== undefined);
+  const pod = open[0] && podOf(snapshot, node, open[0]);
+  const addresses = [...new Set((pod ? open : attachments).flatMap((attachment) => attachment.addresses))];
+  addresses.sort(compareIps);
+  if (pod === undefined) {
+    const nothing: DirectionPlan = { tiers: [], profile: "deny" };
+    return { hostInterface, addresses, state: "closed", ingress: nothing, egress: nothing };
+  }
+  const direction = (name: "ingress" | "egress"): DirectionPlan => {
+    const policies = compiled
+      .filter((policy) => policy.namespace === pod.namespace && policy.isolates[name])
+      .filter(({ appliesTo }) => selectorMatches(appliesTo, pod.labels))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ plan }) => plan.id);
+    const profile = snapshot.namespace.has(pod.namespace) ? "allow" : "deny";
+    return { tiers: policies.length === 0 ? [] : [{ name: "default", policies, endAction: "deny" }], profile };
+  };
+  return { hostInterface, addresses, state: "open", ingress: direction("ingress"), egress: direction("egress") };
+}
+
+function podOf(snapshot: Snapshot, node: NodeName, attachment: Attachment): Pod | undefined {
+  const pod = snapshot.pod.get(attachment.pod);
+  if (!pod || pod.finished || pod.hostNetwork) return undefined;
+  if (attachment.podUid && pod.uid && attachment.podUid !== pod.uid) return undefined;
+  if (pod.node && pod.node !== node) return undefined;
+  return pod;
+}
+
+function setOf(snapshot: Snapshot, { id, selector }: SetSource): AddressSetPlan {
+  const members = new Set<Ip>();
+  for (const pod of snapshot.pod.values()) {
+    const labels = labelsOf(snapshot, pod);
+    if (!labels || !selectorMatches(selector, labels)) continue;
+    for (const ip of pod.ips) if (mayStandFor(snapshot, pod, ip)) members.add(ip);
+  }
+  return { id, members };
+}
+
+/** Every block in which the address lies must say that it is this pod's. */
+function mayStandFor(snapshot: Snapshot, pod: Pod, ip: Ip): boolean {
+  const blocks = [...snapshot.ipamBlock.values()]
+    .map(({ spec }) => spec)
+    .filter(({ cidr, allocations, deleted }) => !deleted && Number(cidrSize(cidr)) === allocations.length)
+    .filter(({ cidr }) => cidrContainsIp(cidr, ip));
+  return blocks.every(({ cidr, allocations, attributes }) => {
+    const ordinal = allocations.findIndex((_, index) => ipPlus(firstIp(cidr), index) === ip);
+    const { secondary, releasedAt } = attributes[allocations[ordinal] ?? -1] ?? {};
+    return !releasedAt && secondary?.["namespace"] === pod.namespace && secondary?.["pod"] === pod.name;
+  });
+}
+
+function labelsOf(snapshot: Snapshot, pod: Pod): Labels | undefined {
+  const namespace = snapshot.namespace.get(pod.namespace);
+  return !namespace || !pod.node || pod.finished || pod.hostNetwork ? undefined : endpointLabels(pod, namespace);
+}

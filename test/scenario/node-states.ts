@@ -1,0 +1,200 @@
+/** What happens to a node in the life of a cluster, as lists of states. */
+import { parseBgpPeer } from "../../src/api/bgp-peer.ts";
+import { parseIpPool } from "../../src/api/ip-pool.ts";
+import { type IpamBlock, parseIpamBlock } from "../../src/api/ipam-block.ts";
+import { type NodeName, namespacedName } from "../../src/api/names.ts";
+import {
+  type Attachment,
+  attachmentKey,
+  type KubeNetworkPolicy,
+  type KubePeer,
+  type Labels,
+  type Node,
+  type Pod,
+} from "../../src/api/objects.ts";
+import { emptySnapshot, type Rejected, type Snapshot } from "../../src/api/snapshot.ts";
+import { parseIp } from "../../src/net/ip.ts";
+import { nodes } from "../oracle/random-cluster.ts";
+import { thisNode } from "./random-changes.ts";
+
+const otherNode = nodes[1];
+
+const web = pod({ name: "web", labels: { app: "web" }, ips: ["10.0.0.1"] });
+const db = pod({ name: "db", labels: { app: "db" }, ips: ["10.0.0.2"] });
+const remote = pod({ name: "remote", labels: { app: "web" }, ips: ["10.0.1.1"], node: otherNode });
+const wiredWeb = attachment("c-web", web);
+const wiredDb = attachment("c-db", db);
+const shop = { name: "shop", labels: { team: "shop" }, annotations: {} };
+
+const webToDb = policy("web-to-db", { app: "db" }, { kind: "pods", podSelector: labelled({ app: "web" }) });
+const teamToDb = policy("team-to-db", { app: "db" }, { kind: "pods", namespaceSelector: labelled({ team: "shop" }) });
+
+const base = { pods: [web, db, remote], namespaces: [shop], attachments: [wiredWeb, wiredDb] };
+
+export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
+  "a policy comes, changes and goes": [
+    snapshot(base),
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, policies: [{ ...webToDb, types: ["Ingress", "Egress"] }] }),
+    snapshot({ ...base, policies: [teamToDb, webToDb] }),
+    snapshot({ ...base, policies: [teamToDb] }),
+    snapshot(base),
+  ],
+  "a policy becomes unreadable and is mended": [
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({
+      ...base,
+      policies: [{ rejected: "spec.podSelector: it is missing", namespace: "shop", name: "web-to-db" }],
+    }),
+    snapshot({ ...base, policies: [webToDb] }),
+  ],
+  "labels turn": [
+    snapshot({ ...base, policies: [webToDb, teamToDb] }),
+    snapshot({ ...base, policies: [webToDb, teamToDb], pods: [{ ...web, labels: {} }, db, remote] }),
+    snapshot({ ...base, policies: [webToDb, teamToDb], pods: [{ ...web, labels: { app: "db" } }, db, remote] }),
+    snapshot({ ...base, policies: [webToDb, teamToDb], namespaces: [{ ...shop, labels: {} }] }),
+    snapshot({ ...base, policies: [webToDb, teamToDb], namespaces: [] }),
+  ],
+  "a pod starts, ends and is made anew with its address": [
+    snapshot({ ...base, policies: [webToDb], pods: [db, remote] }),
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, finished: true }, db, remote] }),
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, uid: "new" }, db, remote] }),
+    snapshot({
+      ...base,
+      policies: [webToDb],
+      pods: [{ ...web, uid: "new" }, db, remote],
+      attachments: [wiredWeb, wiredDb, { ...wiredWeb, containerId: "c-new", podUid: "new" }],
+    }),
+    snapshot({ ...base, policies: [webToDb], attachments: [wiredDb] }),
+  ],
+  "the only pod that a policy selects leaves this node": [
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, policies: [webToDb], pods: [web, { ...db, node: otherNode }, remote] }),
+    snapshot({ ...base, policies: [webToDb], attachments: [wiredWeb] }),
+  ],
+  "two pods bring one address to a set, and one goes": [
+    snapshot({ ...base, policies: [webToDb], pods: [web, db, { ...remote, ips: web.ips }] }),
+    snapshot({ ...base, policies: [webToDb], pods: [web, db] }),
+    snapshot({ ...base, policies: [webToDb], pods: [db, { ...remote, ips: web.ips }] }),
+  ],
+  "an address outlives its pod's hold on it": [
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.0.0/30", [undefined, web, db])] }),
+    snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.0.0/30", [undefined, undefined, db])] }),
+    snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.0.0/30", [undefined, remote, db])] }),
+    snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.1.0/30", [undefined, remote])] }),
+    snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.0.0/30", [undefined, remote, db], true)] }),
+  ],
+  "a pod names an address before a node has it": [
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, node: undefined }, db] }),
+    snapshot({ ...base, policies: [webToDb], pods: [web, db] }),
+  ],
+  "BGP neighbours come and go": [
+    snapshot({ ...base, nodes: [node("node-a", "172.16.0.1", "fd01::1")] }),
+    snapshot({
+      ...base,
+      nodes: [node("node-a", "172.16.0.1"), node("node-b", "172.16.0.2")],
+      peers: ["172.16.0.2:179"],
+    }),
+    snapshot({ ...base, nodes: [node("node-a", "172.16.0.1")], peers: ["172.16.0.2:179", "[fd01::9]:1790"] }),
+    snapshot({ ...base, peers: [""] }),
+  ],
+  "pools come and go": [
+    snapshot({ ...base, pools: [pool("a", "10.0.0.0/16", true)] }),
+    snapshot({ ...base, pools: [pool("a", "10.0.0.0/16", false), pool("b", "fd00::/64", true)] }),
+    snapshot({ ...base, pools: [pool("b", "fd00::/64", true), pool("c", "fd00::/64", false)] }),
+  ],
+};
+
+// --- internal ---
+
+interface Objects {
+  readonly pods?: readonly Pod[];
+  readonly namespaces?: readonly { name: string; labels: Labels; annotations: Labels }[];
+  readonly policies?: readonly (KubeNetworkPolicy | Rejected)[];
+  readonly attachments?: readonly Attachment[];
+  readonly pools?: readonly ReturnType<typeof parseIpPool>[];
+  readonly blocks?: readonly IpamBlock[];
+  readonly nodes?: readonly Node[];
+  /** Their addresses. */
+  readonly peers?: readonly string[];
+}
+
+function snapshot(objects: Objects): Snapshot {
+  const { pods = [], namespaces = [], policies = [], attachments = [], pools = [] } = objects;
+  const peers = (objects.peers ?? []).map((peerIP, index) =>
+    parseBgpPeer({ metadata: { name: `peer-${index}` }, spec: { peerIP, asNumber: 64513 } }),
+  );
+  return {
+    ...emptySnapshot(),
+    pod: new Map(pods.map((one) => [namespacedName(one.namespace, one.name), one])),
+    namespace: new Map(namespaces.map((one) => [one.name, one])),
+    networkPolicy: new Map(policies.map((one) => [namespacedName(one.namespace, one.name), one])),
+    attachment: new Map(attachments.map((one) => [attachmentKey(one), one])),
+    ipPool: new Map(pools.map((one) => [one.metadata.name, one])),
+    ipamBlock: new Map(objects.blocks?.map((one) => [one.metadata.name, one])),
+    node: new Map(objects.nodes?.map((one) => [one.name, one])),
+    bgpPeer: new Map(peers.map((one) => [one.metadata.name, one])),
+  };
+}
+
+function pod(facts: { name: string; labels: Labels; ips: string[]; node?: Pod["node"] }): Pod {
+  return {
+    namespace: "shop",
+    uid: `uid-${facts.name}`,
+    annotations: {},
+    serviceAccount: "default",
+    hostNetwork: false,
+    finished: false,
+    node: thisNode,
+    ...facts,
+    ips: facts.ips.map(parseIp),
+  };
+}
+
+function attachment(containerId: string, { namespace, name, uid, ips }: Pod): Attachment {
+  return {
+    containerId,
+    interfaceName: "eth0",
+    hostInterface: `cali-${name}`,
+    netns: `/run/netns/${name}`,
+    pod: namespacedName(namespace, name),
+    podUid: uid,
+    addresses: ips,
+    mtu: 1500,
+  };
+}
+
+function policy(name: string, podLabels: Labels, peer: KubePeer): KubeNetworkPolicy {
+  return {
+    namespace: "shop",
+    name,
+    podSelector: labelled(podLabels),
+    types: ["Ingress"],
+    ingress: [{ peers: [peer], ports: [{ protocol: "TCP", port: 5432, endPort: undefined }] }],
+    egress: [],
+  };
+}
+
+function labelled(matchLabels: Labels) {
+  return { matchLabels, matchExpressions: [] };
+}
+
+function pool(name: string, cidr: string, natOutgoing: boolean) {
+  return parseIpPool({ metadata: { name }, spec: { cidr, natOutgoing } });
+}
+
+/** Four addresses, of which the first have these holders. */
+function block(cidr: string, holders: readonly (Pod | undefined)[], deleted = false): IpamBlock {
+  const attributes = holders.map((holder) => (holder ? { secondary: { namespace: "shop", pod: holder.name } } : {}));
+  const allocations = [0, 1, 2, 3].map((ordinal) => (holders[ordinal] ? ordinal : null));
+  return parseIpamBlock({
+    metadata: { name: "block" },
+    spec: { cidr, attributes, allocations, unallocated: [], deleted },
+  });
+}
+
+function node(name: string, ...ips: string[]): Node {
+  return { name: name as NodeName, labels: {}, annotations: {}, internalIps: ips.map(parseIp) };
+}

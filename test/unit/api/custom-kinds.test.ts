@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import { parseBgpPeer } from "../../../src/api/bgp-peer.ts";
+import { customKinds } from "../../../src/api/custom-kinds.ts";
+import { InvalidObjectError } from "../../../src/api/invalid-object-error.ts";
+import { parseIpPool } from "../../../src/api/ip-pool.ts";
+import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
+import { parseIpamConfiguration } from "../../../src/api/ipam-configuration.ts";
+import { parseResource } from "../../../src/api/resource.ts";
+import { badSpecs, goodSpecs } from "./specs.ts";
+
+function parse(kindName: string, spec: unknown) {
+  const kind = customKinds.find(({ kind }) => kind === kindName);
+  if (kind === undefined) throw new Error(`no kind ${kindName}`);
+  return parseResource(kind.kind, kind.spec, { metadata: { name: "one" }, spec });
+}
+
+function problemsOf(action: () => unknown) {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof InvalidObjectError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+test.each(badSpecs)("$kind is refused: $sentence", ({ kind, spec, path, sentence }) => {
+  const problems = problemsOf(() => parse(kind, spec));
+  expect(problems).toContainEqual({
+    path,
+    given: expect.any(String),
+    reason: expect.stringContaining(sentence),
+  });
+});
+
+test.each(goodSpecs)("$kind is taken: $spec", ({ kind, spec }) => {
+  expect(problemsOf(() => parse(kind, spec))).toEqual([]);
+});
+
+test.each(customKinds.map((kind) => [kind.kind, kind] as const))("the example of %s is taken", (name, kind) => {
+  expect(problemsOf(() => parse(name, kind.example))).toEqual([]);
+});
+
+describe("parseIpPool", () => {
+  const pool = (spec: object, metadata: object = {}) => ({ metadata: { name: "one", ...metadata }, spec });
+
+  test("fills in every default, the block size by family", () => {
+    expect(parseIpPool(pool({ cidr: "10.0.0.0/16" })).spec).toEqual({
+      cidr: "10.0.0.0/16",
+      blockSize: 26,
+      ipipMode: "Never",
+      vxlanMode: "Never",
+      natOutgoing: false,
+      disabled: false,
+      disableBGPExport: false,
+      nodeSelector: "all()",
+      namespaceSelector: "",
+      allowedUses: ["Workload", "Tunnel"],
+      assignmentMode: "Automatic",
+    });
+    expect(parseIpPool(pool({ cidr: "2001:db8::/64" })).spec.blockSize).toBe(122);
+    expect(parseIpPool(pool({ cidr: "10.0.0.0/16", blockSize: 28 })).spec.blockSize).toBe(28);
+  });
+
+  test("keeps what the code needs of metadata", () => {
+    const metadata = { uid: "u", resourceVersion: "7", labels: { a: "b" }, creationTimestamp: null, managedFields: [] };
+    expect(parseIpPool(pool({ cidr: "10.0.0.0/16" }, metadata)).metadata).toEqual({
+      name: "one",
+      uid: "u",
+      resourceVersion: "7",
+      labels: { a: "b" },
+      annotations: {},
+    });
+  });
+
+  test("says of each wrong field where it is, what it is and what it must be", () => {
+    const bad = pool({ blockSize: "x", ipipMode: "Sometimes", natOutgoing: 1, allowedUses: ["Workload", "Fun"] });
+    expect(() => parseIpPool(bad)).toThrow(
+      new InvalidObjectError("IPPool", "one", [
+        { path: "spec.cidr", given: "missing", reason: "it must be text" },
+        { path: "spec.blockSize", given: '"x"', reason: "it must be a number" },
+        {
+          path: "spec.ipipMode",
+          given: '"Sometimes"',
+          reason: 'it must be one of "Never", "Always", "CrossSubnet"',
+        },
+        { path: "spec.natOutgoing", given: "1", reason: "it must be true or false" },
+        {
+          path: "spec.allowedUses[1]",
+          given: '"Fun"',
+          reason: 'it must be one of "Workload", "Tunnel", "LoadBalancer"',
+        },
+      ]),
+    );
+  });
+
+  test("refuses a selector that cannot be read, and says where it stops making sense", () => {
+    const problems = problemsOf(() => parseIpPool(pool({ cidr: "10.0.0.0/16", nodeSelector: "rack = '1'" })));
+    expect(problems[0]).toMatchObject({ path: "spec.nodeSelector", given: `"rack = '1'"` });
+    expect(problems[0]?.reason).toContain("at character 6");
+  });
+
+  test.each([undefined, null, 3, "text", [], {}])("refuses %j, which is no object", (json) => {
+    expect(() => parseIpPool(json)).toThrow(/^Cannot read IPPool without a name: /);
+  });
+
+  test("names a namespaced object with its namespace and cuts what is too long to show", () => {
+    const json = { metadata: { name: "a", namespace: "b" }, spec: { cidr: "x".repeat(500) } };
+    expect(() => parseIpPool(json)).toThrow(/^Cannot read IPPool b\/a: spec.cidr is "x{79}…: it must/);
+  });
+});
+
+describe("parseIpamBlock", () => {
+  const block = (spec: object) => ({
+    metadata: { name: "10-0-0-0-30" },
+    spec: { cidr: "10.0.0.0/30", allocations: [null, 0, null, null], unallocated: [0, 2, 3], attributes: [], ...spec },
+  });
+
+  test.each([
+    [5, 5n],
+    [1764000000000000001n, 1764000000000000001n],
+    ["1764000000000000001", 1764000000000000001n],
+    [undefined, 0n],
+  ])("takes the sequence number %s", (given, expected) => {
+    const { spec } = parseIpamBlock(block({ sequenceNumber: given, sequenceNumberForAllocation: { "1": given ?? 0 } }));
+    expect(spec.sequenceNumber).toBe(expected);
+    expect(spec.sequenceNumberForAllocation).toEqual({ "1": expected });
+  });
+
+  test.each([2 ** 60, 1.5, 2n ** 63n, "1.5", "", true])("refuses the sequence number %s", (given) => {
+    expect(problemsOf(() => parseIpamBlock(block({ sequenceNumber: given })))[0]).toMatchObject({
+      path: "spec.sequenceNumber",
+      reason: expect.stringContaining("read without rounding"),
+    });
+  });
+
+  test("keeps the attributes under upstream's names", () => {
+    const attribute = {
+      handle_id: "h",
+      secondary: { pod: "a" },
+      alternate: { pod: "b" },
+      releasedAt: "2026-01-02T03:04:05Z",
+    };
+    expect(parseIpamBlock(block({ attributes: [attribute] })).spec.attributes).toEqual([attribute]);
+  });
+});
+
+test("an IPAMConfiguration is bounded", () => {
+  const parse = (spec: object) => parseIpamConfiguration({ metadata: { name: "default" }, spec });
+  expect(parse({}).spec).toEqual({
+    strictAffinity: false,
+    maxBlocksPerHost: 0,
+    autoAllocateBlocks: true,
+    kubeVirtVMAddressPersistence: "Enabled",
+    ipCooldownSeconds: 0,
+  });
+  expect(problemsOf(() => parse({ ipCooldownSeconds: 1201 }))).toEqual([
+    { path: "spec.ipCooldownSeconds", given: "1201", reason: "it must be at most 1200" },
+  ]);
+});
+
+test("an AS number is a number however it is written, and 0 is none", () => {
+  const parse = (asNumber: unknown) => parseBgpPeer({ metadata: { name: "one" }, spec: { asNumber } }).spec.asNumber;
+  expect([64512, "64512", "1.10", 0, "0", undefined].map(parse)).toEqual([
+    64512,
+    64512,
+    65546,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test.each(["65536.1", "1.65536", "4294967296", "1.2.3", ""])("the text %j is no AS number", (asNumber) => {
+  const problems = problemsOf(() => parseBgpPeer({ metadata: { name: "one" }, spec: { asNumber } }));
+  expect(problems).toMatchObject([{ path: "spec.asNumber", reason: expect.stringContaining("must be an AS number") }]);
+});

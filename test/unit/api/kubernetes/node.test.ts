@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { parseNamespace } from "../../../../src/api/kubernetes/namespace.ts";
+import { parseNode } from "../../../../src/api/kubernetes/node.ts";
+
+test("a node has its internal addresses, in order and canonical", () => {
+  const addresses = [
+    { type: "Hostname", address: "node-1" },
+    { type: "InternalIP", address: "2001:DB8::1" },
+    { type: "ExternalIP", address: "203.0.113.1" },
+    { type: "InternalIP", address: "10.0.1.1" },
+  ];
+  const metadata = { name: "node-1", labels: { rack: "1" }, annotations: { a: "b" } };
+  expect(parseNode({ metadata, status: { addresses } })).toEqual({
+    name: "node-1",
+    labels: { rack: "1" },
+    annotations: { a: "b" },
+    internalIps: ["2001:db8::1", "10.0.1.1"],
+  });
+  expect(parseNode({ metadata: { name: "node-1" } }).internalIps).toEqual([]);
+});
+
+test("a node whose internal address is none is refused", () => {
+  const status = { addresses: [{ type: "InternalIP", address: "10.0.0" }] };
+  expect(() => parseNode({ metadata: { name: "node-1" }, status })).toThrow(
+    'Cannot read Node node-1: status.addresses[0].address is "10.0.0": an InternalIP must be',
+  );
+});
+
+test("a namespace has labels and annotations, be they there or not", () => {
+  expect(parseNamespace({ metadata: { name: "shop", labels: { a: "b" }, annotations: null } })).toEqual({
+    name: "shop",
+    labels: { a: "b" },
+    annotations: {},
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "vitest";
+import { parseIptablesSave } from "../../../../src/felix/dataplane/iptables-save.ts";
+import { emptySavedTable, tableTransaction } from "../../../../src/felix/dataplane/iptables-transaction.ts";
+import type { PrintedRule, PrintedTable } from "../../../../src/felix/render/iptables.ts";
+
+const rule = (name: string): PrintedRule => {
+  const hash = name.padEnd(16, "_");
+  return { hash, spec: `-m comment --comment "cali:${hash}" -j ${name}` };
+};
+
+function table(chains: Record<string, string[]>, hooks: Record<string, [string[], string[]]> = {}): PrintedTable {
+  return {
+    version: 4,
+    name: "filter",
+    chains: new Map(Object.entries(chains).map(([name, rules]) => [name, rules.map(rule)])),
+    hooks: new Map(
+      Object.entries(hooks).map(([name, [inserted, appended]]) => [
+        name,
+        { inserted: inserted.map(rule), appended: appended.map(rule) },
+      ]),
+    ),
+  };
+}
+
+const desired = table({ "cali-A": ["ONE", "TWO"], "cali-B": [] }, { FORWARD: [["HEAD", "SECOND"], ["TAIL"]] });
+
+describe("a table", () => {
+  test("that holds nothing of ours is filled", () => {
+    expect(tableTransaction(desired, emptySavedTable)?.text.split("\n")).toEqual([
+      "*filter",
+      ":cali-A - -",
+      ":cali-B - -",
+      `-A cali-A ${rule("ONE").spec}`,
+      `-A cali-A ${rule("TWO").spec}`,
+      `-I FORWARD 1 ${rule("HEAD").spec}`,
+      `-I FORWARD 2 ${rule("SECOND").spec}`,
+      `-A FORWARD ${rule("TAIL").spec}`,
+      "COMMIT",
+      "",
+    ]);
+  });
+
+  test("that is as it should be is left alone, also as told by its own transaction", () => {
+    const after = tableTransaction(desired, emptySavedTable)?.after;
+    expect(after).toBeDefined();
+    expect(tableTransaction(desired, after ?? emptySavedTable)).toBeUndefined();
+  });
+
+  test("gets only the chain that changed", () => {
+    const after = tableTransaction(desired, emptySavedTable)?.after ?? emptySavedTable;
+    const changed = table(
+      { "cali-A": ["ONE", "TWO"], "cali-B": ["THREE"] },
+      { FORWARD: [["HEAD", "SECOND"], ["TAIL"]] },
+    );
+    expect(tableTransaction(changed, after)?.text.split("\n")).toEqual([
+      "*filter",
+      ":cali-B - -",
+      `-A cali-B ${rule("THREE").spec}`,
+      "COMMIT",
+      "",
+    ]);
+  });
+
+  test("loses a chain only after it was emptied and whoever names it was rewritten", () => {
+    const after = tableTransaction(desired, emptySavedTable)?.after ?? emptySavedTable;
+    const lines = tableTransaction(table({ "cali-B": ["NEW"] }), after)?.text.split("\n") ?? [];
+    const at = (line: string) => lines.indexOf(line);
+    expect(at(":cali-A - -")).toBeGreaterThan(0);
+    expect(at("-X cali-A")).toBeGreaterThan(at(`-A cali-B ${rule("NEW").spec}`));
+    expect(lines.filter((line) => line.startsWith("-D FORWARD"))).toHaveLength(3);
+  });
+});
+
+describe("a saved table", () => {
+  const saved = parseIptablesSave(`# Generated
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:KUBE-FORWARD - [0:0]
+:cali-A - [0:0]
+:cali-B - [0:0]
+-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+-A FORWARD -m comment --comment "cali:HEAD____________" -j HEAD
+-A FORWARD -m comment --comment cali:SECOND__________ -j SECOND
+-A FORWARD -m comment --comment "cali:TAIL____________" -j TAIL
+-A cali-A -m comment --comment "cali:ONE_____________" -m comment --comment "Policy a/b" -j ONE
+-A cali-A -j TWO
+COMMIT
+`).get("filter");
+
+  test("tells ours from others' and rules without our hash", () => {
+    expect(saved?.chains.get("cali-A")).toEqual(["ONE_____________", undefined]);
+    expect(saved?.foreign.get("FORWARD")?.map(({ hash }) => hash)).toEqual([
+      undefined,
+      "HEAD____________",
+      "SECOND__________",
+      "TAIL____________",
+    ]);
+  });
+
+  test("has our rules taken back to the first place when somebody got before them, and others' left", () => {
+    const lines = tableTransaction(desired, saved ?? emptySavedTable)?.text.split("\n") ?? [];
+    expect(lines.filter((line) => line.includes("KUBE-FORWARD"))).toEqual([]);
+    expect(lines.filter((line) => /^-[DIA] FORWARD/.test(line))).toEqual([
+      '-D FORWARD -m comment --comment "cali:HEAD____________" -j HEAD',
+      "-D FORWARD -m comment --comment cali:SECOND__________ -j SECOND",
+      '-D FORWARD -m comment --comment "cali:TAIL____________" -j TAIL',
+      `-I FORWARD 1 ${rule("HEAD").spec}`,
+      `-I FORWARD 2 ${rule("SECOND").spec}`,
+      `-A FORWARD ${rule("TAIL").spec}`,
+    ]);
+  });
+
+  test("has the rule that somebody put into our chain removed", () => {
+    const lines = tableTransaction(desired, saved ?? emptySavedTable)?.text.split("\n") ?? [];
+    expect(lines).toContain(":cali-A - -");
+    expect(lines).toContain(`-A cali-A ${rule("TWO").spec}`);
+    expect(lines).not.toContain(":cali-B - -");
+  });
+});

@@ -1,0 +1,89 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { assignFromBlock } from "../../../src/ipam/block.ts";
+import { AllocatorBench } from "./allocator-bench.ts";
+import { node, request } from "./samples.ts";
+
+let bench: AllocatorBench;
+
+beforeEach(() => {
+  bench = new AllocatorBench();
+});
+
+describe("when the store is in the way", () => {
+  test("a block that somebody changed meanwhile is read again, and his change stays", async () => {
+    bench.pools();
+    const ipam = bench.allocator();
+    await ipam.assign(request("a"));
+    for (const [cidr, { value }] of bench.cluster.blocks) {
+      const { block } = assignFromBlock(value, { handle: "theirs", count: 1, attributes: {} });
+      bench.cluster.blocks.set(cidr, { value: block, revision: bench.cluster.nextRevision() });
+    }
+    const [given] = await ipam.assign(request("b"));
+    expect(bench.held()).toEqual(["a", "theirs", "b"]);
+    expect(given?.ip).toMatch(/\.(2|10)$/);
+  });
+
+  test.each(["blocks put", "handles put", "affinities put"])(
+    "a reply to %s that is lost once does no harm",
+    async (lost) => {
+      bench.pools();
+      let once = true;
+      const ipam = bench.allocator(node, async (call) => {
+        if (call !== lost || !once) return {};
+        once = false;
+        return { reply: new Error("the reply was lost") };
+      });
+      const given = await ipam.assign(request("a"));
+      expect(given).toHaveLength(1);
+      expect([bench.held(), [...bench.cluster.handles.keys()]]).toEqual([["a"], ["a"]]);
+    },
+  );
+
+  test("an error that stays is passed on, with nothing kept", async () => {
+    bench.pools();
+    const ipam = bench.allocator(node, async (call) => {
+      if (call === "handles put") throw new Error("the server is away");
+      return {};
+    });
+    await expect(ipam.assign(request("a"))).rejects.toThrow("the server is away");
+    expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
+  });
+
+  test("what cannot be taken back is said", async () => {
+    bench.pools();
+    let away = false;
+    const ipam = bench.allocator(node, async (call) => {
+      if (call === "handles put") away = true;
+      if (away) throw new Error("the server is away");
+      return {};
+    });
+    await expect(ipam.assign(request("a"))).rejects.toThrow(
+      /the server is away; and what handle a was given .* still held/,
+    );
+    away = false;
+    expect(await bench.allocator().release("a")).toHaveLength(1);
+  });
+
+  test("what a pod held before is not taken from it when more cannot be had", async () => {
+    bench.pools();
+    const given = await bench.allocator().assign(request("a"));
+    await expect(bench.allocator().assign(request("a", { v6: 1 }))).rejects.toMatchObject({ reason: "no-pool" });
+    await expect(bench.allocator().assign(request("a", { v4: 99 }))).rejects.toMatchObject({ reason: "exhausted" });
+    expect(await bench.allocator().assign(request("a"))).toEqual(given);
+  });
+
+  test("losing every race ends with contended", async () => {
+    bench.pools();
+    const ipam = bench.allocator();
+    await ipam.assign(request("a"));
+    const busy = bench.allocator(node, async (call) => {
+      if (call === "blocks put") {
+        for (const [cidr, { value }] of bench.cluster.blocks)
+          bench.cluster.blocks.set(cidr, { value, revision: bench.cluster.nextRevision() });
+      }
+      return {};
+    });
+    await expect(busy.assign(request("b"))).rejects.toMatchObject({ reason: "contended" });
+    expect(bench.held()).toEqual(["a"]);
+  });
+});

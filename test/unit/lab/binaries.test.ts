@@ -1,0 +1,67 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { builtFolder, cacheFolder, findBinaries, projects } from "../../../lab/binaries.ts";
+import { buildMissing } from "../../../lab/build.ts";
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "margay-binaries-"));
+  env = { MARGAY_CACHE: join(folder, "cache"), PATH: join(folder, "path"), KUBEBUILDER_ASSETS: join(folder, "assets") };
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function place(where: string, name: string, says: string): string {
+  mkdirSync(where, { recursive: true });
+  const path = join(where, name);
+  writeFileSync(path, `#!/bin/sh\necho '${says}'\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+function placeAllInCache(): void {
+  for (const project of projects) for (const name of project.binaries) place(builtFolder(project, env), name, "built");
+}
+
+test("takes a program of the right version from KUBEBUILDER_ASSETS first, then PATH, then the cache", async () => {
+  placeAllInCache();
+  const assets = place(join(folder, "assets"), "kube-apiserver", "Kubernetes v1.34.1");
+  place(join(folder, "path"), "kube-apiserver", "Kubernetes v1.34.2");
+  const etcd = place(join(folder, "path"), "etcd", "etcd Version: 3.6.1");
+  const found = await findBinaries(env);
+  expect(found["kube-apiserver"]).toBe(assets);
+  expect(found.etcd).toBe(etcd);
+  expect(found["kube-proxy"]).toBe(join(folder, "cache", "kubernetes-1.34.4", "kube-proxy"));
+});
+
+test.each(["Kubernetes v1.32.4", "Kubernetes v1.340.1", "Kubernetes v1.34.0-dispatcher", ""])(
+  "passes by a program that says %j",
+  async (says) => {
+    placeAllInCache();
+    place(join(folder, "path"), "kubectl", says);
+    expect((await findBinaries(env)).kubectl).toContain("cache");
+  },
+);
+
+test("names what is missing, and says what to do", async () => {
+  placeAllInCache();
+  rmSync(join(folder, "cache", "etcd-3.6.8"), { recursive: true });
+  await expect(findBinaries(env)).rejects.toThrow(/^Cannot find etcd .*run `make setup`/);
+});
+
+test("builds nothing when all is there", async () => {
+  placeAllInCache();
+  const lines: string[] = [];
+  await buildMissing((line) => lines.push(line), env);
+  expect(lines).toEqual([]);
+});
+
+test("the cache is MARGAY_CACHE, else margay in the user's cache", () => {
+  expect(cacheFolder({ MARGAY_CACHE: "/m", XDG_CACHE_HOME: "/x" })).toBe("/m");
+  expect(cacheFolder({ XDG_CACHE_HOME: "/x" })).toBe("/x/margay");
+  expect(cacheFolder({})).toMatch(/\/\.cache\/margay$/);
+});

@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { Loop, type LoopOptions } from "../../../src/reconcile/loop.ts";
+
+function loopOf(pass: () => Promise<void>, more: Partial<LoopOptions> = {}) {
+  const waits: number[] = [];
+  const failures: string[] = [];
+  const loop = new Loop({
+    pass,
+    sleep: async (ms) => {
+      waits.push(ms);
+    },
+    onFailure: (error, attempt) => failures.push(`${attempt}: ${(error as Error).message}`),
+    firstRetryMs: 10,
+    maxRetryMs: 40,
+    ...more,
+  });
+  return { loop, waits, failures };
+}
+
+test("what arrives during a pass shares the next one", async () => {
+  const gates: (() => void)[] = [];
+  const { loop } = loopOf(() => new Promise((resolve) => gates.push(resolve)));
+  const first = loop.request();
+  const others = [loop.request(), loop.request(), loop.request()];
+  gates[0]?.();
+  await first;
+  await Promise.resolve();
+  expect(gates).toHaveLength(2);
+  gates[1]?.();
+  await Promise.all(others);
+  expect(gates).toHaveLength(2);
+});
+
+test("a failed pass is tried again, ever more slowly, and its requests wait for the success", async () => {
+  let runs = 0;
+  const { loop, waits, failures } = loopOf(async () => {
+    if (++runs < 5) throw new Error("locked");
+  });
+  await loop.request();
+  expect(waits).toEqual([10, 20, 40, 40]);
+  expect(failures).toEqual(["1: locked", "2: locked", "3: locked", "4: locked"]);
+});
+
+test("a stopped loop rejects whoever waits and whoever comes", async () => {
+  const { loop } = loopOf(() => new Promise(() => {}));
+  const waiting = loop.request();
+  loop.stop();
+  await expect(waiting).rejects.toThrow("Cannot finish the pass: the loop was stopped before it succeeded");
+  await expect(loop.request()).rejects.toThrow("Cannot run another pass");
+});
