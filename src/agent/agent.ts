@@ -20,6 +20,7 @@ import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { Allocator } from "../ipam/allocator.ts";
 import { ChangeFeed } from "../kube/change-feed.ts";
 import type { KubeClient } from "../kube/client.ts";
+import { agentKinds } from "../kube/fed-kinds.ts";
 import { KubeIpamStore } from "../kube/ipam-store.ts";
 import { connect } from "../kube/kubeconfig.ts";
 import { readPod } from "../kube/read-pod.ts";
@@ -75,6 +76,7 @@ export class Agent {
     this.#bgp = new Bgp({ ...parts, node: nodeName, snapshot: this.#store.snapshot, daemon });
     this.#feed = new ChangeFeed({
       client,
+      kinds: agentKinds,
       clock: systemClock,
       onChanges: (changes) => this.#takeUnwatched(changes),
       onRejected: (report) =>
@@ -164,6 +166,7 @@ export class Agent {
       client: this.#client,
       onRejected: (report) => logger.error(report, "cannot read an object of address management: it counts as none"),
       pools: () => (this.#ready ? [...this.#store.snapshot.ipPool.values()] : undefined),
+      reservations: () => (this.#ready ? [...this.#store.snapshot.ipReservation.values()] : undefined),
       node: (name) => this.#store.snapshot.node.get(name),
     });
     return {

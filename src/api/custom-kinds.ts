@@ -2,9 +2,11 @@ import { bgpPeer } from "./bgp-peer.ts";
 import { blockAffinity } from "./block-affinity.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { ipPool } from "./ip-pool.ts";
+import { ipReservation } from "./ip-reservation.ts";
 import { ipamBlock } from "./ipam-block.ts";
 import { ipamConfiguration } from "./ipam-configuration.ts";
 import { ipamHandle } from "./ipam-handle.ts";
+import { kubeControllersConfiguration } from "./kube-controllers-configuration.ts";
 
 /** API group and version of every custom kind. */
 export const customGroup = "projectcalico.org";
@@ -19,4 +21,6 @@ export const customKinds: readonly CustomKind[] = [
   ipamConfiguration,
   ipamHandle,
   ipPool,
+  ipReservation,
+  kubeControllersConfiguration,
 ];

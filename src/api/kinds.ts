@@ -3,9 +3,11 @@ import { blockAffinity } from "./block-affinity.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { customGroup, customVersion } from "./custom-kinds.ts";
 import { ipPool } from "./ip-pool.ts";
+import { ipReservation } from "./ip-reservation.ts";
 import { ipamBlock } from "./ipam-block.ts";
 import { ipamConfiguration } from "./ipam-configuration.ts";
 import { ipamHandle } from "./ipam-handle.ts";
+import { kubeControllersConfiguration } from "./kube-controllers-configuration.ts";
 
 /** What a client has to know of a kind to name it and to address it. */
 export interface Kind {
@@ -32,6 +34,20 @@ export const ipamConfigurationKind = custom(ipamConfiguration);
 export const ipamHandleKind = custom(ipamHandle);
 /** projectcalico.org/v3 IPPool. */
 export const ipPoolKind = custom(ipPool);
+/** projectcalico.org/v3 IPReservation. */
+export const ipReservationKind = custom(ipReservation);
+/** projectcalico.org/v3 KubeControllersConfiguration. */
+export const kubeControllersConfigurationKind = custom(kubeControllersConfiguration);
+/** coordination.k8s.io/v1 Lease. */
+export const leaseKind: Kind = {
+  kind: "Lease",
+  plural: "leases",
+  singular: "lease",
+  shortNames: [],
+  group: "coordination.k8s.io",
+  version: "v1",
+  namespaced: true,
+};
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const networkPolicyKind: Kind = {
   kind: "NetworkPolicy",
@@ -52,6 +68,7 @@ export const nodeKind = core("Node", "nodes", "no", false);
 /** The kinds that the code and its command line work on: our own, then the Kubernetes kinds that belong beside them. */
 export const kinds: readonly Kind[] = [
   ...[bgpPeerKind, blockAffinityKind, ipamBlockKind, ipamConfigurationKind, ipamHandleKind, ipPoolKind],
+  ...[ipReservationKind, kubeControllersConfigurationKind],
   ...[networkPolicyKind, podKind, namespaceKind, nodeKind],
 ];
 

@@ -14,3 +14,6 @@ export function splitName(key: NamespacedName): readonly [namespace: string, nam
   const slash = key.indexOf("/");
   return [key.slice(0, slash), key.slice(slash + 1)];
 }
+
+/** Where the product's own objects live: service accounts, Leases, Secrets. */
+export const systemNamespace = "margay-system";

@@ -42,6 +42,16 @@ export interface Node {
   readonly internalIps: readonly Ip[];
 }
 
+/** A Lease (coordination.k8s.io/v1). Its times are the holder's clock's: compare two for equality only. */
+export interface Lease {
+  readonly namespace: string;
+  readonly name: string;
+  readonly annotations: Labels;
+  readonly holder: string | undefined;
+  /** RFC 3339 with microseconds. */
+  readonly renewTime: string | undefined;
+}
+
 /** A Kubernetes NetworkPolicy (networking.k8s.io/v1), with defaults filled in. */
 export interface KubeNetworkPolicy {
   readonly namespace: string;

@@ -1,10 +1,15 @@
 import type { BgpPeer } from "./bgp-peer.ts";
+import type { BlockAffinity } from "./block-affinity.ts";
 import type { IpPool } from "./ip-pool.ts";
+import type { IpReservation } from "./ip-reservation.ts";
 import type { IpamBlock } from "./ipam-block.ts";
+import type { IpamConfiguration } from "./ipam-configuration.ts";
+import type { IpamHandle } from "./ipam-handle.ts";
+import type { KubeControllersConfiguration } from "./kube-controllers-configuration.ts";
 import type { NamespacedName, NodeName } from "./names.ts";
-import type { Attachment, AttachmentKey, KubeNetworkPolicy, Namespace, Node, Pod } from "./objects.ts";
+import type { Attachment, AttachmentKey, KubeNetworkPolicy, Lease, Namespace, Node, Pod } from "./objects.ts";
 
-/** The key and the value of every kind that the node works on. A key is the object's name, or `namespace/name`. */
+/** The key and the value of every kind that agents and controllers work on. A key is the object's name, or `namespace/name`. */
 export interface Kinds {
   readonly pod: { readonly key: NamespacedName; readonly value: Pod };
   readonly namespace: { readonly key: string; readonly value: Namespace };
@@ -12,11 +17,17 @@ export interface Kinds {
   readonly networkPolicy: { readonly key: NamespacedName; readonly value: KubeNetworkPolicy | Rejected };
   readonly ipPool: { readonly key: string; readonly value: IpPool };
   readonly ipamBlock: { readonly key: string; readonly value: IpamBlock };
+  readonly ipReservation: { readonly key: string; readonly value: IpReservation };
+  readonly ipamConfiguration: { readonly key: string; readonly value: IpamConfiguration };
+  readonly blockAffinity: { readonly key: string; readonly value: BlockAffinity };
+  readonly ipamHandle: { readonly key: string; readonly value: IpamHandle };
+  readonly kubeControllersConfiguration: { readonly key: string; readonly value: KubeControllersConfiguration };
+  readonly lease: { readonly key: NamespacedName; readonly value: Lease };
   readonly bgpPeer: { readonly key: string; readonly value: BgpPeer };
   readonly attachment: { readonly key: AttachmentKey; readonly value: Attachment };
 }
 
-/** The name of a kind that the node works on. */
+/** The name of such a kind. */
 export type KindName = keyof Kinds;
 
 /** An object that could not be read. Policy code treats it as denying what it may have selected. */
@@ -31,7 +42,7 @@ export function isRejected(value: object): value is Rejected {
   return "rejected" in value;
 }
 
-/** Everything one node decides from, at one moment. */
+/** Everything one process decides from, at one moment; a kind that it does not follow is empty. */
 export type Snapshot = { readonly [K in KindName]: ReadonlyMap<Kinds[K]["key"], Kinds[K]["value"]> };
 
 /** One object came, changed (`value` is the whole new object) or went (`value` is undefined). */
@@ -52,6 +63,12 @@ export function emptySnapshot(): Snapshot {
     networkPolicy: new Map(),
     ipPool: new Map(),
     ipamBlock: new Map(),
+    ipReservation: new Map(),
+    ipamConfiguration: new Map(),
+    blockAffinity: new Map(),
+    ipamHandle: new Map(),
+    kubeControllersConfiguration: new Map(),
+    lease: new Map(),
     bgpPeer: new Map(),
     attachment: new Map(),
   };

@@ -138,10 +138,7 @@ async function allocate(
 ): Promise<readonly Ip[]> {
   const { node, journal } = state;
   const handle = handleOf(conf.name, target.containerId);
-  const pools = [
-    ...(conf.ipam.assign_ipv4 ? conf.ipam.ipv4_pools : []),
-    ...(conf.ipam.assign_ipv6 ? conf.ipam.ipv6_pools : []),
-  ];
+  const { ipv4_pools: v4Pools, ipv6_pools: v6Pools } = conf.ipam;
   const namespaceLabels = node.namespaceLabels(target.pod.namespace);
   // An old debt of the same handle must not take the addresses away again.
   await journal.forget(handle);
@@ -163,7 +160,7 @@ async function allocate(
         node: node.nodeName,
         timestamp: new Date(node.clock.now()).toISOString(),
       },
-      ...(pools.length === 0 ? {} : { pools }),
+      pools: { ...(v4Pools.length === 0 ? {} : { 4: v4Pools }), ...(v6Pools.length === 0 ? {} : { 6: v6Pools }) },
       ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
     });
     return assigned.map(({ ip }) => ip);

@@ -51,7 +51,7 @@ export class ReleaseJournal {
   }
 
   async #start(handle: string): Promise<"released" | Error> {
-    const answer = this.#node.ipam.release(handle).then(
+    const answer = this.#node.ipam.release(handle, "DEL").then(
       () => "released" as const,
       (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
     );

@@ -61,7 +61,7 @@ export class Allocator implements Ipam {
     return promise;
   }
 
-  release(handle: string): Promise<readonly Ip[]> {
+  release(handle: string, _why: string): Promise<readonly Ip[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Ip[]>();
     this.#queue.add(releaseTask(handle, 0, { resolve, reject }));
     return promise;

@@ -1,6 +1,6 @@
 import type { Labels } from "../api/objects.ts";
 import type { Cidr } from "../net/cidr.ts";
-import type { Ip } from "../net/ip.ts";
+import type { Ip, IpVersion } from "../net/ip.ts";
 
 /** Hands out addresses to one node's pods. Everything it says it has given is confirmed by the store. */
 export interface Ipam {
@@ -8,23 +8,29 @@ export interface Ipam {
    * Gives `v4` IPv4 and `v6` IPv6 addresses to `handle`; asking again for a handle that has them gives the same.
    * Throws an `IpamError`, with nothing kept, when it cannot give all.
    */
-  assign(request: AssignRequest): Promise<readonly AssignedAddress[]>;
-  /** Frees everything that `handle` holds; nothing held is no error. Answers the addresses freed. */
-  release(handle: string): Promise<readonly Ip[]>;
+  assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]>;
+  /**
+   * Frees everything that `handle` holds; nothing held is no error. `why` goes into the block's journal, for people.
+   * Answers the addresses freed.
+   */
+  release(handle: string, why: string): Promise<readonly Ip[]>;
 }
 
-/** How many addresses are wanted, for whom. */
+/** Which addresses are wanted, for whom. */
 export interface AssignRequest {
   readonly handle: string;
+  /** So many of each family, whichever is free. */
   readonly v4: number;
   readonly v6: number;
   /** Who holds it: `pod`, `namespace`, `node`, `timestamp` … kept beside the allocation. */
   readonly attributes: Readonly<Record<string, string>>;
   /**
-   * Names or CIDRs of the only pools to use; the node's own choice when absent. A family that none of them is of is
-   * left to the node's own choice too.
+   * These very addresses, beside `v4` and `v6`. Each must lie in a pool that gives addresses; selectors, reservations and
+   * `assignmentMode` do not count.
    */
-  readonly pools?: readonly string[];
+  readonly addresses?: readonly Ip[];
+  /** By family, names or CIDRs of the only pools to use; the node's own choice for a family that is absent. */
+  readonly pools?: Readonly<Partial<Record<IpVersion, readonly string[]>>>;
   /** The labels of the pod's namespace, for a pool's `namespaceSelector`. */
   readonly namespaceLabels?: Labels;
 }
@@ -37,7 +43,8 @@ export interface AssignedAddress {
 
 /** Why no address could be given; the message says what, where and what to do. */
 export class IpamError extends Error {
-  readonly reason: "no-pool" | "exhausted" | "contended";
+  /** `outside`: in no pool that gives addresses. `taken`: another handle holds it. */
+  readonly reason: "no-pool" | "exhausted" | "contended" | "outside" | "taken";
   constructor(reason: IpamError["reason"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "IpamError";

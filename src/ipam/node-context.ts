@@ -24,6 +24,8 @@ export async function readNodeContext(store: IpamStore, node: NodeName): Promise
 
 /** The pools of each family that may serve a request. */
 export function choicesOf(request: AssignRequest, { pools, nodeLabels }: NodeContext): PoolChoices {
-  const query = { nodeLabels, namespaceLabels: request.namespaceLabels, requested: request.pools };
-  return { 4: choosePools(pools, { ...query, version: 4 }), 6: choosePools(pools, { ...query, version: 6 }) };
+  const query = { nodeLabels, namespaceLabels: request.namespaceLabels };
+  const choiceOf = (version: IpVersion) =>
+    choosePools(pools, { ...query, version, requested: request.pools?.[version] });
+  return { 4: choiceOf(4), 6: choiceOf(6) };
 }

@@ -1,6 +1,7 @@
 /** Where IPAM keeps its three kinds of record. Every write is a compare-and-swap; a lost race is an answer, not an error. */
 import type { BlockAffinity } from "../api/block-affinity.ts";
 import type { IpPool } from "../api/ip-pool.ts";
+import type { IpReservation } from "../api/ip-reservation.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { IpamConfiguration } from "../api/ipam-configuration.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
@@ -40,5 +41,6 @@ export interface IpamStore {
   /** The one named `default`; undefined when there is none, and every default holds. */
   configuration(): Promise<IpamConfiguration | undefined>;
   pools(): Promise<readonly IpPool[]>;
+  reservations(): Promise<readonly IpReservation[]>;
   node(name: NodeName): Promise<Node | undefined>;
 }

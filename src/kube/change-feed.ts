@@ -11,6 +11,7 @@ import type { RejectedReport } from "./rejected-report.ts";
 /** What a `ChangeFeed` reads from, and whom it tells. */
 export interface ChangeFeedOptions {
   readonly client: KubeClient;
+  readonly kinds: readonly FedKind[];
   readonly clock: Clock;
   /** The first call brings everything there is; each later one what changed since, at most one change an object. */
   readonly onChanges: (changes: readonly Change[]) => void;
@@ -27,7 +28,7 @@ interface FeedTrouble {
 }
 
 /**
- * Follows every kind that a node works on, and tells of it as typed changes. Nothing is told before all kinds have been
+ * Follows some kinds, and tells of them as typed changes. Nothing is told before all kinds have been
  * read once: a policy without its pods would be the wrong answer. One object that cannot be read disturbs no other.
  */
 export class ChangeFeed {
@@ -48,7 +49,7 @@ export class ChangeFeed {
   /** To be called once. */
   start(): void {
     if (this.#reflections !== undefined) throw new Error("Cannot start a change feed twice");
-    this.#reflections = (Object.keys(feeds) as FedKind[]).map((kind) => this.#follow(kind));
+    this.#reflections = this.#options.kinds.map((kind) => this.#follow(kind));
     void Promise.all(this.#reflections.map(({ synced }) => synced)).then(() => this.#begin());
   }
 
@@ -63,7 +64,7 @@ export class ChangeFeed {
     const source = new Source(kind, feeds[kind] as unknown as Feed<FedKind>, this.#options.onRejected);
     return reflect(
       client,
-      resourcePath(feeds[kind].resource),
+      resourcePath(feeds[kind].resource, { namespace: feeds[kind].namespace }),
       { ...reflector, clock },
       {
         changed: (changes) => {

@@ -1,22 +1,34 @@
 import { parseBgpPeer } from "../api/bgp-peer.ts";
+import { parseBlockAffinity } from "../api/block-affinity.ts";
 import { closedIpPool } from "../api/closed-ip-pool.ts";
 import { parseIpPool } from "../api/ip-pool.ts";
+import { parseIpReservation } from "../api/ip-reservation.ts";
 import { parseIpamBlock } from "../api/ipam-block.ts";
+import { parseIpamConfiguration } from "../api/ipam-configuration.ts";
+import { parseIpamHandle } from "../api/ipam-handle.ts";
 import {
   bgpPeerKind,
+  blockAffinityKind,
   ipamBlockKind,
+  ipamConfigurationKind,
+  ipamHandleKind,
   ipPoolKind,
+  ipReservationKind,
   type Kind,
+  kubeControllersConfigurationKind,
+  leaseKind,
   namespaceKind,
   networkPolicyKind,
   nodeKind,
   podKind,
 } from "../api/kinds.ts";
+import { parseKubeControllersConfiguration } from "../api/kube-controllers-configuration.ts";
+import { parseLease } from "../api/kubernetes/lease.ts";
 import { parseNamespace } from "../api/kubernetes/namespace.ts";
 import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
 import { parseNode } from "../api/kubernetes/node.ts";
 import { parsePod } from "../api/kubernetes/pod.ts";
-import { type NodeName, namespacedName } from "../api/names.ts";
+import { type NodeName, namespacedName, systemNamespace } from "../api/names.ts";
 import type { KindName, Kinds } from "../api/snapshot.ts";
 import type { KubeObject } from "./object-revisions.ts";
 
@@ -26,6 +38,8 @@ export type FedKind = Exclude<KindName, "attachment">;
 /** Where one kind comes from, and how its objects become values. */
 export interface Feed<K extends FedKind> {
   readonly resource: Kind;
+  /** The only namespace to follow; all of them when absent. */
+  readonly namespace?: string;
   readonly key: (namespace: string, name: string) => Kinds[K]["key"];
   /** Throws when the object cannot be read. */
   readonly parse: (json: unknown) => Kinds[K]["value"];
@@ -60,5 +74,33 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   },
   ipPool: { resource: ipPoolKind, key: byName, parse: parseIpPool, unreadable: closedIpPool },
   ipamBlock: { resource: ipamBlockKind, key: byName, parse: parseIpamBlock, unreadable: absent },
+  ipReservation: { resource: ipReservationKind, key: byName, parse: parseIpReservation, unreadable: absent },
+  ipamConfiguration: {
+    resource: ipamConfigurationKind,
+    key: byName,
+    parse: parseIpamConfiguration,
+    unreadable: absent,
+  },
+  blockAffinity: { resource: blockAffinityKind, key: byName, parse: parseBlockAffinity, unreadable: absent },
+  ipamHandle: { resource: ipamHandleKind, key: byName, parse: parseIpamHandle, unreadable: absent },
+  kubeControllersConfiguration: {
+    resource: kubeControllersConfigurationKind,
+    key: byName,
+    parse: parseKubeControllersConfiguration,
+    unreadable: absent,
+  },
+  lease: {
+    resource: leaseKind,
+    namespace: systemNamespace,
+    key: namespacedName,
+    parse: parseLease,
+    unreadable: absent,
+  },
   bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: absent },
 };
+
+/** What a node's agent follows. */
+export const agentKinds: readonly FedKind[] = [
+  ...(["pod", "namespace", "node", "networkPolicy", "ipPool", "ipamBlock", "bgpPeer"] as const),
+  ...(["ipReservation", "ipamConfiguration"] as const),
+];

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type BlockAffinity, parseBlockAffinity } from "../api/block-affinity.ts";
 import { type IpPool, parseIpPool } from "../api/ip-pool.ts";
+import { type IpReservation, parseIpReservation } from "../api/ip-reservation.ts";
 import { type IpamBlock, parseIpamBlock } from "../api/ipam-block.ts";
 import { type IpamConfiguration, parseIpamConfiguration } from "../api/ipam-configuration.ts";
 import { type IpamHandle, parseIpamHandle } from "../api/ipam-handle.ts";
@@ -10,6 +11,7 @@ import {
   ipamConfigurationKind,
   ipamHandleKind,
   ipPoolKind,
+  ipReservationKind,
   nodeKind,
   resourcePath,
 } from "../api/kinds.ts";
@@ -32,6 +34,7 @@ export interface KubeIpamStoreOptions {
   readonly onRejected: (report: RejectedReport) => void;
   /** What the caller already knows; undefined asks the API server. */
   readonly pools?: () => readonly IpPool[] | undefined;
+  readonly reservations?: () => readonly IpReservation[] | undefined;
   readonly node?: (name: NodeName) => Node | undefined;
 }
 
@@ -44,6 +47,7 @@ export class KubeIpamStore implements IpamStore {
   readonly handles: RecordStore<string, IpamHandle>;
   readonly #options: KubeIpamStoreOptions;
   readonly #parsePool: (json: unknown) => IpPool;
+  readonly #parseReservation: (json: unknown) => IpReservation;
 
   constructor(options: KubeIpamStoreOptions) {
     const { client, onRejected } = options;
@@ -52,6 +56,7 @@ export class KubeIpamStore implements IpamStore {
     this.affinities = new CustomResourceStore(client, affinityMapping, onRejected);
     this.handles = new CustomResourceStore(client, handleMapping, onRejected);
     this.#parsePool = reportingParser(parseIpPool, onRejected);
+    this.#parseReservation = reportingParser(parseIpReservation, onRejected);
   }
 
   async affinitiesOf(node: NodeName): Promise<readonly Stored<BlockAffinity>[]> {
@@ -70,6 +75,12 @@ export class KubeIpamStore implements IpamStore {
     const known = this.#options.pools?.();
     if (known !== undefined) return known;
     return readable(await listAll(this.#options.client, resourcePath(ipPoolKind)), this.#parsePool);
+  }
+
+  async reservations(): Promise<readonly IpReservation[]> {
+    const known = this.#options.reservations?.();
+    if (known !== undefined) return known;
+    return readable(await listAll(this.#options.client, resourcePath(ipReservationKind)), this.#parseReservation);
   }
 
   async node(name: NodeName): Promise<Node | undefined> {

@@ -111,7 +111,7 @@ test("three nodes' allocators share a pool; every address is one pod's, and all 
 
   const restarted = new Allocator({ store, node: first.node, clock: systemClock });
   expect(await restarted.assign(requestOf(first.handle, first.node))).toEqual(given[0]);
-  await Promise.all(pods.map(({ ipam, handle }) => ipam.release(handle)));
+  await Promise.all(pods.map(({ ipam, handle }) => ipam.release(handle, "DEL")));
   expect(await store.handles.list()).toEqual([]);
   const left = (await store.blocks.list()).flatMap(({ value }) =>
     pods.flatMap(({ handle }) => addressesOf(value, handle)),

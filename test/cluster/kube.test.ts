@@ -10,6 +10,7 @@ import type { Change } from "../../src/api/snapshot.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { ChangeFeed } from "../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
+import { agentKinds } from "../../src/kube/fed-kinds.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
 import { type ReflectorOptions, reflect } from "../../src/kube/reflector.ts";
 import { type Relay, startRelay } from "../fakes/relay.ts";
@@ -165,6 +166,7 @@ test("a change feed tells everything at once, then each change, and a bad object
   const rejected: string[] = [];
   const troubles: unknown[] = [];
   const feed = new ChangeFeed({
+    kinds: agentKinds,
     client,
     clock: systemClock,
     reflector: { backoff },

@@ -1,5 +1,6 @@
 import type { BlockAffinity } from "../../src/api/block-affinity.ts";
 import type { IpPool } from "../../src/api/ip-pool.ts";
+import type { IpReservation } from "../../src/api/ip-reservation.ts";
 import type { IpamBlock } from "../../src/api/ipam-block.ts";
 import type { IpamConfiguration } from "../../src/api/ipam-configuration.ts";
 import type { IpamHandle } from "../../src/api/ipam-handle.ts";
@@ -29,6 +30,7 @@ export class FakeCluster {
   readonly affinities = new Map<string, Stored<BlockAffinity>>();
   readonly handles = new Map<string, Stored<IpamHandle>>();
   pools: readonly IpPool[] = [];
+  reservations: readonly IpReservation[] = [];
   nodes: readonly Node[] = [];
   configuration: IpamConfiguration | undefined;
   #revision = 0;
@@ -70,6 +72,10 @@ export class FakeIpamStore implements IpamStore {
 
   pools(): Promise<readonly IpPool[]> {
     return around(this.#fault, "pools", () => this.#cluster.pools);
+  }
+
+  reservations(): Promise<readonly IpReservation[]> {
+    return around(this.#fault, "reservations", () => this.#cluster.reservations);
   }
 
   node(name: NodeName): Promise<Node | undefined> {

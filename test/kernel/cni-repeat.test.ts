@@ -65,7 +65,7 @@ describe("a repeated ADD or a CHECK of a pod that runs does not cut it off", () 
   test("when the namespace that it names is another, and there is no address to be had", async ({ node }) => {
     const other = node.addPod("other");
     const changes: Partial<CniDependencies> = {
-      ipam: { assign: storeIsAway, release: (handle) => node.dependencies.ipam.release(handle) },
+      ipam: { assign: storeIsAway, release: (handle, why) => node.dependencies.ipam.release(handle, why) },
     };
     expect(await expectKept(node, changes, other)).toMatchObject({ code: 11 });
   });

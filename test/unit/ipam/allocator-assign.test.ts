@@ -49,7 +49,7 @@ describe("assign", () => {
     const given = await Promise.all(many(50).map((handle) => ipam.assign(request(handle))));
     expect(new Set(given.flat().map(({ ip }) => ip)).size).toBe(50);
     expect(bench.calls.filter((call) => call === "blocks put")).toHaveLength(1);
-    await Promise.all(many(50).map((handle) => ipam.release(handle)));
+    await Promise.all(many(50).map((handle) => ipam.release(handle, "DEL")));
     expect(bench.calls.filter((call) => call === "blocks put")).toHaveLength(2);
     expect(bench.held()).toEqual(["first"]);
   });
@@ -67,7 +67,7 @@ describe("assign", () => {
     bench.pools();
     await Promise.all(many(10).map((handle) => bench.allocator().assign(request(handle))));
     const other = "node-2" as NodeName;
-    const mine = { pools: ["small"] };
+    const mine = { pools: { 4: ["small"] } };
     const first = await bench.allocator(other).assign(request("mine", mine));
     const restarted = bench.allocator(other);
     expect(await restarted.assign(request("mine", mine))).toEqual(first);

@@ -17,22 +17,22 @@ describe("release", () => {
     const ipam = bench.allocator();
     const given = await ipam.assign(request("a", { v4: 10, v6: 1 }));
     bench.calls.length = 0;
-    const freed = await ipam.release("a");
+    const freed = await ipam.release("a", "DEL");
     expect(freed.toSorted()).toEqual(given.map(({ ip }) => ip).toSorted());
     expect(bench.calls).toEqual(["blocks put", "blocks put", "blocks put", "handles remove"]);
     expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
-    expect(await ipam.release("a")).toEqual([]);
+    expect(await ipam.release("a", "DEL")).toEqual([]);
   });
 
   test("works without the record, and with a record of what is not there", async () => {
     bench.pools();
     await bench.allocator().assign(request("a"));
     bench.cluster.handles.clear();
-    expect(await bench.allocator().release("a")).toHaveLength(1);
+    expect(await bench.allocator().release("a", "DEL")).toHaveLength(1);
     expect(bench.held()).toEqual([]);
     const record = handleRecord("ghost", [{ ip: "10.9.0.0" as never, block: parseCidr("10.9.0.0/29") }]);
     bench.cluster.handles.set("ghost", { value: record, revision: bench.cluster.nextRevision() });
-    expect(await bench.allocator().release("ghost")).toEqual([]);
+    expect(await bench.allocator().release("ghost", "DEL")).toEqual([]);
     expect(bench.cluster.handles.size).toBe(0);
   });
 
@@ -41,14 +41,14 @@ describe("release", () => {
     await Promise.all(many(10).map((handle) => bench.allocator().assign(request(handle))));
     const other = "node-2" as NodeName;
     await bench.allocator(other).assign(request("mine"));
-    expect(await bench.allocator(other).release("mine")).toHaveLength(1);
+    expect(await bench.allocator(other).release("mine", "DEL")).toHaveLength(1);
     expect(bench.held()).not.toContain("mine");
   });
 
   test("comes after an assign of the same handle that is still under way", async () => {
     bench.pools();
     const ipam = bench.allocator();
-    const [given, freed] = await Promise.all([ipam.assign(request("a")), ipam.release("a")]);
+    const [given, freed] = await Promise.all([ipam.assign(request("a")), ipam.release("a", "DEL")]);
     expect(freed).toEqual(given.map(({ ip }) => ip));
     expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
   });

@@ -61,7 +61,7 @@ describe("when the store is in the way", () => {
       /the server is away; and what handle a was given .* still held/,
     );
     away = false;
-    expect(await bench.allocator().release("a")).toHaveLength(1);
+    expect(await bench.allocator().release("a", "DEL")).toHaveLength(1);
   });
 
   test("what a pod held before is not taken from it when more cannot be had", async () => {

@@ -157,7 +157,7 @@ async function podLife(world: World, kubelet: Kubelet, index: number): Promise<v
       expectHeld(world, handle, given);
       for (const { ip } of given) world.live.delete(ip);
     }
-    while ((await kubelet.try((ipam) => ipam.release(handle))) === undefined);
+    while ((await kubelet.try((ipam) => ipam.release(handle, "DEL"))) === undefined);
   }
 }
 

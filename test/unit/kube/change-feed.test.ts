@@ -4,6 +4,7 @@ import type { IpPool } from "../../../src/api/ip-pool.ts";
 import type { Change } from "../../../src/api/snapshot.ts";
 import { ChangeFeed } from "../../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
+import { agentKinds } from "../../../src/kube/fed-kinds.ts";
 import { testClock } from "../../fakes/test-clock.ts";
 
 /** The seven watches of one API server, each a queue of lines that the test fills. */
@@ -48,6 +49,7 @@ function feedOf(client: KubeClient) {
   const batches: (readonly Change[])[] = [];
   const rejected: string[] = [];
   const feed = new ChangeFeed({
+    kinds: agentKinds,
     client,
     clock: testClock(),
     onChanges: (changes) => batches.push(changes),
@@ -150,6 +152,7 @@ test("nothing is told after stop, though it was about to be", async () => {
   const batches: unknown[] = [];
   const stopped = Promise.withResolvers<void>();
   const feed = new ChangeFeed({
+    kinds: agentKinds,
     client,
     clock: testClock(),
     onChanges: (changes) => batches.push(changes),

@@ -1,0 +1,72 @@
+/** What is asked of a node's agent over its TLS endpoint, and answered: JSON on both ways. */
+import { z } from "zod";
+import type { Ip } from "../net/ip.ts";
+import { ipField } from "./fields.ts";
+import type { NodeName } from "./names.ts";
+
+/** POST here with `AddressQuery`; the answer is an `AddressAnswer`. */
+export const addressesPath = "/v1/addresses";
+
+/** The audience of the tokens that an agent accepts. */
+export const agentAudience = "margay-agent";
+
+/** Annotations on an agent's Lease: where it answers (`https://ADDRESS:PORT`), and the certificate it shows there (PEM). */
+export const agentAnnotations = {
+  endpoint: "query.margay.io/endpoint",
+  certificate: "query.margay.io/certificate",
+} as const;
+
+/** The name of the Lease, in `systemNamespace`, that a node's agent renews while it lives. */
+export function agentLeaseName(node: NodeName): string {
+  return `margay-agent.${node}`;
+}
+
+const querySchema = z.object({
+  /** Only these; every address of the node when absent. */
+  ips: z.array(ipField()).max(65_536).optional(),
+});
+
+/** Which of these addresses does the node use? */
+export interface AddressQuery {
+  readonly ips?: readonly Ip[] | undefined;
+}
+
+/** Throws a ZodError. */
+export function parseAddressQuery(json: unknown): AddressQuery {
+  return querySchema.parse(json) as AddressQuery;
+}
+
+const useSchema = z.object({
+  ip: ipField(),
+  kind: z.enum(["attachment", "interface", "route"]),
+  interface: z.string(),
+  namespace: z.string(),
+  pod: z.string().optional(),
+  containerId: z.string().optional(),
+});
+
+/** One way in which the node uses an address. */
+export interface AddressUse {
+  readonly ip: Ip;
+  /** A pod wired by the agent; an address of an interface; or a host route of the node's own to it. */
+  readonly kind: "attachment" | "interface" | "route";
+  readonly interface: string;
+  /** `host`, or the path or inode of the network namespace. */
+  readonly namespace: string;
+  /** `namespace/name`, where it is known. */
+  readonly pod?: string | undefined;
+  readonly containerId?: string | undefined;
+}
+
+const answerSchema = z.object({ node: z.string().transform((name) => name as NodeName), uses: z.array(useSchema) });
+
+/** Everything found; an address that is not in it is used by nothing on the node. */
+export interface AddressAnswer {
+  readonly node: NodeName;
+  readonly uses: readonly AddressUse[];
+}
+
+/** Throws a ZodError. */
+export function parseAddressAnswer(json: unknown): AddressAnswer {
+  return answerSchema.parse(json);
+}
