@@ -9,7 +9,7 @@ const owner = z.record(z.string(), z.string());
 const attribute = z.object({
   handle_id: z.string().optional().describe("The handle of the owner."),
   secondary: owner.optional().describe("Who holds the addresses: pod, namespace, node, timestamp and so on."),
-  alternate: owner.optional().describe("Who is about to take them over, during a live migration."),
+  alternateOwnerAttrs: owner.optional().describe("Who is about to take them over, during a live migration."),
   releasedAt: timeField().optional().describe("When the addresses were given back, while they still cool down."),
 });
 
@@ -87,6 +87,9 @@ export const ipamBlock: CustomKind<typeof spec> = {
 export function hostAffinity(node: NodeName): string {
   return `host:${node}`;
 }
+
+/** The handle of addresses that Windows keeps for itself in each of its blocks, in lower case as upstream compares it. */
+export const windowsReservedHandle = "windows-reserved-ipam-handle";
 
 /**
  * The pod that holds each address, one entry an address, in order; undefined where no pod does: it is free, it was given

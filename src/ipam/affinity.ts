@@ -10,7 +10,7 @@ import { InvalidObjectError } from "../api/invalid-object-error.ts";
 import { hostAffinity, type IpamBlock } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
-import { type BlockClaim, newBlock } from "./block.ts";
+import { type BlockClaim, changedBlock, hasRoom, newBlock, type OrdinalTest } from "./block.ts";
 import { affinityName } from "./object-names.ts";
 import type { IpamStore, Stored } from "./store.ts";
 
@@ -24,10 +24,15 @@ export function isOwnedBy(block: IpamBlock, node: NodeName): boolean {
   return block.spec.affinity === hostAffinity(node);
 }
 
-/** Whether a node may borrow from the block: another node's, or nobody's; never a load balancer's. */
-export function isLendable({ spec }: IpamBlock, node: NodeName): boolean {
-  if (spec.strictAffinity || spec.unallocated.length === 0) return false;
+/** Whether a node may use addresses of the block though it is not its own: another node's or nobody's, never a load balancer's. */
+export function mayBorrow({ spec }: IpamBlock, node: NodeName): boolean {
+  if (spec.strictAffinity) return false;
   return spec.affinity === undefined || (spec.affinity.startsWith("host:") && spec.affinity !== hostAffinity(node));
+}
+
+/** Whether a node finds an address in the block that it may borrow. */
+export function isLendable(block: IpamBlock, node: NodeName, isReserved?: OrdinalTest): boolean {
+  return mayBorrow(block, node) && hasRoom(block, isReserved);
 }
 
 /**
@@ -41,15 +46,15 @@ export async function loadOwnBlocks(store: IpamStore, node: NodeName): Promise<r
 }
 
 /**
- * Claims a block, empty or already this node's, and answers it once the claim is confirmed; "taken" when it is another
- * node's or being given up, with our claim taken back.
+ * Claims a block that is not there, is nobody's or is this node's already, and answers it once the claim is confirmed;
+ * "taken" when it is another node's or being given up, with our claim taken back.
  */
 export async function claimBlock(store: IpamStore, claim: AffinityClaim): Promise<Stored<IpamBlock> | "taken"> {
   const { node, cidr } = claim;
   const pending = await markPending(store, claim);
   if (pending === "conflict") return "taken";
   const created = await store.blocks.put(cidr, newBlock(cidr, claim), undefined);
-  const block = created === "conflict" ? await readBlock(store, cidr) : created;
+  const block = created === "conflict" ? await adopt(store, claim) : created;
   if (block === undefined || !isOwnedBy(block.value, node)) {
     // A conflict here means that somebody has taken the claim further; then it is theirs to finish.
     await store.affinities.remove({ node, cidr }, pending.revision);
@@ -68,7 +73,29 @@ export async function readBlock(store: IpamStore, cidr: Cidr): Promise<Stored<Ip
   }
 }
 
+/** A node's claim on a block. */
+export function newAffinity({
+  node,
+  cidr,
+  state,
+}: Pick<AffinityClaim, "node" | "cidr"> & Pick<BlockAffinity["spec"], "state">): BlockAffinity {
+  return {
+    metadata: { name: affinityName({ node, cidr }), labels: {}, annotations: {} },
+    spec: { state, node, type: "host", cidr, deleted: false },
+  };
+}
+
 // --- internal ---
+
+/** The block as it is now, made this node's if it is nobody's. */
+async function adopt(store: IpamStore, claim: AffinityClaim): Promise<Stored<IpamBlock> | undefined> {
+  const block = await readBlock(store, claim.cidr);
+  if (block === undefined || block.value.spec.affinity !== undefined) return block;
+  const { node, claimedAt: affinityClaimTime } = claim;
+  const own = changedBlock(block.value, { affinity: hostAffinity(node), affinityClaimTime });
+  const adopted = await store.blocks.put(claim.cidr, own, block.revision);
+  return adopted === "conflict" ? readBlock(store, claim.cidr) : adopted;
+}
 
 async function loadBlock(
   store: IpamStore,
@@ -91,7 +118,7 @@ async function markPending(
   { node, cidr }: AffinityClaim,
 ): Promise<Stored<BlockAffinity> | "conflict"> {
   const key = { node, cidr };
-  const created = await store.affinities.put(key, affinityOf(node, cidr), undefined);
+  const created = await store.affinities.put(key, newAffinity({ node, cidr, state: "pending" }), undefined);
   if (created !== "conflict") return created;
   const existing = await store.affinities.get(key);
   if (existing === undefined) return "conflict";
@@ -107,13 +134,6 @@ async function confirm(store: IpamStore, affinity: Stored<BlockAffinity>): Promi
   const key = { node: value.spec.node as NodeName, cidr: value.spec.cidr };
   if ((await store.affinities.put(key, withState(value, "confirmed"), revision)) !== "conflict") return true;
   return (await store.affinities.get(key))?.value.spec.state === "confirmed";
-}
-
-function affinityOf(node: NodeName, cidr: Cidr): BlockAffinity {
-  return {
-    metadata: { name: affinityName({ node, cidr }), labels: {}, annotations: {} },
-    spec: { state: "pending", node, type: "host", cidr, deleted: false },
-  };
 }
 
 function withState(affinity: BlockAffinity, state: BlockAffinity["spec"]["state"]): BlockAffinity {

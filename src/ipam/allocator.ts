@@ -4,13 +4,16 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Ip } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
-import { type Batch, type ShortTask, type Step, settleBatch } from "./batch.ts";
+import { afterConflict, maxConflicts } from "./backoff.ts";
+import { type Batch, type Step, type StuckTask, settleBatch } from "./batch.ts";
+import { unselectedBlocks } from "./free-blocks.ts";
+import { handleRecord, sameHoldings } from "./handle-records.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
-import { readLimits } from "./limits.ts";
 import { NodeBlocks } from "./node-blocks.ts";
-import { readNodeContext } from "./node-context.ts";
-import { contendedError, exhaustedError, noPoolError } from "./pool-errors.ts";
-import { handleRecord, sameHoldings } from "./settle.ts";
+import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
+import { cancelledError, contendedError } from "./pool-errors.ts";
+import type { Reservations } from "./reservations.ts";
+import { makeRoom } from "./room.ts";
 import type { IpamStore, Stored } from "./store.ts";
 import { type AssignTask, assignTask, type ReleaseTask, releaseTask, type Task } from "./task.ts";
 import { TaskQueue } from "./task-queue.ts";
@@ -23,7 +26,6 @@ export interface AllocatorOptions {
   readonly clock: Clock;
 }
 
-const maxConflicts = 100;
 const maxFailures = 3;
 const maxGrowths = 64;
 
@@ -45,6 +47,7 @@ export class Allocator implements Ipam {
   readonly #blocks: NodeBlocks;
   readonly #records = new Map<string, Stored<IpamHandle>>();
   readonly #queue: TaskQueue;
+  #reservations: Reservations | undefined;
 
   constructor({ store, node, clock }: AllocatorOptions) {
     this.#store = store;
@@ -54,36 +57,52 @@ export class Allocator implements Ipam {
     this.#queue = new TaskQueue((tasks) => this.#round(tasks));
   }
 
-  assign(request: AssignRequest): Promise<readonly AssignedAddress[]> {
+  async assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]> {
+    if (request.v4 + request.v6 + (request.addresses?.length ?? 0) === 0) return [];
+    if (signal?.aborted) throw cancelledError(request, this.#node, signal);
     const { promise, resolve, reject } = Promise.withResolvers<readonly AssignedAddress[]>();
-    if (request.v4 + request.v6 === 0) resolve([]);
-    else this.#queue.add(assignTask(request, { resolve, reject }));
-    return promise;
+    const task = assignTask(request, signal, { resolve, reject });
+    const abort = () => {
+      // One that is under way notices by itself, between its tries.
+      if (signal !== undefined && this.#queue.drop(task)) reject(cancelledError(request, this.#node, signal));
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#queue.add(task);
+    return promise.finally(() => signal?.removeEventListener("abort", abort));
   }
 
-  release(handle: string, _why: string): Promise<readonly Ip[]> {
+  release(handle: string, why: string): Promise<readonly Ip[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Ip[]>();
-    this.#queue.add(releaseTask(handle, 0, { resolve, reject }));
+    this.#queue.add(releaseTask({ handle, why }, 0, { resolve, reject }));
     return promise;
   }
 
-  async #round(tasks: readonly Task[]): Promise<void> {
-    const node = this.#node;
+  async #round(all: readonly Task[]): Promise<void> {
+    const tasks = all.filter((task) => !this.#cancel(task));
+    if (tasks.length === 0) return;
     let known: readonly Task[] = tasks;
     try {
       const fresh = await this.#blocks.refresh();
       for (const task of tasks) if (task.kind === "assign") task.reloaded ||= fresh;
-      const assigns = tasks.some((task) => task.kind === "assign");
-      const context = assigns ? await readNodeContext(this.#store, node) : { node, nodeLabels: {}, pools: [] };
-      known = await this.#readRecords(tasks);
+      const context = await this.#readContext(tasks);
+      known = (await this.#readRecords(tasks)).filter((task) => !this.#cancel(task));
       const recordOf = (handle: string) => this.#records.get(handle)?.value;
       const batch = settleBatch(known, this.#blocks.view(), recordOf, context);
       known = [];
       await this.#write(batch);
-      await this.#grow(batch.short);
+      await this.#grow(batch.stuck, context);
+      await this.#giveBack(context);
     } catch (error) {
       for (const task of known) this.#retry(task, error);
     }
+  }
+
+  async #readContext(tasks: readonly Task[]): Promise<NodeContext> {
+    const nowMs = this.#clock.now();
+    if (tasks.every((task) => task.kind === "release")) return readReleaseContext(this.#store, this.#node, nowMs);
+    const context = await readNodeContext(this.#store, this.#node, { nowMs, known: this.#reservations });
+    this.#reservations = context.reservations;
+    return context;
   }
 
   /** Reads the records that tasks need, and the blocks named there. Answers the tasks that can go on. */
@@ -106,9 +125,10 @@ export class Allocator implements Ipam {
 
   async #readRecord(handle: string): Promise<void> {
     const record = await this.#store.handles.get(handle);
+    // First the blocks: a record that is known is not read again.
+    await this.#blocks.include(handle, record?.value.spec.block ?? {});
     if (record === undefined) this.#records.delete(handle);
     else this.#records.set(handle, record);
-    await this.#blocks.include(Object.keys(record?.value.spec.block ?? {}) as Cidr[]);
   }
 
   /** Sends every changed block and every record at once; returns when the blocks are answered. */
@@ -121,7 +141,7 @@ export class Allocator implements Ipam {
     for (const step of steps) {
       const own = step.blocks.flatMap((cidr) => writes.get(cidr) ?? []);
       if (step.task.kind === "assign") void this.#finishAssign(step.task, step, own);
-      else void this.#finishRelease(step.task, own);
+      else void this.#finishRelease(step.task, step, own);
     }
     await Promise.allSettled(writes.values());
   }
@@ -131,7 +151,7 @@ export class Allocator implements Ipam {
     try {
       const answers = await settledAll([...blocks, this.#putRecord(task, step.holdings)]);
       if (answers.includes("conflict")) this.#retry(task, undefined);
-      else {
+      else if (!this.#cancel(task)) {
         this.#queue.done(task);
         task.resolve(step.addresses);
       }
@@ -159,13 +179,15 @@ export class Allocator implements Ipam {
     return "stored";
   }
 
-  async #finishRelease(task: ReleaseTask, blocks: readonly Promise<"stored" | "conflict">[]): Promise<void> {
+  async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<"stored" | "conflict">[]): Promise<void> {
     try {
       const answers = await settledAll(blocks);
       if (answers.includes("conflict")) return this.#retry(task, undefined);
       const record = this.#records.get(task.handle);
       this.#records.delete(task.handle);
-      if (record !== undefined && (await this.#store.handles.remove(task.handle, record.revision)) === "conflict") {
+      // What an undoing leaves was held before, and keeps its record.
+      const isNeeded = step.holdings.length > 0;
+      if (!isNeeded && record !== undefined && (await this.#store.handles.remove(task.handle, record.revision)) === "conflict") {
         return this.#retry(task, undefined);
       }
       this.#queue.done(task);
@@ -175,13 +197,14 @@ export class Allocator implements Ipam {
     }
   }
 
-  /** Makes room for the first of those that found none; all of them are tried again, since they may share it. */
-  async #grow(short: readonly ShortTask[]): Promise<void> {
-    const [first, ...others] = short;
+  /** Makes room for the first of those that are stuck; all of them are tried again, since they may share it. */
+  async #grow(stuck: readonly StuckTask[], context: NodeContext): Promise<void> {
+    const [first, ...others] = stuck;
     if (first === undefined) return;
     const { task } = first;
     try {
-      const room = ++task.growths > maxGrowths ? "contended" : await this.#makeRoom(first);
+      const options = { store: this.#store, blocks: this.#blocks, context };
+      const room = ++task.growths > maxGrowths ? "contended" : await makeRoom(first, options);
       if (room === "contended") this.#retry(task, undefined);
       else if (room === "found") this.#queue.again(task);
       else this.#fail(task, room);
@@ -191,41 +214,46 @@ export class Allocator implements Ipam {
     for (const other of others) this.#queue.again(other.task);
   }
 
-  async #makeRoom({ task, version, choices }: ShortTask): Promise<"found" | "contended" | Error> {
-    const { usable, refused } = choices[version];
-    if (usable.length === 0) return noPoolError(task.request, { node: this.#node, version, refused });
-    if (!task.reloaded) {
-      task.reloaded = true;
-      await this.#blocks.reload();
-      return "found";
+  /** Gives up what is empty in pools that do not select the node any more, so that other nodes can have it. */
+  async #giveBack(context: NodeContext): Promise<void> {
+    for (const cidr of unselectedBlocks(this.#blocks.own(), context)) {
+      try {
+        await this.#blocks.giveUp(cidr, context);
+      } catch {
+        // Nobody waits for it, and the next request begins it anew; the collector gives it up if none comes.
+        return;
+      }
     }
-    const limits = await readLimits(this.#store);
-    if (limits.autoAllocateBlocks && this.#blocks.owned(version) < limits.maxBlocks) {
-      const claimed = await this.#blocks.claim(usable, this.#clock.now());
-      if (claimed !== "none") return claimed === "claimed" ? "found" : "contended";
-    }
-    if (!limits.strictAffinity) {
-      task.borrow = true;
-      if ((await this.#blocks.borrow(usable)) === "found") return "found";
-    }
-    const ownBlocks = this.#blocks.owned(version);
-    return exhaustedError(task.request, { node: this.#node, version, pools: usable, ownBlocks, ...limits });
   }
 
   /** `error` undefined: another writer was first. */
   #retry(task: Task, error: unknown): void {
+    if (this.#cancel(task)) return;
     if (error === undefined) task.conflicts++;
     else task.failures++;
-    if (task.failures > maxFailures) this.#fail(task, error);
+    if (error !== undefined && task.failures > maxFailures) this.#fail(task, error);
     else if (task.conflicts > maxConflicts) this.#fail(task, contendedError(task.handle, this.#node, maxConflicts));
     else void this.#later(task);
   }
 
   async #later(task: Task): Promise<void> {
-    // Another writer is done in milliseconds; a server that is away is not.
-    const ms = task.failures > 0 ? 50 * 2 ** task.failures : 2 ** Math.min(task.conflicts, 8);
-    await this.#clock.sleep(ms * (0.5 + this.#clock.random()));
+    const signal = task.kind === "assign" ? task.signal : undefined;
+    try {
+      if (task.failures === 0) await afterConflict(this.#clock, task.conflicts, signal);
+      // A server that is away is not back in milliseconds.
+      else await this.#clock.sleep(50 * 2 ** task.failures * (0.5 + this.#clock.random()), signal);
+    } catch (error) {
+      if (!this.#cancel(task)) this.#fail(task, error);
+      return;
+    }
     this.#queue.again(task);
+  }
+
+  /** Ends a task that nobody waits for any more; false when somebody does. */
+  #cancel(task: Task): boolean {
+    if (task.kind === "release" || !task.signal?.aborted) return false;
+    this.#fail(task, cancelledError(task.request, this.#node, task.signal));
+    return true;
   }
 
   /** Answers the error once what the task has written is taken back. */
@@ -237,7 +265,8 @@ export class Allocator implements Ipam {
     }
     const resolve = () => task.reject(error);
     const reject = (undoing: unknown) => task.reject(notUndone(task, error, undoing));
-    this.#queue.again(releaseTask(task.handle, task.failures, { resolve, reject }));
+    const undo = { handle: task.handle, why: "undo of a request that failed", only: task.taken };
+    this.#queue.again(releaseTask(undo, task.failures, { resolve, reject }));
   }
 }
 

@@ -1,8 +1,14 @@
 /** Arithmetic on one block. The data model is Calico's: an ordinal i stands for the i-th address of the block. */
-import { type AllocationAttribute, hostAffinity, type IpamBlock, type IpamBlockSpec } from "../api/ipam-block.ts";
+import {
+  type AllocationAttribute,
+  hostAffinity,
+  type IpamBlock,
+  type IpamBlockSpec,
+  windowsReservedHandle,
+} from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import { type Cidr, cidrContainsIp, cidrSize, firstIp } from "../net/cidr.ts";
-import { type Ip, ipPlus } from "../net/ip.ts";
+import { type Ip, ipPlus, ipToNumber } from "../net/ip.ts";
 import { blockName } from "./object-names.ts";
 
 /** Who claims a new block, and from which number its writes count. */
@@ -19,7 +25,12 @@ export interface BlockRequest {
   readonly handle: string;
   readonly count: number;
   readonly attributes: Readonly<Record<string, string>>;
+  /** Addresses, by ordinal, that are not given unless they are asked for. */
+  readonly isReserved?: OrdinalTest | undefined;
 }
+
+/** Asks something of an address of a block. */
+export type OrdinalTest = (ordinal: number) => boolean;
 
 /** A block after a change, and the addresses that the change was about. */
 export interface BlockChange {
@@ -27,10 +38,12 @@ export interface BlockChange {
   readonly ips: readonly Ip[];
 }
 
-/** One address in use. */
+/** One address that is not free. */
 export interface Allocation {
   readonly ip: Ip;
   readonly attribute: AllocationAttribute;
+  /** The block's number when the address was given out; undefined when the block does not say. */
+  readonly sequenceNumber: bigint | undefined;
 }
 
 /** An empty block owned by a node. Every address can be given, the first and the last too: pods have /32 routes. */
@@ -58,46 +71,22 @@ export function newBlock(cidr: Cidr, claim: BlockClaim): IpamBlock {
  * the block is the same object when none could be taken.
  */
 export function assignFromBlock(block: IpamBlock, request: BlockRequest): BlockChange {
-  const { spec } = block;
-  const ordinals = spec.unallocated.slice(0, request.count);
-  if (ordinals.length === 0) return { block, ips: [] };
-  const attribute: AllocationAttribute = { handle_id: request.handle, secondary: request.attributes };
-  const known = spec.attributes.findIndex((other) => sameAttribute(other, attribute));
-  const attributes = known < 0 ? [...spec.attributes, attribute] : spec.attributes;
-  const index = known < 0 ? spec.attributes.length : known;
-  const allocations = [...spec.allocations];
-  const sequenceNumberForAllocation = { ...spec.sequenceNumberForAllocation };
-  for (const ordinal of ordinals) {
-    allocations[ordinal] = index;
-    sequenceNumberForAllocation[ordinal] = spec.sequenceNumber;
+  const ordinals = new Set<number>();
+  for (const ordinal of block.spec.unallocated) {
+    if (ordinals.size === request.count) break;
+    if (isFree(block.spec, ordinal) && !request.isReserved?.(ordinal)) ordinals.add(ordinal);
   }
-  const unallocated = spec.unallocated.slice(ordinals.length);
-  return {
-    block: changed(block, { allocations, unallocated, attributes, sequenceNumberForAllocation }),
-    ips: ordinals.map((ordinal) => ipOf(spec.cidr, ordinal)),
-  };
+  return take(block, [...ordinals], request);
 }
 
-/**
- * Frees what a handle holds; freed addresses go to the end of the queue. What another handle holds stays. The block is
- * the same object when nothing was freed.
- */
-export function releaseFromBlock(block: IpamBlock, handle: string): BlockChange {
-  const { spec } = block;
-  const ordinals = ordinalsOf(spec, handle);
-  if (ordinals.length === 0) return { block, ips: [] };
-  const freed = new Set(ordinals);
-  const sequenceNumberForAllocation = { ...spec.sequenceNumberForAllocation };
-  for (const ordinal of ordinals) delete sequenceNumberForAllocation[ordinal];
-  const allocations = spec.allocations.map((index, ordinal) => (freed.has(ordinal) ? null : index));
-  return {
-    block: changed(block, {
-      ...withoutUnused(allocations, spec.attributes),
-      unallocated: [...spec.unallocated, ...ordinals],
-      sequenceNumberForAllocation,
-    }),
-    ips: ordinals.map((ordinal) => ipOf(spec.cidr, ordinal)),
-  };
+/** Takes this very address, reserved or not; undefined when it is not free or not of this block. */
+export function assignAddress(
+  block: IpamBlock,
+  ip: Ip,
+  request: Pick<BlockRequest, "handle" | "attributes">,
+): IpamBlock | undefined {
+  const ordinal = ordinalOf(block.spec, ip);
+  return ordinal !== undefined && isFree(block.spec, ordinal) ? take(block, [ordinal], request).block : undefined;
 }
 
 /** The addresses that a handle holds in the block, in order. */
@@ -105,62 +94,123 @@ export function addressesOf(block: IpamBlock, handle: string): readonly Ip[] {
   return ordinalsOf(block.spec, handle).map((ordinal) => ipOf(block.spec.cidr, ordinal));
 }
 
-/** Every address in use, in order, with who holds it. */
-export function allocationsOf(block: IpamBlock): readonly Allocation[] {
-  const { spec } = block;
-  return spec.allocations.flatMap((index, ordinal) => {
-    if (index === null) return [];
-    return [{ ip: ipOf(spec.cidr, ordinal), attribute: spec.attributes[index] ?? {} }];
-  });
+/** Every address that is not free, in order, with who holds it; also those that were given back and still cool down. */
+export function allocationsOf({ spec }: IpamBlock): readonly Allocation[] {
+  return spec.allocations.flatMap((index, ordinal) => (index === null ? [] : [allocationAt(spec, ordinal, index)]));
 }
 
 /** Who holds `ip`; undefined when it is free or not of this block. */
-export function allocationOf(block: IpamBlock, ip: Ip): Allocation | undefined {
-  return cidrContainsIp(block.spec.cidr, ip) ? allocationsOf(block).find((one) => one.ip === ip) : undefined;
+export function allocationOf({ spec }: IpamBlock, ip: Ip): Allocation | undefined {
+  const ordinal = ordinalOf(spec, ip);
+  const index = ordinal === undefined ? null : (spec.allocations[ordinal] ?? null);
+  return ordinal === undefined || index === null ? undefined : allocationAt(spec, ordinal, index);
 }
 
-/** How many addresses the block has, and how many of them are in use and free. */
-export function countsOf(block: IpamBlock): { readonly total: number; readonly used: number; readonly free: number } {
-  const total = block.spec.allocations.length;
-  const used = block.spec.allocations.filter((index) => index !== null).length;
-  return { total, used, free: block.spec.unallocated.length };
+/** How many addresses the block has; and how many are held, were given back and cool down, and are free. */
+export function countsOf({ spec }: IpamBlock): {
+  readonly total: number;
+  readonly used: number;
+  readonly cooling: number;
+  readonly free: number;
+} {
+  const taken = spec.allocations.filter((index) => index !== null);
+  const cooling = taken.filter((index) => spec.attributes[index]?.releasedAt !== undefined).length;
+  const total = spec.allocations.length;
+  return { total, used: taken.length - cooling, cooling, free: spec.unallocated.length };
 }
 
-// --- internal ---
-
-/** Each change of a block raises its number, so that no two allocations of one address ever share one. */
-function changed(block: IpamBlock, change: Partial<IpamBlockSpec>): IpamBlock {
-  return { ...block, spec: { ...block.spec, ...change, sequenceNumber: block.spec.sequenceNumber + 1n } };
+/** True when nobody holds an address of the block and none cools down; what Windows keeps for itself does not count. */
+export function isEmptyBlock({ spec }: IpamBlock): boolean {
+  return spec.allocations.every(
+    (index) => index === null || spec.attributes[index]?.handle_id?.toLowerCase() === windowsReservedHandle,
+  );
 }
 
-function ipOf(cidr: Cidr, ordinal: number): Ip {
+/** True when `assignFromBlock` would find an address. */
+export function hasRoom({ spec }: IpamBlock, isReserved?: OrdinalTest): boolean {
+  return spec.unallocated.some((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal));
+}
+
+/** The address that an ordinal of a block stands for. */
+export function ipOf(cidr: Cidr, ordinal: number): Ip {
   return ipPlus(firstIp(cidr), ordinal);
 }
 
-function ordinalsOf(spec: IpamBlockSpec, handle: string): readonly number[] {
-  const held = new Set(spec.attributes.flatMap(({ handle_id }, index) => (handle_id === handle ? [index] : [])));
+/** The ordinal of an address; undefined when it is not of this block. */
+export function ordinalOf({ cidr }: Pick<IpamBlockSpec, "cidr">, ip: Ip): number | undefined {
+  return cidrContainsIp(cidr, ip) ? Number(ipToNumber(ip) - ipToNumber(firstIp(cidr))) : undefined;
+}
+
+/** The ordinals of what a handle holds. */
+export function ordinalsOf(spec: IpamBlockSpec, handle: string): readonly number[] {
+  const held = new Set(
+    spec.attributes.flatMap(({ handle_id, releasedAt }, index) =>
+      handle_id === handle && releasedAt === undefined ? [index] : [],
+    ),
+  );
   if (held.size === 0) return [];
   return spec.allocations.flatMap((index, ordinal) => (index !== null && held.has(index) ? [ordinal] : []));
 }
 
-/** Attributes that no allocation points to any more are dropped, and the others numbered anew. */
-function withoutUnused(
-  allocations: readonly (number | null)[],
-  attributes: readonly AllocationAttribute[],
-): Pick<IpamBlockSpec, "allocations" | "attributes"> {
-  const used = new Set(allocations);
-  const kept = attributes.flatMap((_, index) => (used.has(index) ? [index] : []));
-  const numbers = new Map(kept.map((index, number) => [index, number]));
+/** The attributes, with an empty one for each that an allocation points to and that is not there: somebody holds it. */
+export function attributesOf({ allocations, attributes }: IpamBlockSpec): readonly AllocationAttribute[] {
+  const needed = allocations.reduce<number>((most, index) => Math.max(most, (index ?? -1) + 1), attributes.length);
+  return needed === attributes.length ? attributes : [...attributes, ...Array(needed - attributes.length).fill({})];
+}
+
+/** The block with a change. Each raises its number, so that no two allocations of one address ever share one. */
+export function changedBlock(block: IpamBlock, change: Partial<IpamBlockSpec>): IpamBlock {
+  return { ...block, spec: { ...block.spec, ...change, sequenceNumber: block.spec.sequenceNumber + 1n } };
+}
+
+// --- internal ---
+
+/** Whoever wrote the queue: an address that somebody holds is never taken from it. */
+function isFree({ allocations }: IpamBlockSpec, ordinal: number): boolean {
+  return allocations[ordinal] === null;
+}
+
+function take(
+  block: IpamBlock,
+  ordinals: readonly number[],
+  { handle, attributes: secondary }: Pick<BlockRequest, "handle" | "attributes">,
+): BlockChange {
+  if (ordinals.length === 0) return { block, ips: [] };
+  const { spec } = block;
+  const attribute: AllocationAttribute = { handle_id: handle, secondary };
+  const attributes = attributesOf(spec);
+  const known = attributes.findIndex((other) => sameAttribute(other, attribute));
+  const index = known < 0 ? attributes.length : known;
+  const allocations = [...spec.allocations];
+  const sequenceNumberForAllocation = { ...spec.sequenceNumberForAllocation };
+  for (const ordinal of ordinals) {
+    allocations[ordinal] = index;
+    sequenceNumberForAllocation[ordinal] = spec.sequenceNumber;
+  }
+  const taken = new Set(ordinals);
   return {
-    allocations: allocations.map((index) => (index === null ? null : (numbers.get(index) ?? null))),
-    attributes: kept.flatMap((index) => attributes[index] ?? []),
+    block: changedBlock(block, {
+      allocations,
+      unallocated: spec.unallocated.filter((ordinal) => !taken.has(ordinal)),
+      attributes: known < 0 ? [...attributes, attribute] : attributes,
+      sequenceNumberForAllocation,
+    }),
+    ips: ordinals.map((ordinal) => ipOf(spec.cidr, ordinal)),
+  };
+}
+
+function allocationAt(spec: IpamBlockSpec, ordinal: number, index: number): Allocation {
+  return {
+    ip: ipOf(spec.cidr, ordinal),
+    attribute: spec.attributes[index] ?? {},
+    sequenceNumber: spec.sequenceNumberForAllocation[ordinal],
   };
 }
 
 function sameAttribute(a: AllocationAttribute, b: AllocationAttribute): boolean {
   return (
     a.handle_id === b.handle_id &&
-    a.alternate === undefined &&
+    a.alternateOwnerAttrs === undefined &&
     a.releasedAt === undefined &&
     sameRecord(a.secondary ?? {}, b.secondary ?? {})
   );

@@ -31,6 +31,8 @@ export interface AssignRequest {
   readonly addresses?: readonly Ip[];
   /** By family, names or CIDRs of the only pools to use; the node's own choice for a family that is absent. */
   readonly pools?: Readonly<Partial<Record<IpVersion, readonly string[]>>>;
+  /** The most blocks that the node may have in these pools, where IPAMConfiguration allows more. */
+  readonly maxBlocks?: number;
   /** The labels of the pod's namespace, for a pool's `namespaceSelector`. */
   readonly namespaceLabels?: Labels;
 }

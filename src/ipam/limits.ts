@@ -1,10 +1,12 @@
 import type { IpamStore } from "./store.ts";
 
-/** How many blocks a node may have, and from whose it may take. */
+/** How many blocks a node may have, from whose it may take, and how long an address rests. */
 export interface Limits {
   readonly maxBlocks: number;
   readonly strictAffinity: boolean;
   readonly autoAllocateBlocks: boolean;
+  /** For how long an address that was given back is not given out again. */
+  readonly cooldownSeconds: number;
 }
 
 /** The cluster's settings, upstream's defaults where it has none. Rejects as the store does. */
@@ -14,6 +16,7 @@ export async function readLimits(store: IpamStore): Promise<Limits> {
     maxBlocks: spec?.maxBlocksPerHost || defaultMaxBlocks,
     strictAffinity: spec?.strictAffinity ?? false,
     autoAllocateBlocks: spec?.autoAllocateBlocks ?? true,
+    cooldownSeconds: spec?.ipCooldownSeconds ?? 0,
   };
 }
 

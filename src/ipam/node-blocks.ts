@@ -1,10 +1,13 @@
 import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
-import { type Cidr, cidrsOverlap, cidrVersion, prefixLength } from "../net/cidr.ts";
-import type { IpVersion } from "../net/ip.ts";
+import type { Cidr } from "../net/cidr.ts";
 import { claimBlock, isLendable, isOwnedBy, loadOwnBlocks, readBlock } from "./affinity.ts";
-import { blockOrder, shuffled } from "./block-order.ts";
+import { addressesOf } from "./block.ts";
+import { shuffled } from "./block-order.ts";
+import { claimableBlocks, reclaimableBlocks } from "./free-blocks.ts";
+import { type GiveUpOptions, giveUpBlock } from "./give-up.ts";
+import type { NodeContext } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
 import type { Blocks } from "./settle.ts";
 import type { IpamStore, Stored } from "./store.ts";
@@ -32,32 +35,52 @@ export class NodeBlocks {
   /** Brings memory up to date where it is known to be behind. True when everything was read just now. */
   async refresh(): Promise<boolean> {
     const first = !this.#loaded;
-    if (first) await this.reload();
+    if (first) {
+      for (const block of await loadOwnBlocks(this.#store, this.#node)) this.#remember(block);
+      this.#loaded = true;
+    }
     await Promise.all([...this.#stale].map((cidr) => this.#read(cidr)));
     return first;
   }
 
-  /** Reads all of the node's own blocks; somebody may have freed addresses in them. */
-  async reload(): Promise<void> {
-    const own = await loadOwnBlocks(this.#store, this.#node);
-    for (const cidr of this.#blocks.keys()) this.#stale.add(cidr);
-    for (const block of own) this.#remember(block);
-    this.#loaded = true;
+  /** Reads the node's own blocks again where the list says otherwise; somebody may have freed addresses in them. */
+  async compare(listed: readonly Stored<IpamBlock>[]): Promise<void> {
+    const revisions = new Map(listed.map(({ value, revision }) => [value.spec.cidr, revision]));
+    const own = [...this.#blocks].filter(([, { value }]) => isOwnedBy(value, this.#node));
+    const other = own.filter(([cidr, { revision }]) => revisions.get(cidr) !== revision);
+    await Promise.all(other.map(([cidr]) => this.#read(cidr)));
   }
 
-  /** Remembers these blocks too, where there are such. */
-  async include(cidrs: readonly Cidr[]): Promise<void> {
-    await Promise.all(cidrs.filter((cidr) => !this.#blocks.has(cidr)).map((cidr) => this.#read(cidr)));
+  /** Remembers the blocks of a handle's record too, as they are now where memory knows of less than the record says. */
+  async include(handle: string, counts: Readonly<Record<string, number>>): Promise<void> {
+    const cidrs = Object.keys(counts) as Cidr[];
+    const isBehind = (cidr: Cidr) => {
+      const block = this.#blocks.get(cidr)?.value;
+      return block === undefined || addressesOf(block, handle).length < (counts[cidr] ?? 0);
+    };
+    await Promise.all(cidrs.filter(isBehind).map((cidr) => this.#read(cidr)));
+  }
+
+  /** Has a block read again before it is used again. */
+  doubt(cidr: Cidr): void {
+    this.#stale.add(cidr);
   }
 
   view(): Blocks {
     return new Map([...this.#blocks].map(([cidr, { value }]) => [cidr, value]));
   }
 
-  /** How many blocks of the family the node owns. */
-  owned(version: IpVersion): number {
+  /** The node's own blocks, as far as memory is up to date. */
+  own(): readonly IpamBlock[] {
+    return [...this.#blocks.values()].flatMap(({ value }) =>
+      isOwnedBy(value, this.#node) && !this.#stale.has(value.spec.cidr) ? [value] : [],
+    );
+  }
+
+  /** How many blocks the node owns in these pools. */
+  countIn(pools: readonly IpPool[]): number {
     const own = [...this.#blocks.values()].filter(({ value }) => isOwnedBy(value, this.#node));
-    return own.filter(({ value }) => cidrVersion(value.spec.cidr) === version).length;
+    return own.filter(({ value }) => poolOfBlock(pools, value.spec.cidr) !== undefined).length;
   }
 
   /** Stores a changed block. Rejects as the store does; then it is unknown whether the write took effect. */
@@ -71,45 +94,80 @@ export class NodeBlocks {
     return "stored";
   }
 
-  /** Claims one more block in these pools; `nowMs` is since 1970. "none" when every block is somebody's. */
-  async claim(pools: readonly IpPool[], nowMs: number): Promise<"claimed" | "none" | "contended"> {
-    const listed = (await this.#store.blocks.list()).map(({ value }) => value);
+  /**
+   * Claims one more block in these pools; where every block is somebody's, an empty one that another node has had for a
+   * while. "none" when there is no such block either.
+   */
+  async claim(
+    pools: readonly IpPool[],
+    listed: readonly Stored<IpamBlock>[],
+    context: NodeContext,
+  ): Promise<"claimed" | "none" | "contended"> {
+    const known = { blocks: listed.map(({ value }) => value), mine: this.#blocks };
     let tries = 0;
-    for (const cidr of this.#claimable(pools, listed)) {
-      const block = await claimBlock(this.#store, {
-        ...{ node: this.#node, cidr },
-        ...{ claimedAt: timestampOf(nowMs), sequenceNumber: BigInt(Math.floor(nowMs)) * 1_000_000n },
-      });
-      if (block !== "taken") {
-        this.#remember(block);
-        return "claimed";
-      }
+    for (const cidr of claimableBlocks(pools, known, context)) {
+      // After the first lost race the list is known to be old, and to ask costs less than to try.
+      if (tries > 0 && (await this.#isOthers(cidr))) continue;
+      if (await this.claimOne(cidr, context.nowMs)) return "claimed";
       if (++tries === maxTries) return "contended";
     }
+    for (const block of reclaimableBlocks(pools, known, context)) {
+      const outcome = await this.#endClaim(block, context);
+      if (outcome === "deleted" && (await this.claimOne(block.cidr, context.nowMs))) return "claimed";
+      if (++tries >= maxTries) return "contended";
+    }
     return "none";
+  }
+
+  /** Claims this block, and remembers it; false when it is another node's. */
+  async claimOne(cidr: Cidr, nowMs: number): Promise<boolean> {
+    const block = await claimBlock(this.#store, {
+      ...{ node: this.#node, cidr },
+      ...{ claimedAt: timestampOf(nowMs), sequenceNumber: BigInt(Math.floor(nowMs)) * 1_000_000n },
+    });
+    if (block === "taken") return false;
+    this.#remember(block);
+    return true;
   }
 
   /** Finds a block of others in these pools with a free address, and remembers it. */
-  async borrow(pools: readonly IpPool[]): Promise<"found" | "none"> {
-    const listed = (await this.#store.blocks.list()).map(({ value }) => value);
-    const lenders = listed.filter(
-      (block) => isLendable(block, this.#node) && poolOfBlock(pools, block.spec.cidr) !== undefined,
-    );
+  async borrow(
+    pools: readonly IpPool[],
+    listed: readonly Stored<IpamBlock>[],
+    { reservations }: NodeContext,
+  ): Promise<"found" | "none"> {
+    const lends = (block: IpamBlock) =>
+      isLendable(block, this.#node, reservations.ofBlock(block.spec.cidr)?.isReserved);
+    const lenders = listed
+      .map(({ value }) => value)
+      .filter((block) => lends(block) && poolOfBlock(pools, block.spec.cidr) !== undefined);
     for (const { spec } of shuffled(lenders, this.#node, (block) => block.spec.cidr)) {
       await this.#read(spec.cidr);
       const now = this.#blocks.get(spec.cidr);
-      if (now !== undefined && isLendable(now.value, this.#node)) return "found";
+      if (now !== undefined && lends(now.value)) return "found";
     }
     return "none";
   }
 
-  /** First what is ours already but was never confirmed, then what nobody has. */
-  *#claimable(pools: readonly IpPool[], listed: readonly IpamBlock[]): Generator<Cidr> {
-    const own = listed.filter((block) => isOwnedBy(block, this.#node) && block.spec.unallocated.length > 0);
-    for (const { spec } of own) {
-      if (!this.#blocks.has(spec.cidr) && poolOfBlock(pools, spec.cidr) !== undefined) yield spec.cidr;
+  /** Gives an empty block of the node up. */
+  async giveUp(cidr: Cidr, context: NodeContext): Promise<void> {
+    this.#stale.add(cidr);
+    await this.#endClaim({ node: this.#node, cidr }, context);
+    await this.#read(cidr);
+  }
+
+  /** Ends a node's claim on an empty block. After a lost race the next try takes back the mark of the first. */
+  async #endClaim(block: Pick<GiveUpOptions, "node" | "cidr" | "sequenceNumber">, { nowMs, limits }: NodeContext) {
+    const cooldown = { nowMs, cooldownSeconds: limits.cooldownSeconds };
+    for (let tries = 1; ; tries++) {
+      const outcome = await giveUpBlock(this.#store, { ...block, evenIfUsed: false, cooldown });
+      if (outcome !== "conflict" || tries === maxTries) return outcome;
     }
-    for (const pool of pools) yield* freeBlocks(pool, this.#node, listed);
+  }
+
+  async #isOthers(cidr: Cidr): Promise<boolean> {
+    const block = await readBlock(this.#store, cidr);
+    return block?.value.spec.affinity !== undefined && !isOwnedBy(block.value, this.#node);
   }
 
   async #read(cidr: Cidr): Promise<void> {
@@ -126,18 +184,5 @@ export class NodeBlocks {
   #forget(cidr: Cidr): void {
     this.#blocks.delete(cidr);
     this.#stale.delete(cidr);
-  }
-}
-
-// --- internal ---
-
-function* freeBlocks(pool: IpPool, node: NodeName, listed: readonly IpamBlock[]): Generator<Cidr> {
-  const { cidr, blockSize } = pool.spec;
-  const inside = listed.map((block) => block.spec.cidr).filter((block) => cidrsOverlap(cidr, block));
-  const taken = new Set(inside.filter((block) => prefixLength(block) === blockSize));
-  const others = inside.filter((block) => prefixLength(block) !== blockSize);
-  if (BigInt(taken.size) === 1n << BigInt(blockSize - prefixLength(cidr))) return;
-  for (const block of blockOrder(pool, node)) {
-    if (!taken.has(block) && !others.some((other) => cidrsOverlap(block, other))) yield block;
   }
 }

@@ -22,6 +22,8 @@ export interface NoPool extends Search {
 export interface Exhaustion extends Search, Limits {
   readonly pools: readonly IpPool[];
   readonly ownBlocks: number;
+  /** The IPReservations that keep addresses of the pools back. */
+  readonly reservations: readonly string[];
 }
 
 /** No pool can serve: there is none, or each is refused for its own reason. */
@@ -44,8 +46,14 @@ export function exhaustedError(request: AssignRequest, facts: Exhaustion): IpamE
   const pools = facts.pools.map(
     (pool) => `${poolText(pool)} of ${cidrSize(pool.spec.cidr)} addresses in blocks of ${blockSizeOf(pool)}`,
   );
-  const found = `no address is free for this node in ${pools.join(", ")}; the node has ${ownBlocks} block${ownBlocks === 1 ? "" : "s"}${limitsText(facts)}`;
+  const found = `no address is free for this node in ${pools.join(", ")}; the node has ${ownBlocks} block${ownBlocks === 1 ? "" : "s"}${limitsText(facts)}${reservedText(facts)}`;
   return new IpamError("exhausted", `${opening(request, facts)}: ${found}. ${remedies(facts).join(", or ")}`);
+}
+
+/** Nobody waits for the answer any more. */
+export function cancelledError(request: AssignRequest, node: NodeName, signal: AbortSignal): Error {
+  const sentence = `Cannot give ${whoOf(request)} an address on node ${node}: the request was cancelled`;
+  return new Error(sentence, { cause: signal.reason });
 }
 
 /** Other writers were first, too often. */
@@ -56,15 +64,16 @@ export function contendedError(handle: string, node: NodeName, times: number): I
   );
 }
 
+/** Who asks, for a sentence. */
+export function whoOf({ attributes, handle }: AssignRequest): string {
+  const { pod, namespace } = attributes as { readonly pod?: string; readonly namespace?: string };
+  return pod === undefined || namespace === undefined ? handle : `pod ${namespace}/${pod}`;
+}
+
 // --- internal ---
 
 function opening(request: AssignRequest, { node, version }: Search): string {
   return `Cannot give ${whoOf(request)} an IPv${version} address on node ${node}`;
-}
-
-function whoOf({ attributes, handle }: AssignRequest): string {
-  const { pod, namespace } = attributes as { readonly pod?: string; readonly namespace?: string };
-  return pod === undefined || namespace === undefined ? handle : `pod ${namespace}/${pod}`;
 }
 
 function blockSizeOf({ spec }: IpPool): bigint {
@@ -78,11 +87,18 @@ function limitsText(facts: Exhaustion): string {
   return `${atLimit}${manual}${alone}`;
 }
 
+function reservedText({ reservations }: Exhaustion): string {
+  if (reservations.length === 0) return "";
+  const [noun, verb] = reservations.length === 1 ? ["IPReservation", "keeps"] : ["IPReservations", "keep"];
+  return `, and ${noun} ${reservations.join(", ")} ${verb} addresses back`;
+}
+
 function remedies(facts: Exhaustion): readonly string[] {
   return [
     "Delete pods that are not needed, add an IPPool that selects this node",
     ...(facts.ownBlocks >= facts.maxBlocks ? ["raise maxBlocksPerHost in IPAMConfiguration default"] : []),
     ...(facts.autoAllocateBlocks ? [] : ["turn autoAllocateBlocks on in IPAMConfiguration default"]),
+    ...(facts.reservations.length > 0 ? ["reserve fewer addresses"] : []),
     ...(facts.strictAffinity ? ["turn strictAffinity off in IPAMConfiguration default"] : []),
   ];
 }

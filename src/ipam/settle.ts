@@ -2,14 +2,15 @@
 import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
-import type { NodeName } from "../api/names.ts";
 import { type Cidr, cidrVersion } from "../net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { isLendable, isOwnedBy } from "./affinity.ts";
-import { addressesOf, assignFromBlock, releaseFromBlock } from "./block.ts";
+import { addressesOf, assignFromBlock } from "./block.ts";
+import { type Cooldown, releaseFromBlock } from "./block-release.ts";
 import type { AssignedAddress, AssignRequest } from "./ipam.ts";
-import { handleName } from "./object-names.ts";
+import type { NodeContext } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
+import { type Refused, settleAddress, type Unplaced } from "./settle-address.ts";
 
 /** Blocks by CIDR. */
 export type Blocks = ReadonlyMap<Cidr, IpamBlock>;
@@ -17,7 +18,7 @@ export type Blocks = ReadonlyMap<Cidr, IpamBlock>;
 /** A request, for whom it is and what may serve it. */
 export interface SettleOptions {
   readonly request: AssignRequest;
-  readonly node: NodeName;
+  readonly context: NodeContext;
   readonly pools: Readonly<Record<IpVersion, readonly IpPool[]>>;
   /** Whether other nodes' blocks may serve once our own are full. */
   readonly borrow: boolean;
@@ -39,21 +40,33 @@ export interface Short {
 }
 
 /** Gives the handle what it lacks. What it holds already counts, wherever that is. */
-export function settle(blocks: Blocks, options: SettleOptions): Settled | Short {
+export function settle(blocks: Blocks, options: SettleOptions): Settled | Short | Unplaced | Refused {
   const working = new Map(blocks);
-  const families = ([4, 6] as const).map((version) => ({ version, ...settleFamily(working, version, options) }));
+  const fixed: AssignedAddress[] = [];
+  for (const ip of new Set(options.request.addresses)) {
+    const placed = settleAddress(working, ip, options);
+    if (placed.kind !== "placed") return placed;
+    working.set(placed.address.block, placed.block);
+    fixed.push(placed.address);
+  }
+  const asked = new Set(fixed.map(({ ip }) => ip));
+  const families = ([4, 6] as const).map((version) => ({
+    version,
+    ...settleFamily(working, { ...options, version, asked }),
+  }));
   const short = families.filter((family) => family.missing > 0);
   if (short.length > 0) return { kind: "short", versions: short.map(({ version }) => version) };
   const changed = new Map([...working].filter(([cidr, block]) => blocks.get(cidr) !== block));
-  return { kind: "settled", changed, addresses: families.flatMap(({ addresses }) => addresses) };
+  return { kind: "settled", changed, addresses: [...fixed, ...families.flatMap(({ addresses }) => addresses)] };
 }
 
 /** The blocks that change when the handle gives up everything, and the addresses that come free. */
 export function settleRelease(
   blocks: Blocks,
   handle: string,
+  cause: ReleaseCause,
 ): { readonly changed: Blocks; readonly ips: readonly Ip[] } {
-  const changes = [...blocks.values()].map((block) => releaseFromBlock(block, handle));
+  const changes = [...blocks.values()].map((block) => releaseFromBlock(block, handle, cause));
   const real = changes.filter(({ ips }) => ips.length > 0);
   return {
     changed: new Map(real.map(({ block }) => [block.spec.cidr, block])),
@@ -66,39 +79,29 @@ export function holdingsOf(blocks: Blocks, handle: string): readonly AssignedAdd
   return [...blocks].flatMap(([block, value]) => addressesOf(value, handle).map((ip) => ({ ip, block })));
 }
 
-/** The record of a handle that holds `holdings`. */
-export function handleRecord(handle: string, holdings: readonly AssignedAddress[]): IpamHandle {
-  const block: Record<string, number> = {};
-  for (const { block: cidr } of holdings) block[cidr] = (block[cidr] ?? 0) + 1;
-  return {
-    metadata: { name: handleName(handle), labels: {}, annotations: {} },
-    spec: { handleID: handle, block, deleted: false },
-  };
-}
-
-/** True when two records say the same. */
-export function sameHoldings(a: IpamHandle, b: IpamHandle): boolean {
-  const cidrs = Object.keys(a.spec.block);
-  return (
-    cidrs.length === Object.keys(b.spec.block).length &&
-    cidrs.every((cidr) => a.spec.block[cidr] === b.spec.block[cidr])
-  );
-}
-
 // --- internal ---
 
+interface FamilyOptions extends SettleOptions {
+  readonly version: IpVersion;
+  /** The addresses that were asked for, which do not count again. */
+  readonly asked: ReadonlySet<Ip>;
+}
+
 /** Takes from `working` until the family is served, and writes the changed blocks back into it. */
-function settleFamily(working: Map<Cidr, IpamBlock>, version: IpVersion, options: SettleOptions) {
-  const { request, record } = options;
+function settleFamily(working: Map<Cidr, IpamBlock>, options: FamilyOptions) {
+  const { request, record, version, asked, context } = options;
   const count = version === 4 ? request.v4 : request.v6;
+  if (count === 0) return { addresses: [], missing: 0 };
   const addresses = holdingsOf(working, request.handle)
-    .filter(({ ip }) => versionOf(ip) === version)
+    .filter(({ ip }) => versionOf(ip) === version && !asked.has(ip))
     .toSorted((a, b) => Number(isRecorded(record, b)) - Number(isRecorded(record, a)))
     .slice(0, count);
-  for (const [cidr, block] of candidates(working, version, options)) {
+  if (addresses.length === count) return { addresses, missing: 0 };
+  for (const [cidr, block] of candidates(working, options)) {
     const wanted = count - addresses.length;
     if (wanted === 0) break;
-    const change = assignFromBlock(block, { ...request, count: wanted });
+    const isReserved = context.reservations.ofBlock(cidr)?.isReserved;
+    const change = assignFromBlock(block, { ...request, count: wanted, isReserved });
     working.set(cidr, change.block);
     addresses.push(...change.ips.map((ip) => ({ ip, block: cidr })));
   }
@@ -107,14 +110,14 @@ function settleFamily(working: Map<Cidr, IpamBlock>, version: IpVersion, options
 
 function candidates(
   blocks: Blocks,
-  version: IpVersion,
-  options: SettleOptions,
+  { pools, version, context, borrow }: FamilyOptions,
 ): readonly (readonly [Cidr, IpamBlock])[] {
+  const { node } = context;
   const usable = [...blocks].filter(
-    ([cidr]) => cidrVersion(cidr) === version && poolOfBlock(options.pools[version], cidr) !== undefined,
+    ([cidr]) => cidrVersion(cidr) === version && poolOfBlock(pools[version], cidr) !== undefined,
   );
-  const own = usable.filter(([, block]) => isOwnedBy(block, options.node));
-  return options.borrow ? [...own, ...usable.filter(([, block]) => isLendable(block, options.node))] : own;
+  const own = usable.filter(([, block]) => isOwnedBy(block, node));
+  return borrow ? [...own, ...usable.filter(([, block]) => isLendable(block, node))] : own;
 }
 
 function isRecorded(record: IpamHandle | undefined, { block }: AssignedAddress): boolean {

@@ -19,12 +19,13 @@ export interface Stored<T> {
 export type Written<T> = Stored<T> | "conflict";
 
 /**
- * `get` answers what is there now; `list` may be a little old, and leaves out what cannot be read.
+ * `get` answers what is there now; `list` may be a little old unless it is asked for `fresh`, and leaves out what cannot
+ * be read.
  * `revision` undefined creates; "conflict" when the object exists already, changed or went meanwhile.
  */
 export interface RecordStore<K, T> {
   get(key: K): Promise<Stored<T> | undefined>;
-  list(): Promise<readonly Stored<T>[]>;
+  list(options?: { readonly fresh?: boolean }): Promise<readonly Stored<T>[]>;
   put(key: K, value: T, revision: string | undefined): Promise<Written<T>>;
   /** "conflict" when it changed meanwhile; one that is not there is removed. */
   remove(key: K, revision: string): Promise<"removed" | "conflict">;

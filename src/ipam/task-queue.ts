@@ -27,6 +27,13 @@ export class TaskQueue {
     void this.#run();
   }
 
+  /** Takes a task back that nothing was tried for yet; false when it is under way. */
+  drop(task: Task): boolean {
+    const index = this.#waiting.indexOf(task);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    return index >= 0;
+  }
+
   /** The handle's next task may begin. */
   done(task: Task): void {
     this.#busy.delete(task.handle);

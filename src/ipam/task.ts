@@ -1,3 +1,4 @@
+import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { AssignedAddress, AssignRequest } from "./ipam.ts";
 
@@ -19,21 +20,29 @@ interface TaskBase {
 export interface AssignTask extends TaskBase {
   readonly kind: "assign";
   readonly request: AssignRequest;
+  readonly signal: AbortSignal | undefined;
   /** Our own blocks were read anew for this task. */
   reloaded: boolean;
   borrow: boolean;
+  /** Blocks that stood in the way of an address that was asked for, and were then read anew. */
+  readonly verified: Set<Cidr>;
   /** How often room was found for this task. */
   growths: number;
   /** The handle held something before this task wrote; undefined until that was looked at. */
   heldBefore: boolean | undefined;
   /** Something may have been stored for this task. */
   wrote: boolean;
+  /** What its tries took; all else that the handle holds was there before. */
+  readonly taken: Set<Ip>;
   readonly resolve: (addresses: readonly AssignedAddress[]) => void;
 }
 
 /** A call of `release`, or the taking back of what a failed `assign` has stored. */
 export interface ReleaseTask extends TaskBase {
   readonly kind: "release";
+  readonly why: string;
+  /** Nothing but these; everything when undefined. */
+  readonly only: ReadonlySet<Ip> | undefined;
   readonly freed: Set<Ip>;
   readonly resolve: (freed: readonly Ip[]) => void;
 }
@@ -41,16 +50,34 @@ export interface ReleaseTask extends TaskBase {
 type Answer<T extends Task> = Pick<T, "resolve" | "reject">;
 
 /** A call of `assign` that nothing has been tried for yet. */
-export function assignTask(request: AssignRequest, answer: Answer<AssignTask>): AssignTask {
+export function assignTask(
+  request: AssignRequest,
+  signal: AbortSignal | undefined,
+  answer: Answer<AssignTask>,
+): AssignTask {
   return {
     kind: "assign",
-    ...{ handle: request.handle, request, recordUnknown: false, conflicts: 0, failures: 0 },
+    ...{
+      handle: request.handle,
+      request,
+      signal,
+      verified: new Set(),
+      recordUnknown: false,
+      conflicts: 0,
+      failures: 0,
+    },
     ...{ reloaded: false, borrow: false, growths: 0, heldBefore: undefined, wrote: false },
+    taken: new Set(),
     ...answer,
   };
 }
 
 /** `failures` already counted leaves fewer tries. */
-export function releaseTask(handle: string, failures: number, answer: Answer<ReleaseTask>): ReleaseTask {
-  return { kind: "release", handle, recordUnknown: false, conflicts: 0, failures, freed: new Set(), ...answer };
+export function releaseTask(
+  { handle, why, only }: Pick<ReleaseTask, "handle" | "why"> & Partial<Pick<ReleaseTask, "only">>,
+  failures: number,
+  answer: Answer<ReleaseTask>,
+): ReleaseTask {
+  const untried = { recordUnknown: false, conflicts: 0, failures, freed: new Set<Ip>() };
+  return { kind: "release", handle, why, only, ...untried, ...answer };
 }

@@ -1,30 +1,52 @@
 import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
-import { type Cidr, cidrContains, cidrSize, firstIp } from "../net/cidr.ts";
+import { type Cidr, cidrContains, cidrContainsIp, cidrSize, cidrsOverlap, firstIp } from "../net/cidr.ts";
 import { compareIps, type Ip } from "../net/ip.ts";
-import { allocationsOf, countsOf } from "./block.ts";
+import { allocationsOf } from "./block.ts";
 
-/** How full a range of addresses is. */
+/** How full a range of addresses is. An address that was given out before it was reserved counts as both. */
 export interface Usage {
   readonly cidr: Cidr;
   readonly total: bigint;
+  /** Given out, or given back and cooling down. */
   readonly used: bigint;
+  /** Of an IPReservation. */
+  readonly reserved: bigint;
+  /** Neither. */
   readonly free: bigint;
+}
+
+/** One block, and whose it is. */
+export interface BlockUsage extends Usage {
+  /** `host:NODE` or `virtual:NAME`; undefined when it is nobody's. */
+  readonly affinity: string | undefined;
 }
 
 /** A pool and the blocks in it, in order of address. */
 export interface PoolUsage extends Usage {
-  readonly blocks: readonly Usage[];
+  readonly name: string;
+  readonly blocks: readonly BlockUsage[];
+}
+
+/** What the cluster says, as far as usage goes. */
+export interface UsageFacts {
+  readonly pools: readonly IpPool[];
+  readonly blocks: readonly IpamBlock[];
+  readonly reserved: readonly Cidr[];
 }
 
 /** What is in use in each pool, and in the blocks that lie in no pool any more. */
-export function usageOf(
-  pools: readonly IpPool[],
-  blocks: readonly IpamBlock[],
-): { readonly pools: readonly PoolUsage[]; readonly orphans: readonly Usage[] } {
+export function usageOf({ pools, blocks, reserved }: UsageFacts): {
+  readonly pools: readonly PoolUsage[];
+  readonly orphans: readonly BlockUsage[];
+} {
+  const apart = withoutContained(reserved);
   const inPool = (pool: IpPool) => blocks.filter((block) => cidrContains(pool.spec.cidr, block.spec.cidr));
   const orphans = blocks.filter((block) => !pools.some((pool) => cidrContains(pool.spec.cidr, block.spec.cidr)));
-  return { pools: pools.map((pool) => poolUsage(pool, inPool(pool))).toSorted(byCidr), orphans: blockUsages(orphans) };
+  return {
+    pools: pools.map((pool) => poolUsage(pool, inPool(pool), apart)).toSorted(byCidr),
+    orphans: orphans.map((block) => blockUsage(block, apart)).toSorted(byCidr),
+  };
 }
 
 /** An address that a pod of one node holds in a block of another, or of nobody. */
@@ -40,27 +62,44 @@ export interface BorrowedAddress {
   readonly holder: string;
 }
 
-/** Every borrowed address, in order; one whose allocation names no node is left out, as nobody can tell. */
-export function borrowedAddresses(blocks: readonly IpamBlock[]): readonly BorrowedAddress[] {
-  return blocks.flatMap(borrowedFrom).toSorted((a, b) => compareIps(a.ip, b.ip));
+/** Every borrowed address, in order; of those whose allocation names no node nobody can tell: they are counted. */
+export function borrowedAddresses(blocks: readonly IpamBlock[]): {
+  readonly borrowed: readonly BorrowedAddress[];
+  readonly unclassified: number;
+} {
+  const held = blocks.flatMap(allocationsOf).filter(({ attribute }) => attribute.releasedAt === undefined);
+  return {
+    borrowed: blocks.flatMap(borrowedFrom).toSorted((a, b) => compareIps(a.ip, b.ip)),
+    unclassified: held.filter(({ attribute }) => attribute.secondary?.["node"] === undefined).length,
+  };
 }
 
 // --- internal ---
 
-function poolUsage(pool: IpPool, blocks: readonly IpamBlock[]): PoolUsage {
-  const { cidr } = pool.spec;
-  const usages = blockUsages(blocks);
-  const total = cidrSize(cidr);
-  const used = usages.reduce((sum, block) => sum + block.used, 0n);
-  return { cidr, total, used, free: total - used, blocks: usages };
+function poolUsage(pool: IpPool, blocks: readonly IpamBlock[], reserved: readonly Cidr[]): PoolUsage {
+  const usages = blocks.map((block) => blockUsage(block, reserved)).toSorted(byCidr);
+  const used = blocks.flatMap(allocationsOf).map(({ ip }) => ip);
+  return { name: pool.metadata.name, ...usage(pool.spec.cidr, used, reserved), blocks: usages };
 }
 
-function blockUsages(blocks: readonly IpamBlock[]): readonly Usage[] {
-  const usages = blocks.map((block) => {
-    const { total, used, free } = countsOf(block);
-    return { cidr: block.spec.cidr, total: BigInt(total), used: BigInt(used), free: BigInt(free) };
-  });
-  return usages.toSorted(byCidr);
+function blockUsage(block: IpamBlock, reserved: readonly Cidr[]): BlockUsage {
+  const used = allocationsOf(block).map(({ ip }) => ip);
+  return { ...usage(block.spec.cidr, used, reserved), affinity: block.spec.affinity };
+}
+
+function usage(cidr: Cidr, ips: readonly Ip[], reservations: readonly Cidr[]): Usage {
+  const inside = reservations.filter((one) => cidrsOverlap(cidr, one));
+  const total = cidrSize(cidr);
+  const reserved = inside.reduce((sum, one) => sum + (cidrContains(one, cidr) ? total : cidrSize(one)), 0n);
+  const both = ips.filter((ip) => inside.some((one) => cidrContainsIp(one, ip))).length;
+  const used = BigInt(ips.length);
+  return { cidr, total, used, reserved, free: total - used - reserved + BigInt(both) };
+}
+
+/** The same addresses in networks of which none holds another, so that nothing is counted twice. */
+function withoutContained(cidrs: readonly Cidr[]): readonly Cidr[] {
+  const once = [...new Set(cidrs)];
+  return once.filter((inner) => !once.some((outer) => outer !== inner && cidrContains(outer, inner)));
 }
 
 function byCidr(a: Usage, b: Usage): number {
@@ -73,7 +112,7 @@ function borrowedFrom(block: IpamBlock): readonly BorrowedAddress[] {
   return allocationsOf(block).flatMap(({ ip, attribute }) => {
     const said = new Map(Object.entries(attribute.secondary ?? {}));
     const borrower = said.get("node");
-    if (borrower === undefined || borrower === owner) return [];
+    if (borrower === undefined || borrower === owner || attribute.releasedAt !== undefined) return [];
     const pod = said.get("pod");
     const holder = pod === undefined ? "" : `${said.get("namespace") ?? ""}/${pod}`;
     return [{ ip, borrower, block: cidr, owner, type: pod === undefined ? (said.get("type") ?? "") : "pod", holder }];

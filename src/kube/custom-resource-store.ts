@@ -116,10 +116,14 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
   }
 
   #storedOf(json: unknown): Stored<T> {
-    const value = this.#parse(json);
-    const { resourceVersion = "", uid = "" } = value.metadata;
-    return { value, revision: `${resourceVersion} ${uid}` };
+    return storedOf(this.#parse(json));
   }
+}
+
+/** An object that was read, with the revision that a write of it must name. */
+export function storedOf<T extends Resource<unknown>>(value: T): Stored<T> {
+  const { resourceVersion = "", uid = "" } = value.metadata;
+  return { value, revision: `${resourceVersion} ${uid}` };
 }
 
 // --- internal ---

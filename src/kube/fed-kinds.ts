@@ -29,6 +29,7 @@ import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
 import { parseNode } from "../api/kubernetes/node.ts";
 import { parsePod } from "../api/kubernetes/pod.ts";
 import { type NodeName, namespacedName, systemNamespace } from "../api/names.ts";
+import { restOfIpReservation } from "../api/rest-of-ip-reservation.ts";
 import type { KindName, Kinds } from "../api/snapshot.ts";
 import type { KubeObject } from "./object-revisions.ts";
 
@@ -57,6 +58,7 @@ const byName = (_namespace: string, name: string) => name;
  * - A policy stays, as one that denies.
  * - A pool stays, as one from which nothing is given. Were it absent, the blocks of a pool that is to be hidden would be
  *   announced, and what pods send to its addresses would be masqueraded.
+ * - A reservation stays, with the networks in it that can be read.
  * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
  *   of this node that is unknown, or whose namespace is, is cut off.
  * - A node, a peer or a block counts as absent: there is no session with an unknown node or peer, and an unknown block is
@@ -74,7 +76,12 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   },
   ipPool: { resource: ipPoolKind, key: byName, parse: parseIpPool, unreadable: closedIpPool },
   ipamBlock: { resource: ipamBlockKind, key: byName, parse: parseIpamBlock, unreadable: absent },
-  ipReservation: { resource: ipReservationKind, key: byName, parse: parseIpReservation, unreadable: absent },
+  ipReservation: {
+    resource: ipReservationKind,
+    key: byName,
+    parse: parseIpReservation,
+    unreadable: restOfIpReservation,
+  },
   ipamConfiguration: {
     resource: ipamConfigurationKind,
     key: byName,
@@ -103,4 +110,10 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
 export const agentKinds: readonly FedKind[] = [
   ...(["pod", "namespace", "node", "networkPolicy", "ipPool", "ipamBlock", "bgpPeer"] as const),
   ...(["ipReservation", "ipamConfiguration"] as const),
+];
+
+/** What `margay controllers` follows. */
+export const controllerKinds: readonly FedKind[] = [
+  ...(["pod", "node", "ipPool", "ipamBlock", "blockAffinity", "ipamHandle"] as const),
+  ...(["ipReservation", "ipamConfiguration", "kubeControllersConfiguration", "lease"] as const),
 ];

@@ -18,11 +18,12 @@ import {
 import { parseNode } from "../api/kubernetes/node.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Node } from "../api/objects.ts";
+import { restOfIpReservation } from "../api/rest-of-ip-reservation.ts";
 import { affinityName, blockName, handleName } from "../ipam/object-names.ts";
 import type { IpamStore, RecordStore, Stored } from "../ipam/store.ts";
 import { type Cidr, cidrVersion } from "../net/cidr.ts";
 import type { KubeClient } from "./client.ts";
-import { type CustomResourceMapping, CustomResourceStore } from "./custom-resource-store.ts";
+import { type CustomResourceMapping, CustomResourceStore, storedOf } from "./custom-resource-store.ts";
 import { listAll } from "./list-all.ts";
 import { readIfThere } from "./read-if-there.ts";
 import { type RejectedReport, readable, reportingParser } from "./rejected-report.ts";
@@ -32,7 +33,10 @@ export interface KubeIpamStoreOptions {
   readonly client: KubeClient;
   /** Told of each revision of a record or pool that cannot be read and so counts as none, once. */
   readonly onRejected: (report: RejectedReport) => void;
-  /** What the caller already knows; undefined asks the API server. */
+  /** What the caller already knows, maybe a little late; undefined asks the API server. */
+  readonly blocks?: () => readonly IpamBlock[] | undefined;
+  /** `value` undefined: the cluster has none. */
+  readonly configuration?: () => { readonly value: IpamConfiguration | undefined } | undefined;
   readonly pools?: () => readonly IpPool[] | undefined;
   readonly reservations?: () => readonly IpReservation[] | undefined;
   readonly node?: (name: NodeName) => Node | undefined;
@@ -52,7 +56,7 @@ export class KubeIpamStore implements IpamStore {
   constructor(options: KubeIpamStoreOptions) {
     const { client, onRejected } = options;
     this.#options = options;
-    this.blocks = new CustomResourceStore(client, blockMapping, onRejected);
+    this.blocks = withKnownList(new CustomResourceStore(client, blockMapping, onRejected), options.blocks);
     this.affinities = new CustomResourceStore(client, affinityMapping, onRejected);
     this.handles = new CustomResourceStore(client, handleMapping, onRejected);
     this.#parsePool = reportingParser(parseIpPool, onRejected);
@@ -66,6 +70,8 @@ export class KubeIpamStore implements IpamStore {
   }
 
   async configuration(): Promise<IpamConfiguration | undefined> {
+    const known = this.#options.configuration?.();
+    if (known !== undefined) return known.value;
     const json = await readIfThere(this.#options.client, resourcePath(ipamConfigurationKind, { name: "default" }));
     return json === undefined ? undefined : parseIpamConfiguration(json);
   }
@@ -77,10 +83,12 @@ export class KubeIpamStore implements IpamStore {
     return readable(await listAll(this.#options.client, resourcePath(ipPoolKind)), this.#parsePool);
   }
 
+  /** Of one that cannot be read what can be: what may be reserved is not given out. */
   async reservations(): Promise<readonly IpReservation[]> {
     const known = this.#options.reservations?.();
     if (known !== undefined) return known;
-    return readable(await listAll(this.#options.client, resourcePath(ipReservationKind)), this.#parseReservation);
+    const listed = await listAll(this.#options.client, resourcePath(ipReservationKind));
+    return readable(listed, this.#parseReservation, restOfIpReservation);
   }
 
   async node(name: NodeName): Promise<Node | undefined> {
@@ -92,6 +100,22 @@ export class KubeIpamStore implements IpamStore {
 }
 
 // --- internal ---
+
+/** Lists what the caller knows, unless it has to be fresh. */
+function withKnownList(
+  store: CustomResourceStore<Cidr, IpamBlock>,
+  known: KubeIpamStoreOptions["blocks"],
+): RecordStore<Cidr, IpamBlock> {
+  return {
+    get: (cidr) => store.get(cidr),
+    put: (cidr, block, revision) => store.put(cidr, block, revision),
+    remove: (cidr, revision) => store.remove(cidr, revision),
+    list: async (options) => {
+      const blocks = options?.fresh ? undefined : known?.();
+      return blocks?.filter(({ spec }) => !spec.deleted).map(storedOf) ?? store.list();
+    },
+  };
+}
 
 const labels = {
   hostnameHash: "projectcalico.org/hostname-hash",

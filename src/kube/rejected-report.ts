@@ -32,14 +32,22 @@ export function reportingParser<T>(
   };
 }
 
-/** What `parse` makes of each of `jsons`, without those that it refuses with an InvalidObjectError. */
-export function readable<T>(jsons: readonly unknown[], parse: (json: unknown) => T): readonly T[] {
+/**
+ * What `parse` makes of each of `jsons`; of one that it refuses with an InvalidObjectError what `standIn` makes, or
+ * nothing.
+ */
+export function readable<T>(
+  jsons: readonly unknown[],
+  parse: (json: unknown) => T,
+  standIn: (json: unknown) => T | undefined = () => undefined,
+): readonly T[] {
   return jsons.flatMap((json) => {
     try {
       return [parse(json)];
     } catch (error) {
-      if (error instanceof InvalidObjectError) return [];
-      throw error;
+      if (!(error instanceof InvalidObjectError)) throw error;
+      const value = standIn(json);
+      return value === undefined ? [] : [value];
     }
   });
 }

@@ -51,6 +51,7 @@ export function ipamStoreContract(name: string, open: () => Promise<IpamStore>):
       expect(await store.configuration()).toBeUndefined();
       expect(await store.node("node-9" as NodeName)).toBeUndefined();
       expect(await store.pools()).toEqual([]);
+      expect(await store.reservations()).toEqual([]);
     });
   });
 }
@@ -116,6 +117,14 @@ function recordContract<K, T extends { readonly spec: unknown }>(
       expect(await records().remove(key, second.revision)).toBe("removed");
       expect(await records().get(key)).toBeUndefined();
       expect(await records().remove(key, second.revision)).toBe("removed");
+    });
+
+    test("a fresh list has what was written before it, and not what was removed", async () => {
+      const first = written(await records().put(key, make(key), undefined));
+      await records().put(other, make(other), undefined);
+      await records().remove(key, first.revision);
+      const listed = await records().list({ fresh: true });
+      expect(listed.map(({ value }) => value.spec)).toEqual([make(other).spec]);
     });
 
     test("a list has every record once", async () => {

@@ -38,7 +38,14 @@ describe("assign", () => {
     bench.calls.length = 0;
     together = true;
     await ipam.assign(request("b"));
-    expect(bench.calls.toSorted()).toEqual(["blocks put", "handles put", "node", "pools"]);
+    expect(bench.calls.toSorted()).toEqual([
+      "blocks put",
+      "configuration",
+      "handles put",
+      "node",
+      "pools",
+      "reservations",
+    ]);
   });
 
   test("calls that come together share one write of the block", async () => {

@@ -1,6 +1,8 @@
 import type { IpPool } from "../../../src/api/ip-pool.ts";
+import { parseIpReservation } from "../../../src/api/ip-reservation.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { Allocator } from "../../../src/ipam/allocator.ts";
+import type { Clock } from "../../../src/net/clock.ts";
 import { FakeCluster, FakeIpamStore, type Fault } from "../../fakes/ipam-store.ts";
 import { instantClock, node, pool } from "./samples.ts";
 
@@ -11,17 +13,22 @@ export class AllocatorBench {
   readonly calls: string[] = [];
 
   /** A new agent's allocator: it remembers nothing. */
-  allocator(of: NodeName = node, fault?: Fault): Allocator {
+  allocator(of: NodeName = node, fault?: Fault, clock: Clock = instantClock): Allocator {
     const logged: Fault = async (call) => {
       this.calls.push(call);
       return {};
     };
-    return new Allocator({ store: new FakeIpamStore(this.cluster, fault ?? logged), node: of, clock: instantClock });
+    return new Allocator({ store: new FakeIpamStore(this.cluster, fault ?? logged), node: of, clock });
   }
 
   /** One pool of 16 addresses in blocks of 8, if not otherwise said. */
   pools(...some: readonly IpPool[]): void {
     this.cluster.pools = some.length > 0 ? some : [pool("small", { cidr: "10.0.0.0/28", blockSize: 29 })];
+  }
+
+  /** One IPReservation, called `kept`, of these networks. */
+  reserve(...reservedCIDRs: readonly string[]): void {
+    this.cluster.reservations = [parseIpReservation({ metadata: { name: "kept" }, spec: { reservedCIDRs } })];
   }
 
   /** The handle of each attribute in a block. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
-import { handleRecord } from "../../../src/ipam/settle.ts";
+import { handleRecord } from "../../../src/ipam/handle-records.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { AllocatorBench, many } from "./allocator-bench.ts";
 import { pool, request } from "./samples.ts";
@@ -19,7 +19,7 @@ describe("release", () => {
     bench.calls.length = 0;
     const freed = await ipam.release("a", "DEL");
     expect(freed.toSorted()).toEqual(given.map(({ ip }) => ip).toSorted());
-    expect(bench.calls).toEqual(["blocks put", "blocks put", "blocks put", "handles remove"]);
+    expect(bench.calls).toEqual(["configuration", "blocks put", "blocks put", "blocks put", "handles remove"]);
     expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
     expect(await ipam.release("a", "DEL")).toEqual([]);
   });

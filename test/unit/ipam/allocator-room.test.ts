@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
-import { newBlock, releaseFromBlock } from "../../../src/ipam/block.ts";
+import { newBlock } from "../../../src/ipam/block.ts";
+import { releaseFromBlock } from "../../../src/ipam/block-release.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { AllocatorBench, many } from "./allocator-bench.ts";
-import { configuration, node, pool, request } from "./samples.ts";
+import { cause, configuration, node, pool, request } from "./samples.ts";
 
 let bench: AllocatorBench;
 
@@ -59,7 +60,7 @@ describe("finding room", () => {
     const ipam = bench.allocator();
     await Promise.all(many(8).map((handle) => ipam.assign(request(handle))));
     for (const [cidr, { value }] of bench.cluster.blocks) {
-      const { block } = releaseFromBlock(value, "pod-3");
+      const { block } = releaseFromBlock(value, "pod-3", cause);
       bench.cluster.blocks.set(cidr, { value: block, revision: bench.cluster.nextRevision() });
     }
     await ipam.assign(request("late"));

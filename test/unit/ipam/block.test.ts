@@ -1,17 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { IpamBlock } from "../../../src/api/ipam-block.ts";
-import {
-  addressesOf,
-  allocationOf,
-  assignFromBlock,
-  countsOf,
-  newBlock,
-  releaseFromBlock,
-} from "../../../src/ipam/block.ts";
+import { addressesOf, allocationOf, assignFromBlock, countsOf, newBlock } from "../../../src/ipam/block.ts";
+import { releaseFromBlock } from "../../../src/ipam/block-release.ts";
 import { cidrSize, parseCidr } from "../../../src/net/cidr.ts";
 import { type Ip, parseIp } from "../../../src/net/ip.ts";
-import { node } from "./samples.ts";
+import { cause, node } from "./samples.ts";
 
 const claim = { node, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 100n };
 const cidr = parseCidr("10.0.0.0/30");
@@ -24,7 +18,7 @@ function take(block: IpamBlock, handle: string, count = 1) {
 test("a new block is its node's, and every address is free, the first and the last too", () => {
   expect(empty.metadata.name).toBe("10-0-0-0-30");
   expect(empty.spec).toMatchObject({ affinity: "host:node-1", affinityClaimTime: claim.claimedAt });
-  expect(countsOf(empty)).toEqual({ total: 4, used: 0, free: 4 });
+  expect(countsOf(empty)).toEqual({ total: 4, used: 0, cooling: 0, free: 4 });
   expect(take(empty, "a", 9).ips).toEqual(["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"]);
 });
 
@@ -51,7 +45,7 @@ describe("assignFromBlock", () => {
 
   test("a freed address is given again last", () => {
     const { block } = take(empty, "a", 2);
-    const freed = releaseFromBlock(block, "a").block;
+    const freed = releaseFromBlock(block, "a", cause).block;
     expect(take(freed, "b", 4).ips).toEqual(["10.0.0.2", "10.0.0.3", "10.0.0.0", "10.0.0.1"]);
   });
 });
@@ -59,7 +53,7 @@ describe("assignFromBlock", () => {
 describe("releaseFromBlock", () => {
   test("what others hold stays theirs, under its new number", () => {
     const both = take(take(empty, "a").block, "b", 2).block;
-    const { block, ips } = releaseFromBlock(both, "a");
+    const { block, ips } = releaseFromBlock(both, "a", cause);
     expect(ips).toEqual(["10.0.0.0"]);
     expect(block.spec.attributes).toEqual([{ handle_id: "b", secondary: { pod: "b" } }]);
     expect(block.spec.allocations).toEqual([null, 0, 0, null]);
@@ -67,7 +61,7 @@ describe("releaseFromBlock", () => {
   });
 
   test("a handle that holds nothing frees nothing, and the block stays the same object", () => {
-    expect(releaseFromBlock(empty, "a").block).toBe(empty);
+    expect(releaseFromBlock(empty, "a", cause).block).toBe(empty);
   });
 });
 
@@ -75,7 +69,7 @@ test("an address that is given anew has another number than before, so that a la
   const numberOf = ({ spec }: IpamBlock) => spec.sequenceNumberForAllocation["0"];
   const first = take(empty, "a").block;
   const others = take(first, "b", 3).block;
-  const again = take(releaseFromBlock(others, "a").block, "a").block;
+  const again = take(releaseFromBlock(others, "a", cause).block, "a").block;
   expect(addressesOf(again, "a")).toEqual(["10.0.0.0"]);
   expect([numberOf(first), numberOf(again)]).toEqual([100n, 103n]);
 });
@@ -85,6 +79,7 @@ test("allocationOf finds who holds an address of the block", () => {
   expect(allocationOf(block, parseIp("10.0.0.0"))).toEqual({
     ip: "10.0.0.0",
     attribute: { handle_id: "a", secondary: { pod: "a" } },
+    sequenceNumber: 100n,
   });
   expect(allocationOf(block, parseIp("10.0.0.1"))).toBeUndefined();
   expect(allocationOf(block, parseIp("10.0.1.0"))).toBeUndefined();
@@ -112,7 +107,7 @@ test("after any history each address is free or one handle's, and numbers only g
 /** A count of 0 releases. */
 function applyStep(block: IpamBlock, { handle, count }: Step, held: Map<string, Set<Ip>>): IpamBlock {
   const mine = held.get(handle) ?? new Set();
-  const change = count === 0 ? releaseFromBlock(block, handle) : take(block, handle, count);
+  const change = count === 0 ? releaseFromBlock(block, handle, cause) : take(block, handle, count);
   if (count === 0) expect(new Set(change.ips)).toEqual(mine);
   else expect(change.ips).toHaveLength(Math.min(count, countsOf(block).free));
   held.set(handle, count === 0 ? new Set() : new Set([...mine, ...change.ips]));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { choosePools, type PoolQuery } from "../../../src/ipam/pools.ts";
+import { choosePools, type PoolQuery, poolOfAddress } from "../../../src/ipam/pools.ts";
+import { parseIp } from "../../../src/net/ip.ts";
 import { pool } from "./samples.ts";
 
 const query: PoolQuery = { version: 4, nodeLabels: { rack: "a" } };
@@ -72,8 +73,42 @@ describe("pools asked for", () => {
     ]);
   });
 
-  test("leave the other family its own choice, a misspelt name does not", () => {
-    expect(names(pools, { version: 6, requested: ["a", "10.9.0.0/16"] })).toEqual(["v6"]);
-    expect(names(pools, { version: 6, requested: ["typo"] })).toEqual([]);
+  test("serve together or not at all, and an empty list asks for none", () => {
+    expect(names(pools, { requested: ["a", "off"] })).toEqual([]);
+    expect(names(pools, { requested: ["a", "typo"] })).toEqual([]);
+    expect(names(pools, { requested: [] })).toEqual(["a"]);
+  });
+
+  test("are named with the reason: another family's, a CIDR that is no pool's", () => {
+    const choice = choosePools(pools, { ...query, requested: ["v6", "10.9.0.0/16", "10.1.0.0/99"] });
+    expect(choice.refused).toEqual([
+      { pool: "v6 (2001:db8::/64)", reason: "is an IPv6 pool, and cannot give IPv4 addresses" },
+      { pool: "10.9.0.0/16", reason: "does not exist: it is no IPPool's CIDR" },
+      { pool: "10.1.0.0/99", reason: "does not exist: it is no IPPool's CIDR" },
+    ]);
+  });
+
+  test("may be called by any writing of the CIDR; of two pools with one CIDR the one that gives addresses is meant", () => {
+    expect(names(pools, { requested: ["10.1.2.3/16"] })).toEqual(["a"]);
+    const twins = [pool("z", { cidr: "10.1.0.0/16", disabled: true }), pool("b", { cidr: "10.1.0.0/16" })];
+    expect(names(twins, { requested: ["10.1.0.0/16"] })).toEqual(["b"]);
+  });
+});
+
+describe("an address that is asked for", () => {
+  const pools = [
+    pool("manual", { cidr: "10.2.0.0/16", assignmentMode: "Manual", nodeSelector: "rack == 'b'" }),
+    pool("tunnels", { cidr: "10.3.0.0/16", allowedUses: ["Tunnel"] }),
+  ];
+
+  test("is given by its pool, whatever that selects", () => {
+    expect(poolOfAddress(pools, parseIp("10.2.0.1"))).toEqual({ pool: pools[0] });
+  });
+
+  test("is refused by a pool that is not for pods, and by none when none holds it", () => {
+    expect(poolOfAddress(pools, parseIp("10.3.0.1"))).toEqual({
+      refused: [{ pool: "tunnels (10.3.0.0/16)", reason: "is for Tunnel only" }],
+    });
+    expect(poolOfAddress(pools, parseIp("2001:db8::1"))).toEqual({ refused: [] });
   });
 });

@@ -25,6 +25,9 @@ export function request(handle: string, more: Partial<AssignRequest> = {}): Assi
   return { handle, v4: 1, v6: 0, attributes: { pod: handle, namespace: "default" }, ...more };
 }
 
+/** A release at the `instantClock`'s time, without cooldown. */
+export const cause = { why: "DEL", nowMs: Date.UTC(2026, 10, 21, 10), cooldownSeconds: 0 };
+
 /** A clock whose waits are over at once, in turn. */
 export const instantClock: Clock = {
   monotonicNow: () => 0,

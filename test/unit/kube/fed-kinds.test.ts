@@ -29,6 +29,12 @@ test("a pool that cannot be read opens nothing, also for a node that never saw i
   expect(calculator.plan()).toMatchObject({ pools: [cidr], masqueradedPools: [cidr] });
 });
 
+test("a reservation that cannot be read still reserves what can be read of it", () => {
+  const json = { metadata: { name: "r" }, spec: { reservedCIDRs: ["10.1.0.0/30", "nonsense"] } };
+  expect(() => feeds.ipReservation.parse(json)).toThrow("Cannot read IPReservation r");
+  expect(feeds.ipReservation.unreadable(json, "")?.spec.reservedCIDRs).toEqual(["10.1.0.0/30"]);
+});
+
 test.each(["pod", "namespace", "node", "ipamBlock", "bgpPeer"] as const)(
   "a %s that cannot be read counts as absent",
   (kind) => {

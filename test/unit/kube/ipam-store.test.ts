@@ -1,19 +1,28 @@
 import { expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
+import { newBlock } from "../../../src/ipam/block.ts";
 import { HttpsKubeClient } from "../../../src/kube/https-client.ts";
-import { KubeIpamStore } from "../../../src/kube/ipam-store.ts";
+import { KubeIpamStore, type KubeIpamStoreOptions } from "../../../src/kube/ipam-store.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { type Answer, json, refusal, scriptedServer } from "../../fakes/scripted-server.ts";
 import { testClock } from "../../fakes/test-clock.ts";
 
 /** A store over a server that gives these answers in turn; `rejected` holds what it was told of. */
 async function storeOver(...answers: readonly [Answer, ...Answer[]]) {
+  return storeKnowing({}, ...answers);
+}
+
+/** The same, of a caller who knows some things himself. */
+async function storeKnowing(
+  known: Pick<KubeIpamStoreOptions, "blocks" | "configuration">,
+  ...answers: readonly [Answer, ...Answer[]]
+) {
   const server = await scriptedServer(...answers);
   const credentials = async () => ({ headers: {}, tls: {} });
   const client = new HttpsKubeClient({ server: server.url, credentials, clock: testClock() });
   const rejected: string[] = [];
   const onRejected = ({ kind, key }: { kind: string; key: string }) => rejected.push(`${kind} ${key}`);
-  const store = new KubeIpamStore({ client, onRejected });
+  const store = new KubeIpamStore({ client, onRejected, ...known });
   return { store, server, rejected, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
@@ -65,4 +74,25 @@ test("what is not there is undefined, and any other refusal is an error", async 
     "GET /apis/projectcalico.org/v3/ipamconfigurations/default",
     "GET /api/v1/nodes/node-1",
   ]);
+});
+
+test("what the caller knows is not asked for, unless it has to be fresh", async () => {
+  const block = newBlock(parseCidr("10.0.0.0/30"), { node: "n" as NodeName, claimedAt: "", sequenceNumber: 1n });
+  const known = { ...block, metadata: { ...block.metadata, resourceVersion: "7", uid: "u" } };
+  const going = { ...known, spec: { ...known.spec, deleted: true } };
+  const options = { blocks: () => [known, going], configuration: () => ({ value: undefined }) };
+  await using over = await storeKnowing(options, list([]));
+  expect(await over.store.blocks.list()).toEqual([{ value: known, revision: "7 u" }]);
+  expect(await over.store.configuration()).toBeUndefined();
+  expect(over.server.requests).toEqual([]);
+  expect(await over.store.blocks.list({ fresh: true })).toEqual([]);
+  expect(over.server.requests).toEqual(["GET /apis/projectcalico.org/v3/ipamblocks?limit=500"]);
+});
+
+test("a caller who does not know yet makes it ask", async () => {
+  const options = { blocks: () => undefined, configuration: () => undefined };
+  await using over = await storeKnowing(options, list([]), refusal(404, "NotFound"));
+  expect(await over.store.blocks.list()).toEqual([]);
+  expect(await over.store.configuration()).toBeUndefined();
+  expect(over.server.requests).toHaveLength(2);
 });

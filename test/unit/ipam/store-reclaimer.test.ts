@@ -1,0 +1,181 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { NodeName } from "../../../src/api/names.ts";
+import { allocationOf, assignFromBlock } from "../../../src/ipam/block.ts";
+import type { AddressRelease } from "../../../src/ipam/reclaimer.ts";
+import { releasesOf } from "../../../src/ipam/release-journal.ts";
+import { StoreReclaimer } from "../../../src/ipam/store-reclaimer.ts";
+import type { Cidr } from "../../../src/net/cidr.ts";
+import type { Ip } from "../../../src/net/ip.ts";
+import { FakeIpamStore, type Fault } from "../../fakes/ipam-store.ts";
+import { AllocatorBench, many } from "./allocator-bench.ts";
+import { configuration, instantClock, node, pool, request } from "./samples.ts";
+
+let bench: AllocatorBench;
+let calls: string[];
+
+beforeEach(() => {
+  bench = new AllocatorBench();
+  bench.pools();
+  calls = [];
+});
+
+function reclaimer(fault?: Fault): StoreReclaimer {
+  const logged: Fault = async (call) => {
+    calls.push(call);
+    return fault?.(call) ?? {};
+  };
+  return new StoreReclaimer({ store: new FakeIpamStore(bench.cluster, logged), clock: instantClock });
+}
+
+/** Fails at the nth write. */
+function crashAt(nth: number): Fault {
+  let writes = 0;
+  return async (call) => {
+    if (/put|remove/.test(call) && writes++ === nth) throw new Error("crashed");
+    return {};
+  };
+}
+
+function releaseOf(ip: Ip, why = "pod gone"): AddressRelease {
+  const found = [...bench.cluster.blocks.values()].map(({ value }) => allocationOf(value, ip)).find(Boolean);
+  return { ip, handle: found?.attribute.handle_id, sequenceNumber: found?.sequenceNumber, why };
+}
+
+async function give(count: number): Promise<readonly Ip[]> {
+  const ipam = bench.allocator();
+  const given = await Promise.all(many(count).map((handle) => ipam.assign(request(handle))));
+  return given.flat().map(({ ip }) => ip);
+}
+
+function blockOf(ip: Ip): Cidr {
+  return [...bench.cluster.blocks.values()].find(({ value }) => allocationOf(value, ip))?.value.spec.cidr as Cidr;
+}
+
+describe("releaseAddresses", () => {
+  test("writes each block once, then the records, and journals who held what", async () => {
+    const ips = await give(10);
+    const answers = await reclaimer().releaseAddresses(ips.map((ip) => releaseOf(ip)));
+    expect(answers).toEqual(ips.map((ip) => ({ ip, outcome: "released" })));
+    const writes = calls.filter((call) => /put|remove/.test(call));
+    expect(writes).toEqual(["blocks put", "blocks put", ...Array(10).fill("handles remove")]);
+    expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
+    const journals = [...bench.cluster.blocks.values()].flatMap(({ value }) => releasesOf(value));
+    expect(journals.map(({ pod }) => pod).toSorted()).toEqual(many(10).map((name) => `default/${name}`));
+    expect(new Set(journals.map(({ why }) => why))).toEqual(new Set(["pod gone"]));
+  });
+
+  test("keeps an address that was given anew meanwhile, and its record", async () => {
+    const [ip] = (await give(1)) as [Ip];
+    const stale = releaseOf(ip);
+    await reclaimer().releaseAddresses([stale]);
+    await bench.allocator().assign(request("new", { v4: 0, addresses: [ip] }));
+    expect(await reclaimer().releaseAddresses([stale])).toEqual([{ ip, outcome: "changed" }]);
+    expect([bench.held(), [...bench.cluster.handles.keys()]]).toEqual([["new"], ["new"]]);
+  });
+
+  test("leaves the rest of a handle its record", async () => {
+    const given = await bench.allocator().assign(request("a", { v4: 3 }));
+    const block = given[0]?.block as Cidr;
+    await reclaimer().releaseAddresses([releaseOf(given[0]?.ip as Ip)]);
+    expect(bench.cluster.handles.get("a")?.value.spec.block).toEqual({ [block]: 2 });
+  });
+
+  test("an address in no block is free; so is one in a pool that has none there", async () => {
+    const ips = ["10.0.0.3", "192.0.2.1", "2001:db8::1"] as Ip[];
+    const answers = await reclaimer().releaseAddresses(ips.map((ip) => releaseOf(ip)));
+    expect(answers.map(({ outcome }) => outcome)).toEqual(["free", "free", "free"]);
+  });
+
+  test("finds addresses whose pool is gone, and in blocks of another size than the pool's", async () => {
+    const ips = await give(3);
+    bench.pools(pool("p", { cidr: "10.0.0.0/28", blockSize: 30 }));
+    await reclaimer().releaseAddresses([releaseOf(ips[0] as Ip)]);
+    bench.cluster.pools = [];
+    await reclaimer().releaseAddresses([releaseOf(ips[1] as Ip)]);
+    expect(bench.held()).toEqual(["pod-2"]);
+  });
+
+  test("loses races and begins anew; after too many it says so", async () => {
+    const [ip] = (await give(1)) as [Ip];
+    let races = 3;
+    const racing: Fault = async (call) => {
+      if (call === "blocks put" && races-- > 0) {
+        for (const [cidr, { value }] of bench.cluster.blocks)
+          bench.cluster.blocks.set(cidr, { value, revision: bench.cluster.nextRevision() });
+      }
+      return {};
+    };
+    expect(await reclaimer(racing).releaseAddresses([releaseOf(ip)])).toEqual([{ ip, outcome: "released" }]);
+    const [other] = (await give(1)) as [Ip];
+    races = Number.POSITIVE_INFINITY;
+    await expect(reclaimer(racing).releaseAddresses([releaseOf(other)])).rejects.toThrow(
+      /^Cannot free addresses of block 10\.0\.0\.\d\/29: others changed the same objects first, 100 times in a row/,
+    );
+  });
+
+  test.each([0, 1, 2, 3])("a crash before write %i is finished by doing it again", async (nth) => {
+    const ips = await give(10);
+    const releases = ips.map((ip) => releaseOf(ip));
+    await reclaimer(crashAt(nth))
+      .releaseAddresses(releases)
+      .catch(() => {});
+    await reclaimer().releaseAddresses(releases);
+    expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
+  });
+
+  test("with a cooldown the addresses rest, until endCooldowns finds their time over", async () => {
+    bench.cluster.configuration = configuration({ ipCooldownSeconds: 60 });
+    const [ip] = (await give(1)) as [Ip];
+    const cidr = blockOf(ip);
+    await reclaimer().releaseAddresses([releaseOf(ip)]);
+    await reclaimer().endCooldowns(cidr);
+    expect(bench.cluster.blocks.get(cidr)?.value.spec.attributes).toEqual([{ releasedAt: "2026-11-21T10:00:00Z" }]);
+    const later = { ...instantClock, now: () => instantClock.now() + 61_000 };
+    await new StoreReclaimer({ store: new FakeIpamStore(bench.cluster), clock: later }).endCooldowns(cidr);
+    expect(bench.cluster.blocks.get(cidr)?.value.spec).toMatchObject({ attributes: [], unallocated: { length: 8 } });
+  });
+});
+
+describe("repairHandle", () => {
+  test("makes, corrects and removes a record by what the blocks say", async () => {
+    const [ip] = (await give(2)) as [Ip];
+    const right = bench.cluster.handles.get("pod-0");
+    bench.cluster.handles.delete("pod-0");
+    await reclaimer().repairHandle("pod-0");
+    expect(bench.cluster.handles.get("pod-0")?.value).toEqual(right?.value);
+    const wrong = { ...bench.cluster.handles.get("pod-1") } as NonNullable<typeof right>;
+    const spec = { ...wrong.value.spec, block: { ...wrong.value.spec.block, "10.9.0.0/29": 4 } };
+    bench.cluster.handles.set("pod-1", { value: { ...wrong.value, spec }, revision: bench.cluster.nextRevision() });
+    await reclaimer().repairHandle("pod-1");
+    expect(bench.cluster.handles.get("pod-1")?.value).toEqual(wrong.value);
+    await reclaimer().releaseAddresses([{ ...releaseOf(ip) }]);
+    bench.cluster.handles.set("pod-0", right as NonNullable<typeof right>);
+    await reclaimer().repairHandle("pod-0");
+    expect([...bench.cluster.handles.keys()]).toEqual(["pod-1"]);
+  });
+
+  test("writes nothing when all is well, or the handle unknown", async () => {
+    await give(1);
+    await reclaimer().repairHandle("pod-0");
+    await reclaimer().repairHandle("unknown");
+    expect(calls.filter((call) => /put|remove/.test(call))).toEqual([]);
+  });
+});
+
+test("what others put into a block during the release stays", async () => {
+  const [ip] = (await give(1)) as [Ip];
+  const cidr = blockOf(ip);
+  let once = true;
+  const busy: Fault = async (call) => {
+    const stored = bench.cluster.blocks.get(cidr);
+    if (call === "blocks put" && once && stored !== undefined) {
+      once = false;
+      const { block } = assignFromBlock(stored.value, { handle: "theirs", count: 1, attributes: {} });
+      bench.cluster.blocks.set(cidr, { value: block, revision: bench.cluster.nextRevision() });
+    }
+    return {};
+  };
+  await reclaimer(busy).releaseAddresses([releaseOf(ip)]);
+  expect(bench.held()).toEqual(["theirs"]);
+  expect(await reclaimer().releaseBlock({ cidr, node: node as NodeName, evenIfUsed: false })).toBe("kept");
+});
