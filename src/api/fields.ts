@@ -6,6 +6,7 @@ import { type Ip, isIp, parseIp } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import { parseAsNumber } from "./as-number.ts";
 import { type Rule, withRules } from "./custom-kind.ts";
+import { parseDuration } from "./duration.ts";
 import { parseSelector } from "./selector/parse-selector.ts";
 
 const cidrRule: Rule<string> = {
@@ -20,7 +21,19 @@ export function cidrField(): z.ZodType<Cidr, string> {
   return withRules(z.string().max(43), [cidrRule]).transform((text) => text as Cidr);
 }
 
-/** Any writing of a network, given in canonical form. */
+const networkRule: Rule<string> = {
+  cel: "isCIDR(self)",
+  message: "it must be a network such as 10.0.0.0/8 or 2001:db8::/32",
+  field: "",
+  holds: isNetwork,
+};
+
+/** A network in any writing, also with host bits set, given in canonical form. */
+export function networkField(): z.ZodType<Cidr, string> {
+  return withRules(z.string().max(49), [networkRule]).transform(parseCidr);
+}
+
+/** Any writing of a network or of one address, given in canonical form; what the API server has not looked at. */
 export function looseCidrField(): z.ZodType<Cidr, string> {
   return z.string().transform((text, context) => {
     try {
@@ -89,10 +102,32 @@ export function durationField(): z.ZodType<string, string> {
   return z
     .string()
     .max(64)
-    .regex(/^(0|([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+)$/, { error: "it must be a duration such as 90s or 1m30s" });
+    .regex(/^(0|([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+)$/, {
+      error: "it must be a duration such as 90s or 1m30s",
+      abort: true,
+    })
+    .refine(isDuration, { error: "it must be shorter than 292 years" });
 }
 
 // --- internal ---
+
+function isNetwork(text: string): boolean {
+  try {
+    parseCidr(text);
+    return text.includes("/");
+  } catch {
+    return false;
+  }
+}
+
+function isDuration(text: string): boolean {
+  try {
+    parseDuration(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function celOnly({ cel, message }: Rule<never>): Readonly<Record<string, string>> {
   return { rule: cel, message };

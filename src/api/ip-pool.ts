@@ -7,6 +7,7 @@ import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
 
 const encapsulation = z.enum(["Never", "Always", "CrossSubnet"]);
 const use = z.enum(["Workload", "Tunnel", "LoadBalancer"]);
+const defaultUses: z.output<typeof use>[] = ["Workload", "Tunnel"];
 
 const fields = z.object({
   cidr: cidrField().describe("The addresses of the pool as a network, such as 192.168.0.0/16. It cannot be changed."),
@@ -24,13 +25,14 @@ const fields = z.object({
     .describe(
       "When packets between nodes are wrapped in IP-in-IP: Never, Always, or CrossSubnet, which is only where the other " +
         "node is in another subnet. IPv4 only, and not together with vxlanMode. Accepted, but without effect yet: nothing " +
-        "is wrapped.",
+        "is wrapped, and the condition Encapsulated says so.",
     ),
   vxlanMode: encapsulation
     .default("Never")
     .describe(
       "When packets between nodes are wrapped in VXLAN: Never, Always, or CrossSubnet, which is only where the other " +
-        "node is in another subnet. Not together with ipipMode. Accepted, but without effect yet: nothing is wrapped.",
+        "node is in another subnet. Not together with ipipMode. Accepted, but without effect yet: nothing is wrapped, and " +
+        "the condition Encapsulated says so.",
     ),
   natOutgoing: z
     .boolean()
@@ -50,11 +52,11 @@ const fields = z.object({
   allowedUses: z
     .array(use)
     .max(3)
-    .default(["Workload", "Tunnel"])
+    .default(defaultUses)
     .meta({ "x-kubernetes-list-type": "set" })
     .describe(
       "What the addresses are for: Workload (pods), Tunnel (the nodes' tunnel devices), or LoadBalancer (Services), " +
-        "which stands alone.",
+        "which stands alone. Only Workload is served yet.",
     ),
   assignmentMode: z
     .enum(["Automatic", "Manual"])
@@ -146,9 +148,21 @@ const rules: readonly Rule<Fields>[] = [
     field: "namespaceSelector",
     holds: (pool) => pool.namespaceSelector === "" || !pool.allowedUses.includes("Tunnel"),
   },
+  {
+    cel: "!('LoadBalancer' in oldSelf.allowedUses) || 'LoadBalancer' in self.allowedUses",
+    message: "allowedUses cannot be changed from LoadBalancer to another use; delete the pool and make a new one",
+    field: "allowedUses",
+  },
+  withoutGlobal("nodeSelector"),
+  withoutGlobal("namespaceSelector"),
 ];
 
-const spec = withRules(fields, rules).transform((pool) => ({ ...pool, blockSize: blockSizeOf(pool) }));
+const spec = withRules(fields, rules).transform((pool) => ({
+  ...pool,
+  blockSize: blockSizeOf(pool),
+  // As upstream: an empty list is none given.
+  allowedUses: pool.allowedUses.length === 0 ? defaultUses : pool.allowedUses,
+}));
 
 /** A range of addresses for pods, and how packets from and to them travel. Every default is filled in. */
 export type IpPoolSpec = DeepReadonly<z.output<typeof spec>>;
@@ -167,12 +181,20 @@ export const ipPool: CustomKind<typeof spec> = {
   spec,
   status: z.object({
     conditions: conditions.describe(
-      "Allocatable: whether addresses are given out from the pool, and if not, why (CIDROverlap, Terminating, PoolDisabled).",
+      "Allocatable: whether addresses are given out from the pool, and if not, why: CIDROverlap, Terminating, " +
+        "PoolDisabled, SmallerThanBlock, LoadBalancerNotServed or NotReadable. Encapsulated: False while ipipMode or " +
+        "vxlanMode asks for what is not there yet. BlockSizeUniform: False while blocks of another size lie in the pool.",
     ),
   }),
   columns: [
     { name: "CIDR", path: ".spec.cidr", type: "string", description: "The addresses of the pool" },
     { name: "Selector", path: ".spec.nodeSelector", type: "string", description: "The nodes that use the pool" },
+    {
+      name: "Allocatable",
+      path: ".status.conditions[?(@.type=='Allocatable')].status",
+      type: "string",
+      description: "Whether it gives addresses",
+    },
     { name: "NAT", path: ".spec.natOutgoing", type: "boolean", description: "Masqueraded outside", wide: true },
     { name: "IPIPMode", path: ".spec.ipipMode", type: "string", description: "When IP-in-IP is used", wide: true },
     { name: "VXLANMode", path: ".spec.vxlanMode", type: "string", description: "When VXLAN is used", wide: true },
@@ -201,6 +223,16 @@ export function parseIpPool(json: unknown): IpPool {
 }
 
 // --- internal ---
+
+/** global() names what belongs to no namespace, which a pool cannot select by. */
+function withoutGlobal(field: "nodeSelector" | "namespaceSelector"): Rule<Fields> {
+  return {
+    cel: `!self.${field}.contains('global(')`,
+    message: `${field} cannot use global()`,
+    field,
+    holds: (pool) => !pool[field].includes("global("),
+  };
+}
 
 function blockSizeOf(pool: Fields): number {
   return pool.blockSize ?? (isIpv4(pool) ? 26 : 122);

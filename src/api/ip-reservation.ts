@@ -1,15 +1,17 @@
 import { z } from "zod";
 import type { CustomKind } from "./custom-kind.ts";
-import { cidrField } from "./fields.ts";
+import { networkField } from "./fields.ts";
 import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
 
 const spec = z.object({
   reservedCIDRs: z
-    .array(cidrField())
+    .array(networkField())
     .max(1024)
     .default([])
+    .meta({ "x-kubernetes-list-type": "set" })
     .describe(
-      "Networks whose addresses are never given out by themselves; a pod that asks for one of them by address gets it.",
+      "Networks whose addresses are never given out by themselves, such as 192.168.0.0/30, or 192.168.2.17/32 for one " +
+        "address; a pod that asks for one of them by address gets it. What is in use already stays in use.",
     ),
 });
 

@@ -12,7 +12,10 @@ const fields = z.object({
     .min(0)
     .max(1_000_000)
     .default(0)
-    .describe("How many blocks one node may have. 0: the built-in limit, 20."),
+    .describe(
+      "How many blocks one node may have, counted over the pools of one family that serve the pod. 0: the built-in " +
+        "limit, 20. A node that has so many borrows from others' blocks, unless strictAffinity is true.",
+    ),
   autoAllocateBlocks: z
     .boolean()
     .default(true)
@@ -22,7 +25,7 @@ const fields = z.object({
     .default("Enabled")
     .describe(
       "Whether a KubeVirt virtual machine keeps its address over restarts and live migrations. Accepted, but without " +
-        "effect yet.",
+        "effect: each of its pods gets an address of its own.",
     ),
   ipCooldownSeconds: z
     .int()
@@ -30,8 +33,8 @@ const fields = z.object({
     .max(1200)
     .default(0)
     .describe(
-      "For how many seconds an address that was given back is not given out again. Accepted, but without effect yet: " +
-        "it goes to the end of its block's queue.",
+      "For how many seconds an address that was given back is not given out again. 0: it only goes to the end of its " +
+        "block's queue.",
     ),
 });
 

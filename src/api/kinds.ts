@@ -48,6 +48,16 @@ export const leaseKind: Kind = {
   version: "v1",
   namespaced: true,
 };
+/** events.k8s.io/v1 Event. */
+export const eventKind: Kind = {
+  kind: "Event",
+  plural: "events",
+  singular: "event",
+  shortNames: [],
+  group: "events.k8s.io",
+  version: "v1",
+  namespaced: true,
+};
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const networkPolicyKind: Kind = {
   kind: "NetworkPolicy",

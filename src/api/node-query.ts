@@ -10,6 +10,12 @@ export const addressesPath = "/v1/addresses";
 /** The audience of the tokens that an agent accepts. */
 export const agentAudience = "margay-agent";
 
+/** The DNS name in the certificate that an agent shows: whichever node it is on, its certificate itself is known beforehand. */
+export const agentServerName = "margay-agent";
+
+/** Whose tokens an agent accepts: this ServiceAccount of `systemNamespace`. */
+export const controllersServiceAccount = "margay-controllers";
+
 /** Annotations on an agent's Lease: where it answers (`https://ADDRESS:PORT`), and the certificate it shows there (PEM). */
 export const agentAnnotations = {
   endpoint: "query.margay.io/endpoint",
@@ -22,7 +28,7 @@ export function agentLeaseName(node: NodeName): string {
 }
 
 const querySchema = z.object({
-  /** Only these; every address of the node when absent. */
+  /** Only these; when absent all, but for loopback and link-local IPv6 ones, which every namespace has. */
   ips: z.array(ipField()).max(65_536).optional(),
 });
 
@@ -48,10 +54,10 @@ const useSchema = z.object({
 /** One way in which the node uses an address. */
 export interface AddressUse {
   readonly ip: Ip;
-  /** A pod wired by the agent; an address of an interface; or a host route of the node's own to it. */
+  /** Given to a container by the node's CNI; an address of an interface; or a host route of the node's own to it. */
   readonly kind: "attachment" | "interface" | "route";
   readonly interface: string;
-  /** `host`, or the path or inode of the network namespace. */
+  /** `host`, or the path or inode of the network namespace; `unknown` where another plugin made it. */
   readonly namespace: string;
   /** `namespace/name`, where it is known. */
   readonly pod?: string | undefined;

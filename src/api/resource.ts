@@ -9,6 +9,9 @@ interface ObjectMeta {
   readonly uid?: string | undefined;
   /** An opaque revision: compare for equality only. */
   readonly resourceVersion?: string | undefined;
+  /** Counts the changes of `spec`. */
+  readonly generation?: number | undefined;
+  readonly finalizers?: readonly string[] | undefined;
   readonly labels: Labels;
   readonly annotations: Labels;
   /** RFC 3339. */
@@ -36,6 +39,8 @@ export const objectMetaSchema = z.object({
   namespace: z.string().optional(),
   uid: z.string().optional(),
   resourceVersion: z.string().optional(),
+  generation: z.int().optional(),
+  finalizers: z.array(z.string()).optional(),
   labels: textMap(),
   annotations: textMap(),
   creationTimestamp: z.string().nullish().transform(absentIfNull),

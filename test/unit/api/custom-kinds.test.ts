@@ -3,8 +3,10 @@ import { parseBgpPeer } from "../../../src/api/bgp-peer.ts";
 import { customKinds } from "../../../src/api/custom-kinds.ts";
 import { InvalidObjectError } from "../../../src/api/invalid-object-error.ts";
 import { parseIpPool } from "../../../src/api/ip-pool.ts";
+import { parseIpReservation } from "../../../src/api/ip-reservation.ts";
 import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import { parseIpamConfiguration } from "../../../src/api/ipam-configuration.ts";
+import { parseKubeControllersConfiguration } from "../../../src/api/kube-controllers-configuration.ts";
 import { parseResource } from "../../../src/api/resource.ts";
 import { badSpecs, goodSpecs } from "./specs.ts";
 
@@ -62,12 +64,24 @@ describe("parseIpPool", () => {
     expect(parseIpPool(pool({ cidr: "10.0.0.0/16", blockSize: 28 })).spec.blockSize).toBe(28);
   });
 
+  test("takes an empty list of uses for none given, as upstream", () => {
+    expect(parseIpPool(pool({ cidr: "10.0.0.0/16", allowedUses: [] })).spec.allowedUses).toEqual([
+      "Workload",
+      "Tunnel",
+    ]);
+  });
+
   test("keeps what the code needs of metadata", () => {
-    const metadata = { uid: "u", resourceVersion: "7", labels: { a: "b" }, creationTimestamp: null, managedFields: [] };
+    const metadata = {
+      ...{ uid: "u", resourceVersion: "7", generation: 2, finalizers: ["a/b"], labels: { a: "b" } },
+      ...{ creationTimestamp: null, managedFields: [] },
+    };
     expect(parseIpPool(pool({ cidr: "10.0.0.0/16" }, metadata)).metadata).toEqual({
       name: "one",
       uid: "u",
       resourceVersion: "7",
+      generation: 2,
+      finalizers: ["a/b"],
       labels: { a: "b" },
       annotations: {},
     });
@@ -138,7 +152,7 @@ describe("parseIpamBlock", () => {
     const attribute = {
       handle_id: "h",
       secondary: { pod: "a" },
-      alternate: { pod: "b" },
+      alternateOwnerAttrs: { pod: "b" },
       releasedAt: "2026-01-02T03:04:05Z",
     };
     expect(parseIpamBlock(block({ attributes: [attribute] })).spec.attributes).toEqual([attribute]);
@@ -156,6 +170,38 @@ test("an IPAMConfiguration is bounded", () => {
   });
   expect(problemsOf(() => parse({ ipCooldownSeconds: 1201 }))).toEqual([
     { path: "spec.ipCooldownSeconds", given: "1201", reason: "it must be at most 1200" },
+  ]);
+});
+
+test("a reservation takes any writing of a network, and gives it in canonical form", () => {
+  const json = { metadata: { name: "r" }, spec: { reservedCIDRs: ["10.0.0.7/24", "2001:DB8:0::/64"] } };
+  expect(parseIpReservation(json).spec.reservedCIDRs).toEqual(["10.0.0.0/24", "2001:db8::/64"]);
+});
+
+test("a KubeControllersConfiguration has upstream's defaults, and only the controllers that it names", () => {
+  const parse = (spec: object) =>
+    parseKubeControllersConfiguration({ metadata: { name: "default" }, spec: { controllers: spec } }).spec;
+  expect(parse({})).toEqual({
+    logSeverityScreen: "Info",
+    healthChecks: "Enabled",
+    etcdV3CompactionPeriod: "10m",
+    prometheusMetricsPort: 9094,
+    controllers: {},
+  });
+  const all = { node: { hostEndpoint: {} }, policy: {}, loadBalancer: {}, migration: {} };
+  expect(parse(all).controllers).toEqual({
+    node: {
+      reconcilerPeriod: "5m",
+      syncLabels: "Enabled",
+      leakGracePeriod: "15m",
+      hostEndpoint: { autoCreate: "Disabled", createDefaultHostEndpoint: "Enabled" },
+    },
+    policy: { reconcilerPeriod: "5m" },
+    loadBalancer: { assignIPs: "AllServices" },
+    migration: { policyNameMigrator: "Enabled" },
+  });
+  expect(problemsOf(() => parse({ node: { leakGracePeriod: "9999999h" } }))).toMatchObject([
+    { path: "spec.controllers.node.leakGracePeriod", reason: "it must be shorter than 292 years" },
   ]);
 });
 

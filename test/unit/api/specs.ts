@@ -32,6 +32,22 @@ export const badSpecs: readonly BadSpec[] = [
   pool({ cidr, allowedUses: ["LoadBalancer"], disableBGPExport: true }, "spec.disableBGPExport", "must be announced"),
   pool({ cidr, allowedUses: ["LoadBalancer"], nodeSelector: "has(a)" }, "spec.nodeSelector", "not bound to nodes"),
   pool({ cidr, namespaceSelector: "has(a)" }, "spec.namespaceSelector", "cannot serve tunnels"),
+  pool({ cidr, nodeSelector: "has(a) || global()" }, "spec.nodeSelector", "nodeSelector cannot use global()"),
+  pool(
+    { cidr, allowedUses: ["Workload"], namespaceSelector: "global()" },
+    "spec.namespaceSelector",
+    "namespaceSelector cannot use global()",
+  ),
+  reservation("10.0.0.0", "spec.reservedCIDRs[0]"),
+  reservation("nonsense/8", "spec.reservedCIDRs[0]"),
+  controllers({ node: { leakGracePeriod: "soon" } }, "spec.controllers.node.leakGracePeriod", ""),
+  controllers({ node: { syncLabels: "Perhaps" } }, "spec.controllers.node.syncLabels", ""),
+  controllers(
+    { node: { hostEndpoint: { templates: [{ interfaceCIDRs: ["10.0.0.1"] }] } } },
+    "spec.controllers.node.hostEndpoint.templates[0].interfaceCIDRs[0]",
+    "it must be a network such as",
+  ),
+  { kind: "KubeControllersConfiguration", spec: {}, path: "spec.controllers", sentence: "" },
   peer({ node: "a", nodeSelector: "all()" }, "spec.node", "node and nodeSelector cannot both be given"),
   peer({ peerIP: "192.0.2.1", peerSelector: "all()" }, "spec.peerIP", "peerIP and peerSelector cannot both be given"),
   peer({ peerSelector: "all()", asNumber: 1 }, "spec.asNumber", "asNumber cannot be given with peerSelector"),
@@ -69,6 +85,46 @@ export const goodSpecs: readonly { readonly kind: string; readonly spec: unknown
   { kind: "IPPool", spec: { cidr: "2001:db8::/64", vxlanMode: "CrossSubnet" } },
   { kind: "IPPool", spec: { cidr, ipipMode: "CrossSubnet", allowedUses: ["Workload"], namespaceSelector: "has(a)" } },
   { kind: "IPPool", spec: { cidr, allowedUses: ["LoadBalancer"], assignmentMode: "Manual" } },
+  { kind: "IPPool", spec: { cidr, allowedUses: [], nodeSelector: "" } },
+  { kind: "IPReservation", spec: { reservedCIDRs: ["10.0.0.7/24", "2001:DB8::/64", "10.0.0.1/32"] } },
+  { kind: "KubeControllersConfiguration", spec: { controllers: {} } },
+  {
+    kind: "KubeControllersConfiguration",
+    spec: {
+      logSeverityScreen: "None",
+      healthChecks: "Disabled",
+      etcdV3CompactionPeriod: "0",
+      prometheusMetricsPort: 0,
+      debugProfilePort: 6060,
+      controllers: {
+        node: {
+          reconcilerPeriod: "1m30s",
+          syncLabels: "Disabled",
+          leakGracePeriod: "0s",
+          hostEndpoint: {
+            autoCreate: "Enabled",
+            createDefaultHostEndpoint: "Disabled",
+            templates: [
+              {
+                generateName: "eth",
+                interfaceCIDRs: ["10.0.0.0/8", "2001:db8::/32"],
+                interfacePattern: "^eth",
+                labels: { a: "b" },
+                annotations: { c: "d" },
+                nodeSelector: "has(rack)",
+              },
+            ],
+          },
+        },
+        policy: { reconcilerPeriod: "5m0s" },
+        workloadEndpoint: {},
+        serviceAccount: {},
+        namespace: {},
+        loadBalancer: { assignIPs: "RequestedServicesOnly" },
+        migration: { policyNameMigrator: "Disabled" },
+      },
+    },
+  },
   { kind: "BGPPeer", spec: {} },
   { kind: "BGPPeer", spec: { peerIP: "192.0.2.1", asNumber: 4294967295 } },
   { kind: "BGPPeer", spec: { peerIP: "192.0.2.1:1790", asNumber: "65000", reachableBy: "192.0.2.9" } },
@@ -88,6 +144,15 @@ export const goodSpecs: readonly { readonly kind: string; readonly spec: unknown
 
 function pool(spec: unknown, path: string, sentence: string): BadSpec {
   return { kind: "IPPool", spec, path, sentence };
+}
+
+function reservation(network: string, path: string): BadSpec {
+  const spec = { reservedCIDRs: [network] };
+  return { kind: "IPReservation", spec, path, sentence: "it must be a network such as 10.0.0.0/8" };
+}
+
+function controllers(named: unknown, path: string, sentence: string): BadSpec {
+  return { kind: "KubeControllersConfiguration", spec: { controllers: named }, path, sentence };
 }
 
 function peer(spec: unknown, path: string, sentence: string): BadSpec {
