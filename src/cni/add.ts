@@ -1,15 +1,17 @@
 import { stat } from "node:fs/promises";
 import { namespacedName } from "../api/names.ts";
 import { type Attachment, attachmentKey, type Pod } from "../api/objects.ts";
-import { IpamError } from "../ipam/ipam.ts";
 import type { Ip } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { StoredAttachment } from "./attachments.ts";
+import { clearSandbox } from "./clear-sandbox.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
+import { findNamespace } from "./find-namespace.ts";
 import { findPod } from "./find-pod.ts";
 import type { NetConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
+import { planPodAddresses, takeAddresses } from "./pod-addresses.ts";
 import { podMtu } from "./pod-mtu.ts";
 import type { PodTarget } from "./request.ts";
 import type { AddOutcome } from "./result.ts";
@@ -38,11 +40,14 @@ export async function add(request: AddRequest, state: NodeState, signal: AbortSi
   }
   await requireOnlyInterface(request.target, node);
   const pod = await findPod(request.target.pod, node, signal);
+  const namespace = await findNamespace(pod.namespace, node, signal);
+  const seeker = { conf: request.conf, target: request.target, namespace, annotations: pod.annotations };
+  const plan = planPodAddresses(seeker, node);
   const mtu = await podMtu(request.conf, node);
   signal.throwIfAborted();
 
   await using undo = new AsyncDisposableStack();
-  const addresses = await allocate(request, state, undo);
+  const addresses = await takeAddresses(seeker, plan, state, { undo, signal });
   signal.throwIfAborted();
   const attachment = attachmentOf(request, pod, addresses, mtu);
   // Not before there are addresses: until then the pod is better off with what it has than with nothing.
@@ -120,53 +125,9 @@ async function clearEarlier(
   { network, containerId, hostInterface }: StoredAttachment,
   state: NodeState,
 ): Promise<void> {
-  const { attachments } = state.node;
-  const kept = handleOf(network, containerId);
-  for (const one of await attachments.list()) {
+  for (const one of await state.node.attachments.list()) {
     if (one.hostInterface !== hostInterface && one.containerId !== containerId) continue;
-    await withdraw(attachmentKey(one), state);
-    const handle = handleOf(one.network, one.containerId);
-    if (handle !== kept) await state.journal.release(handle, one.containerId);
-    await attachments.remove(attachmentKey(one));
-  }
-}
-
-async function allocate(
-  { conf, target }: AddRequest,
-  state: NodeState,
-  undo: AsyncDisposableStack,
-): Promise<readonly Ip[]> {
-  const { node, journal } = state;
-  const handle = handleOf(conf.name, target.containerId);
-  const { ipv4_pools: v4Pools, ipv6_pools: v6Pools } = conf.ipam;
-  const namespaceLabels = node.namespaceLabels(target.pod.namespace);
-  // An old debt of the same handle must not take the addresses away again.
-  await journal.forget(handle);
-  let refused = false;
-  // A refusal keeps nothing. Any other failure may hide a write that was done. What an attachment stands on is its DEL's to
-  // give back: the same handle gets the same addresses again.
-  undo.defer(async () => {
-    const inUse = (await node.attachments.get(attachmentKey(target))) !== undefined;
-    if (!refused && !inUse) await journal.release(handle, target.containerId);
-  });
-  try {
-    const assigned = await node.ipam.assign({
-      handle,
-      v4: conf.ipam.assign_ipv4 ? 1 : 0,
-      v6: conf.ipam.assign_ipv6 ? 1 : 0,
-      attributes: {
-        pod: target.pod.name,
-        namespace: target.pod.namespace,
-        node: node.nodeName,
-        timestamp: new Date(node.clock.now()).toISOString(),
-      },
-      pools: { ...(v4Pools.length === 0 ? {} : { 4: v4Pools }), ...(v6Pools.length === 0 ? {} : { 6: v6Pools }) },
-      ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
-    });
-    return assigned.map(({ ip }) => ip);
-  } catch (error) {
-    refused = error instanceof IpamError;
-    throw error;
+    await clearSandbox(one, handleOf(network, containerId), state);
   }
 }
 

@@ -5,6 +5,7 @@ import { findFaults, findRouteFaults } from "./find-faults.ts";
 import type { NetConf } from "./net-conf.ts";
 import type { NodeState } from "./node-state.ts";
 import type { PodTarget } from "./request.ts";
+import { announcedAddresses } from "./result.ts";
 
 /**
  * Proves that what ADD made still stands: the attachment, both interfaces, settings, addresses, and routes both ways.
@@ -27,11 +28,6 @@ export async function check(conf: NetConf, target: PodTarget, { node }: NodeStat
 }
 
 // --- internal ---
-
-function announcedAddresses(ips: unknown): readonly string[] {
-  if (!Array.isArray(ips)) return [];
-  return ips.map((one: { readonly address?: unknown }) => String(one?.address).split("/")[0] ?? "");
-}
 
 function failed({ containerId, interfaceName }: PodTarget, faults: readonly string[]): CniError {
   const message = `Cannot confirm ${interfaceName} of container ${containerId}: ${faults.join("; ")}`;

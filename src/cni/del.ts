@@ -1,4 +1,5 @@
 import { attachmentKey } from "../api/objects.ts";
+import type { ReleaseReason } from "./journal.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { Target } from "./request.ts";
 import { usingNetlink } from "./using-netlink.ts";
@@ -10,7 +11,12 @@ import { withdraw } from "./withdraw.ts";
  * a DEL that was cut short can be done again. What is gone already is no error, and no API server is needed. The interface
  * of a newer sandbox of the same pod stays.
  */
-export async function del(network: string, target: Target, state: NodeState): Promise<void> {
+export async function del(
+  network: string,
+  target: Target,
+  state: NodeState,
+  why: ReleaseReason = "DEL",
+): Promise<void> {
   const { node, journal } = state;
   const key = attachmentKey(target);
   const stored = await node.attachments.get(key);
@@ -21,7 +27,7 @@ export async function del(network: string, target: Target, state: NodeState): Pr
     await usingNetlink(node, undefined, (netlink) => netlink.deleteLink(hostInterface));
   }
   for (const name of new Set([network, stored?.network ?? network])) {
-    await journal.release(handleOf(name, target.containerId), target.containerId);
+    await journal.release(handleOf(name, target.containerId), { containerId: target.containerId, why });
   }
   await node.attachments.remove(key);
 }

@@ -1,11 +1,13 @@
+import type { IpPool } from "../api/ip-pool.ts";
 import type { NamespacedName, NodeName } from "../api/names.ts";
-import type { Attachment, AttachmentKey, Labels, Pod } from "../api/objects.ts";
+import type { Attachment, AttachmentKey, Namespace, Pod } from "../api/objects.ts";
 import type { Host } from "../host/host.ts";
 import type { Netlink } from "../host/netlink/netlink.ts";
 import type { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Clock } from "../net/clock.ts";
 import type { AttachmentFiles } from "./attachments.ts";
+import type { LeaseFiles } from "./leases.ts";
 
 /** Everything the CNI server needs of the node. The agent builds one and keeps it for its life. */
 export interface CniDependencies {
@@ -19,10 +21,14 @@ export interface CniDependencies {
   readonly ipam: Ipam;
   /** What this node has wired. The agent reads it too; nobody else writes it. */
   readonly attachments: AttachmentFiles;
+  /** What this node gave to containers that other main plugins wire. */
+  readonly leases: LeaseFiles;
   /** The pod as the watch cache holds it at this moment. */
   readonly cachedPod: (pod: NamespacedName) => Pod | undefined;
-  /** The labels of a namespace as the watch cache holds it; undefined when it has none of that name. */
-  readonly namespaceLabels: (namespace: string) => Labels | undefined;
+  /** The namespace as the watch cache holds it at this moment; undefined when it has none of that name. */
+  readonly namespaceOf: (namespace: string) => Namespace | undefined;
+  /** Every pool as the watch cache holds it at this moment. */
+  readonly pools: () => readonly IpPool[];
   /** The pod as the API server holds it (one GET), undefined for not found. Rejects with a `KubeUnreachableError` or `KubeError`. */
   readonly readPod: (pod: NamespacedName, signal: AbortSignal) => Promise<Pod | undefined>;
   /**

@@ -2,6 +2,7 @@ import { namespacedName } from "../api/names.ts";
 import type { Pod } from "../api/objects.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
+import { fromCache } from "./from-cache.ts";
 import type { PodReference } from "./request.ts";
 
 /**
@@ -18,21 +19,13 @@ export async function findPod(reference: PodReference, node: CniDependencies, si
 
 // --- internal ---
 
-const cacheWaitMs = 300;
-const cachePollMs = 20;
-
-async function cachedPod(
-  reference: PodReference,
-  node: CniDependencies,
-  signal: AbortSignal,
-): Promise<Pod | undefined> {
+function cachedPod(reference: PodReference, node: CniDependencies, signal: AbortSignal): Promise<Pod | undefined> {
   const key = namespacedName(reference.namespace, reference.name);
-  for (let waited = 0; waited <= cacheWaitMs; waited += cachePollMs) {
+  const look = () => {
     const pod = node.cachedPod(key);
-    if (pod !== undefined && isSamePod(pod, reference)) return pod;
-    await node.clock.sleep(cachePollMs, signal);
-  }
-  return undefined;
+    return pod !== undefined && isSamePod(pod, reference) ? pod : undefined;
+  };
+  return fromCache(look, node, signal);
 }
 
 async function requestedPod(reference: PodReference, node: CniDependencies, signal: AbortSignal): Promise<Pod> {

@@ -5,6 +5,7 @@
  * | setting | what becomes of it |
  * |---|---|
  * | `ipam.assign_*`, `ipam.*_pools`, `ipam.routes`, `mtu`, `require_mtu_file`, `include_default_routes` | has its effect |
+ * | `feature_control.*`, `runtimeConfig.ips`, `args.cni.ips` | has its effect: what a pod's annotations and the runtime may ask for |
  * | `container_settings` | has its effect at the top level; elsewhere it is among the ignored |
  * | `nodename`, `hostname`, `kubernetes.node_name` | must be the agent's own |
  * | `datastore_type`, `ipam.type`, `device_type` | anything but what this plugin serves is refused |
@@ -12,8 +13,8 @@
  * | `nodename_file`, `nodename_file_optional`, `ipam_lock_file` | nothing is missing: there is one agent, and it knows its node |
  * | `policy.*` | nothing is missing: policy is always in force |
  * | `log_level` | nothing is missing: failures are told to the runtime, and the agent logs them |
- * | `mode`, `endpoint_status_dir`, `args` | they ask for nothing by themselves on Linux |
- * | ignored: `num_queues` but 1, `log_file_*`, `feature_control.*`, `readiness_gates`, `policy_setup_timeout_seconds`, `dataplane_options`, `ipam.subnet`, `ipam.ranges` | answered here |
+ * | `mode`, `endpoint_status_dir`, other `args` | they ask for nothing by themselves on Linux |
+ * | ignored: `num_queues` but 1, `log_file_*`, `readiness_gates`, `policy_setup_timeout_seconds`, `dataplane_options`, `ipam.subnet`, `ipam.ranges` | answered here |
  *
  * A value that asks for nothing, such as `false` or an empty list, is not among them.
  */
@@ -30,8 +31,6 @@ const withoutEffect = [
   "log_file_max_size",
   "log_file_max_age",
   "log_file_max_count",
-  "feature_control.ip_addrs_no_ipam",
-  "feature_control.floating_ips",
   "readiness_gates",
   "policy_setup_timeout_seconds",
   "dataplane_options",

@@ -4,6 +4,20 @@ import { z } from "zod";
 import type { CniDependencies } from "./dependencies.ts";
 import { within } from "./within.ts";
 
+/** Whose addresses are given back, and on what occasion. */
+export interface ReleaseFacts {
+  readonly containerId: string;
+  readonly why: ReleaseReason;
+}
+
+/** As people read it in the history of an address. */
+export type ReleaseReason =
+  | "DEL"
+  | "failed ADD"
+  | "newer sandbox of the pod"
+  | "GC by the runtime"
+  | "network, broadcast or gateway address";
+
 /** Addresses that must be given back, whether or not the API server can be reached now. */
 export class ReleaseJournal {
   readonly #node: CniDependencies;
@@ -15,14 +29,14 @@ export class ReleaseJournal {
   }
 
   /**
-   * Gives back what `handle` holds. When the store refuses or does not answer in time the debt is written to a file, for
+   * Gives back what `handle` holds; `why` is for IPAM's own journal. When the store refuses or does not answer in time the debt is written to a file, for
    * `drain`, and that is success too. Rejects only when that file cannot be written.
    */
-  async release(handle: string, containerId: string): Promise<void> {
-    const answer = await within(this.#start(handle), answerMs, this.#node.clock);
+  async release(handle: string, { containerId, why: cause }: ReleaseFacts): Promise<void> {
+    const answer = await within(this.#start(handle, cause), answerMs, this.#node.clock);
     if (answer === "released") return;
     const why = answer === "late" ? `no answer within ${answerMs / 1000} s` : answer.message;
-    await this.#node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ handle, containerId }), 0o600);
+    await this.#node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ handle, containerId, why: cause }), 0o600);
     this.#node.report("warn", `Cannot release the addresses of ${handle} yet: ${why}; it is kept for later`, {
       handle,
     });
@@ -45,13 +59,13 @@ export class ReleaseJournal {
       if (debt === undefined) continue;
       await alone(debt.containerId, async () => {
         if ((await this.#read(path)) === undefined) return;
-        if ((await this.#start(debt.handle)) === "released") await this.#node.host.removeFile(path);
+        if ((await this.#start(debt.handle, debt.why)) === "released") await this.#node.host.removeFile(path);
       });
     }
   }
 
-  async #start(handle: string): Promise<"released" | Error> {
-    const answer = this.#node.ipam.release(handle, "DEL").then(
+  async #start(handle: string, why: string): Promise<"released" | Error> {
+    const answer = this.#node.ipam.release(handle, why).then(
       () => "released" as const,
       (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
     );
@@ -84,4 +98,4 @@ export class ReleaseJournal {
 /** Short enough that a runtime waiting for DEL does not give up on it. */
 const answerMs = 5000;
 
-const schema = z.object({ handle: z.string(), containerId: z.string() });
+const schema = z.object({ handle: z.string(), containerId: z.string(), why: z.string().default("DEL") });

@@ -6,6 +6,9 @@ import { ignoredSettings } from "./ignored-settings.ts";
 /** The configuration of one call: what the runtime sent on standard input, checked, with defaults filled in. */
 export type NetConf = Readonly<z.infer<typeof schema>>;
 
+/** What `calico-ipam` is told when another main plugin, such as `bridge`, runs it. */
+export type DelegatedConf = Readonly<z.infer<typeof delegatedSchema>>;
+
 /** What the node expects a configuration to agree with, and where a remark about it goes: one for each text, the same each time. */
 export interface NetConfContext {
   readonly nodeName: string;
@@ -22,14 +25,22 @@ export type CniVersion = (typeof supportedVersions)[number];
  */
 export function parseNetConf(text: string, { nodeName, warn }: NetConfContext): NetConf {
   const json = parseObject(text);
-  cniVersionOf(json);
-  const read = schema.safeParse(json);
-  if (!read.success) throw wrong(read.error.issues.map(sentenceOf).join("; "));
-  requireNode(read.data, nodeName);
+  const conf = read(schema, json);
+  requireNode(conf, nodeName);
   const ignored = ignoredSettings(json);
   if (ignored.length > 0)
-    warn(`Ignoring settings of network ${read.data.name} that have no effect here: ${ignored.join(", ")}`);
-  return read.data;
+    warn(`Ignoring settings of network ${conf.name} that have no effect here: ${ignored.join(", ")}`);
+  return conf;
+}
+
+/**
+ * Reads the configuration of another main plugin, which passes it whole to its IPAM plugin: only what concerns addresses
+ * is looked at. Throws a `CniError` as `parseNetConf` does.
+ */
+export function parseDelegatedConf(text: string, nodeName: string): DelegatedConf {
+  const conf = read(delegatedSchema, parseObject(text));
+  requireNode(conf, nodeName);
+  return conf;
 }
 
 /**
@@ -64,6 +75,11 @@ const flag = z.union([
 ]);
 const count = z.number().int().min(0);
 const text = z.string();
+/** Runtimes in Go write an empty list as null. */
+const words = z
+  .array(text)
+  .nullish()
+  .transform((value) => value ?? []);
 
 /** It becomes part of an IPAM handle's name; the pattern is the specification's. */
 const networkName = z.string({ error: "is required" }).regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, "must be a network name");
@@ -73,11 +89,21 @@ const ipam = z.object({
   subnet: text.optional(),
   assign_ipv4: flag.default(true),
   assign_ipv6: flag.default(false),
-  ipv4_pools: z.array(text).default([]),
-  ipv6_pools: z.array(text).default([]),
+  ipv4_pools: words,
+  ipv6_pools: words,
   routes: z.array(z.object({ dst: text, gw: text.optional() })).default([]),
   ranges: z.array(z.unknown()).default([]),
 });
+
+const requireFamily = (value: z.infer<typeof ipam>, context: z.RefinementCtx) => {
+  if (value.assign_ipv4 || value.assign_ipv6) return;
+  context.addIssue({ code: "custom", message: "assigns neither IPv4 nor IPv6: set assign_ipv4 or assign_ipv6" });
+};
+
+const ips = z
+  .object({ ips: words })
+  .nullish()
+  .transform((value) => value ?? { ips: [] });
 
 const kubernetes = z.object({
   k8s_api_root: text.optional(),
@@ -87,21 +113,48 @@ const kubernetes = z.object({
 
 const attachment = z.object({ containerID: text, ifname: text });
 
-const schema = z.object({
+const datastore = z.literal("kubernetes", { error: 'must be "kubernetes"' });
+
+/** What is said in the same words to every plugin that gives addresses. */
+const common = z.object({
   cniVersion: z
     .string()
     .default("0.1.0")
     .transform((version) => (version === "" ? "0.1.0" : version) as CniVersion),
   name: networkName,
   type: z.string({ error: "is required" }),
-  datastore_type: z.literal("kubernetes", { error: 'must be "kubernetes"' }),
+  nodename: text.optional(),
+  hostname: text.optional(),
+  kubernetes: kubernetes.optional(),
+  feature_control: z
+    .object({ ip_addrs_no_ipam: flag.default(false), floating_ips: flag.default(false) })
+    .default({ ip_addrs_no_ipam: false, floating_ips: false }),
+  runtimeConfig: ips,
+  args: z
+    .object({ cni: ips })
+    .nullish()
+    .transform((value) => value ?? { cni: { ips: [] } }),
+  prevResult: z.record(z.string(), z.unknown()).optional(),
+  "cni.dev/valid-attachments": z.array(attachment).optional(),
+  // The name that an early text of specification 1.1.0 had; runtimes send both.
+  "cni.dev/attachments": z.array(attachment).optional(),
+});
+
+const delegatedSchema = common.extend({
+  datastore_type: datastore.optional(),
+  ipam: ipam.superRefine(requireFamily),
+  // Of `bridge`: it takes an address of the network for itself then.
+  isGateway: flag.default(false),
+  isDefaultGateway: flag.default(false),
+});
+
+const schema = common.extend({
+  datastore_type: datastore,
   mode: text.optional(),
   mtu: count.max(65_535).default(0),
   num_queues: count.default(1),
-  nodename: text.optional(),
   nodename_file: text.optional(),
   nodename_file_optional: flag.optional(),
-  hostname: text.optional(),
   ipam_lock_file: text.optional(),
   log_level: text.optional(),
   log_file_path: text.optional(),
@@ -110,7 +163,6 @@ const schema = z.object({
   log_file_max_count: count.optional(),
   qps: z.number().optional(),
   burst: z.number().optional(),
-  args: z.unknown().optional(),
   calico_api_group: text.optional(),
   require_mtu_file: flag.default(false),
   device_type: z
@@ -128,18 +180,10 @@ const schema = z.object({
         path: ["type"],
         message: `"${value.type}" cannot be used yet: only "calico-ipam"`,
       });
-    } else if (!value.assign_ipv4 && !value.assign_ipv6) {
-      context.addIssue({ code: "custom", message: "assigns neither IPv4 nor IPv6: set assign_ipv4 or assign_ipv6" });
-    }
+    } else requireFamily(value, context);
   }),
   policy: z.object({ type: text.optional() }).optional(),
-  kubernetes: kubernetes.optional(),
   container_settings: z.object({ allow_ip_forwarding: flag.default(false) }).default({ allow_ip_forwarding: false }),
-  feature_control: z.object({ ip_addrs_no_ipam: flag.default(false), floating_ips: flag.default(false) }).optional(),
-  prevResult: z.record(z.string(), z.unknown()).optional(),
-  "cni.dev/valid-attachments": z.array(attachment).optional(),
-  // The name that an early text of specification 1.1.0 had; runtimes send both.
-  "cni.dev/attachments": z.array(attachment).optional(),
 });
 
 // --- internal ---
@@ -159,6 +203,13 @@ function parseObject(source: string): Record<string, unknown> {
     throw new CniError(cniCode.invalidJson, "Cannot read the network configuration: it is not a JSON object");
   }
   return json as Record<string, unknown>;
+}
+
+function read<T>(shape: z.ZodType<T>, json: Record<string, unknown>): T {
+  cniVersionOf(json);
+  const found = shape.safeParse(json);
+  if (!found.success) throw wrong(found.error.issues.map(sentenceOf).join("; "));
+  return found.data;
 }
 
 function cniVersionOf(json: Record<string, unknown>): CniVersion {
@@ -182,7 +233,7 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
   return `${issue.path.join(".") || "it"}: ${issue.message}`;
 }
 
-function requireNode(conf: NetConf, nodeName: string): void {
+function requireNode(conf: z.infer<typeof common>, nodeName: string): void {
   const given = {
     nodename: conf.nodename,
     hostname: conf.hostname,

@@ -1,3 +1,6 @@
+import type { IpPool } from "../api/ip-pool.ts";
+import { cidrVersion } from "../net/cidr.ts";
+import type { IpVersion } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import type { NetConf } from "./net-conf.ts";
@@ -5,7 +8,7 @@ import { usingNetlink } from "./using-netlink.ts";
 
 /**
  * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else that of the node's interface
- * with the default route, else 1500. Throws a `CniError` (7) when the file is required and missing, or holds no number.
+ * with the default route (1500 when there is none) less what the pools' encapsulation takes. Throws a `CniError` (7) when the file is required and missing, or holds no number.
  */
 export async function podMtu(conf: NetConf, node: CniDependencies): Promise<number> {
   if (conf.mtu > 0) return conf.mtu;
@@ -17,12 +20,31 @@ export async function podMtu(conf: NetConf, node: CniDependencies): Promise<numb
     return mtu;
   }
   if (conf.require_mtu_file) throw refused(node, "it is missing, and require_mtu_file is set");
-  return nodeMtu(node);
+  return (await nodeMtu(node)) - overheadOf(node.pools());
+}
+
+/**
+ * The bytes that packets between nodes need for their outer headers, by the one pool that takes most. Every pool counts
+ * for every pod, also a disabled one and with `CrossSubnet`, as upstream: a pod may talk to pods of any of them.
+ */
+export function overheadOf(pools: readonly IpPool[]): number {
+  return Math.max(
+    0,
+    ...pools.map(({ spec }) => {
+      if (spec.vxlanMode !== "Never") return vxlanOverhead[cidrVersion(spec.cidr)];
+      return spec.ipipMode === "Never" ? 0 : ipipOverhead;
+    }),
+  );
 }
 
 // --- internal ---
 
 const usualMtu = 1500;
+
+/** One more IPv4 header (RFC 2003). */
+const ipipOverhead = 20;
+/** Outer IP and UDP headers, VXLAN's, and the inner Ethernet header (RFC 7348). */
+const vxlanOverhead: Readonly<Record<IpVersion, number>> = { 4: 50, 6: 70 };
 
 function nodeMtu(node: CniDependencies): Promise<number> {
   return usingNetlink(node, undefined, async (netlink) => {

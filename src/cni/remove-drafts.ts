@@ -4,13 +4,14 @@ import { messageOf } from "../net/message-of.ts";
 import type { CniDependencies } from "./dependencies.ts";
 
 /**
- * Takes away what writers left half-written that were killed: attachments, debts, and DELs that the shim was to keep. Only
+ * Takes away what writers left half-written that were killed: attachments, leases, debts, and DELs that the shim was to keep. Only
  * for the agent's start, when it writes nothing itself. What cannot be removed is reported and stays.
  */
 export async function removeDrafts(node: CniDependencies): Promise<void> {
-  const { host, attachments, paths } = node;
-  await reporting(node, attachments.folder, () => host.removeDrafts(attachments.folder));
-  await reporting(node, paths.journal, () => host.removeDrafts(paths.journal));
+  const { host, attachments, leases, paths } = node;
+  for (const folder of [attachments.folder, leases.folder, paths.journal]) {
+    await reporting(node, folder, () => host.removeDrafts(folder));
+  }
   await reporting(node, paths.spool, async () => {
     for (const name of await host.listFolder(paths.spool)) {
       const pid = shimDraft.exec(name)?.[1];

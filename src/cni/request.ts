@@ -1,4 +1,5 @@
 import { CniError, cniCode } from "./cni-error.ts";
+import { quote } from "./quote.ts";
 
 /** One call of the executable, as the shim passes it on. */
 export interface RawRequest {
@@ -19,8 +20,14 @@ export interface Target {
   readonly pod: PodReference | undefined;
 }
 
+/** A target with what else the runtime says of it. */
+export interface ArguedTarget extends Target {
+  /** The pairs of `CNI_ARGS`; of a key that comes twice the last one. */
+  readonly arguments: ReadonlyMap<string, string>;
+}
+
 /** The same, whole: what ADD and CHECK need. */
-export interface PodTarget extends Target {
+export interface PodTarget extends ArguedTarget {
   /** Absolute path of the pod's network namespace. */
   readonly netns: string;
   readonly pod: PodReference;
@@ -47,16 +54,23 @@ export function parsePodTarget({ environment }: RawRequest): PodTarget {
   const netns = environment.get("CNI_NETNS") ?? "";
   if (!netns.startsWith("/")) faults.push(`CNI_NETNS is ${quote(netns || undefined)}, not an absolute path`);
   if (faults.length > 0) throw invalid(faults.join("; "));
-  const pairs = argumentsOf(environment);
-  const odd = pairs.find((pair) => pair.indexOf("=") < 1);
-  if (odd !== undefined) throw invalid(`CNI_ARGS holds ${quote(odd)}, not KEY=VALUE`);
+  const pairs = readArguments(environment);
   const pod = podOf(pairs);
   if (pod === undefined) {
     throw invalid(
       "CNI_ARGS must name the pod with K8S_POD_NAMESPACE and K8S_POD_NAME: only pods of Kubernetes are wired",
     );
   }
-  return { ...names, netns, pod };
+  return { ...names, netns, pod, arguments: pairs };
+}
+
+/**
+ * The target of an ADD or CHECK by another main plugin, which may be no pod and has its namespace to itself.
+ * Throws a `CniError` (4) as `parsePodTarget` does.
+ */
+export function parseArguedTarget(request: RawRequest): ArguedTarget {
+  const names = parseTarget(request);
+  return { ...names, arguments: readArguments(request.environment) };
 }
 
 /**
@@ -67,7 +81,7 @@ export function parseTarget({ environment }: RawRequest): Target {
   const faults: string[] = [];
   const names = readNames(environment, faults);
   if (faults.length > 0) throw invalid(faults.join("; "));
-  return { ...names, pod: podOf(argumentsOf(environment)) };
+  return { ...names, pod: podOf(pairsOf(argumentsOf(environment))) };
 }
 
 /**
@@ -118,13 +132,25 @@ function argumentsOf(environment: ReadonlyMap<string, string>): readonly string[
   return (environment.get("CNI_ARGS") ?? "").split(";").filter((one) => one !== "");
 }
 
-/** The pod that `KEY=VALUE` pairs name, if they name one. */
-function podOf(pairs: readonly string[]): PodReference | undefined {
-  const values = new Map<string, string>();
-  for (const pair of pairs) {
-    const equals = pair.indexOf("=");
-    if (equals > 0) values.set(pair.slice(0, equals), pair.slice(equals + 1));
-  }
+/** Throws a `CniError` (4) when one of them is no pair. */
+function readArguments(environment: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const texts = argumentsOf(environment);
+  const odd = texts.find((text) => text.indexOf("=") < 1);
+  if (odd !== undefined) throw invalid(`CNI_ARGS holds ${quote(odd)}, not KEY=VALUE`);
+  return pairsOf(texts);
+}
+
+function pairsOf(texts: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    texts.flatMap((text) => {
+      const equals = text.indexOf("=");
+      return equals > 0 ? [[text.slice(0, equals), text.slice(equals + 1)] as const] : [];
+    }),
+  );
+}
+
+/** The pod that the pairs name, if they name one. */
+function podOf(values: ReadonlyMap<string, string>): PodReference | undefined {
   const namespace = values.get("K8S_POD_NAMESPACE") ?? "";
   const name = values.get("K8S_POD_NAME") ?? "";
   if (!isObjectName(namespace) || !isObjectName(name)) return undefined;
@@ -138,8 +164,4 @@ function isObjectName(text: string): boolean {
 
 function invalid(sentence: string): CniError {
   return new CniError(cniCode.invalidEnvironment, `Cannot read the request: ${sentence}`);
-}
-
-function quote(value: string | undefined): string {
-  return value === undefined ? "missing" : JSON.stringify(value);
 }

@@ -22,6 +22,12 @@ export function formatResult(outcome: AddOutcome, version: CniVersion): string {
   return JSON.stringify({ cniVersion: version, ...shape, dns: {} });
 }
 
+/** The addresses of a result's `ips` (0.3.0 and later), without their masks; none of what is no list. */
+export function announcedAddresses(ips: unknown): readonly string[] {
+  if (!Array.isArray(ips)) return [];
+  return ips.map((one: { readonly address?: unknown }) => String(one?.address).split("/")[0] ?? "");
+}
+
 // --- internal ---
 
 /** Only one address of each family fits; the first is the pod's primary one. */

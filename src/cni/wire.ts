@@ -1,8 +1,8 @@
 import type { Netlink } from "../host/netlink/netlink.ts";
 import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
 import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
-import { messageOf } from "../net/message-of.ts";
 import { CniError, cniCode } from "./cni-error.ts";
+import { configuredRoute } from "./configured-route.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import { applySettings, hostSettings, podSettings } from "./settings.ts";
 import { usingNetlink } from "./using-netlink.ts";
@@ -86,7 +86,7 @@ export function podRoutes(wiring: Wiring): readonly { readonly destination: Cidr
   const defaults = wiring.includeDefaultRoutes
     ? versions.map((version) => ({ destination: everything[version], gateway: gateways[version] }))
     : [];
-  return [...toGateways, ...defaults, ...wiring.routes.map(({ dst, gw }) => configuredRoute(dst, gw))];
+  return [...toGateways, ...defaults, ...wiring.routes.map(({ dst, gw }) => routeOf(dst, gw))];
 }
 
 // --- internal ---
@@ -111,14 +111,7 @@ async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
 
 const everything: Readonly<Record<IpVersion, Cidr>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
 
-function configuredRoute(dst: string, gw: string | undefined): { readonly destination: Cidr; readonly gateway: Ip } {
-  try {
-    const destination = parseCidr(dst);
-    return { destination, gateway: gw === undefined ? gateways[versionOf(destination)] : parseIp(gw) };
-  } catch (cause) {
-    const why = messageOf(cause);
-    throw new CniError(cniCode.invalidConfiguration, `Cannot use the network configuration: ipam.routes: ${why}`, {
-      cause,
-    });
-  }
+function routeOf(dst: string, gw: string | undefined): { readonly destination: Cidr; readonly gateway: Ip } {
+  const { destination, gateway } = configuredRoute(dst, gw);
+  return { destination, gateway: gateway ?? gateways[versionOf(destination)] };
 }

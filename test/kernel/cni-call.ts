@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { buildShim } from "../../src/cni/build-shim.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 
@@ -19,12 +19,17 @@ export interface Shim extends AsyncDisposable {
 
 interface CniCall {
   readonly verb: string;
+  /** The executable's name, or the absolute path of another plugin's; `calico` when absent. */
   readonly program?: string;
+  /** The network namespace that the executable runs in, as another plugin must run in the node's; the tests' when absent. */
+  readonly within?: string;
   readonly container?: string;
   readonly netns?: string;
   readonly interfaceName?: string;
   readonly pod?: string;
   readonly uid?: string;
+  /** Added to `CNI_ARGS`, such as `IP=10.0.0.1`. */
+  readonly argument?: string;
   readonly conf?: unknown;
   /** Kills the executable when aborted. */
   readonly signal?: AbortSignal;
@@ -81,15 +86,15 @@ export function confOf(changes: Record<string, unknown> = {}): Record<string, un
 // --- internal ---
 
 function callProgram(programs: string, request: CniCall): Promise<CniReply> {
-  const { verb, container, netns, interfaceName = "eth0", pod, uid } = request;
+  const { verb, container, netns, interfaceName = "eth0", pod, uid, argument } = request;
   const identity =
     pod === undefined ? "" : `;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${pod};K8S_POD_UID=${uid ?? `uid-${pod}`}`;
   const env = {
-    PATH: "/usr/bin:/bin",
+    PATH: "/usr/bin:/bin:/usr/sbin:/sbin",
     CNI_COMMAND: verb,
     CNI_PATH: programs,
     CNI_IFNAME: interfaceName,
-    CNI_ARGS: `IgnoreUnknown=1${identity}`,
+    CNI_ARGS: `IgnoreUnknown=1${identity}${argument === undefined ? "" : `;${argument}`}`,
     ...(container === undefined ? {} : { CNI_CONTAINERID: container }),
     ...(netns === undefined ? {} : { CNI_NETNS: netns }),
   };
@@ -100,8 +105,11 @@ function callProgram(programs: string, request: CniCall): Promise<CniReply> {
     killSignal: "SIGKILL" as const,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   };
+  const { program = "calico", within } = request;
+  const path = isAbsolute(program) ? program : join(programs, program);
+  const [file, argv] = within === undefined ? [path, []] : ["nsenter", [`--net=${within}`, path]];
   return new Promise((resolve, reject) => {
-    const child = execFile(join(programs, request.program ?? "calico"), options, (error, stdout) => {
+    const child = execFile(file, argv, options, (error, stdout) => {
       // A program that was ended by the signal has no code.
       if (error === null || typeof error.code === "number" || request.signal?.aborted) {
         resolve({ exitCode: child.exitCode, text: stdout, json: stdout === "" ? {} : JSON.parse(stdout) });

@@ -28,13 +28,6 @@ describe("a wrong configuration is refused with the specification's code", () =>
   }
 });
 
-test("calico-ipam by itself is refused in words", async ({ node }) => {
-  const netns = node.addPod("web");
-  await node.serve();
-  const reply = await node.call({ verb: "ADD", program: "calico-ipam", container, netns, pod: "web" });
-  expect(reply.json).toMatchObject({ code: 7, msg: expect.stringContaining('set type to "calico"') });
-});
-
 test("settings without effect are remarked on once for a configuration", async ({ node }) => {
   const [netns, db] = [node.addPod("web"), node.addPod("db")];
   await node.serve();

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { type IpPool, parseIpPool } from "../../src/api/ip-pool.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import { namespacedName } from "../../src/api/names.ts";
-import { type Attachment, attachmentKey, type Labels, type Pod } from "../../src/api/objects.ts";
+import { type Attachment, attachmentKey, type Labels, type Namespace, type Pod } from "../../src/api/objects.ts";
 import { AttachmentFiles } from "../../src/cni/attachments.ts";
 import type { CniDependencies } from "../../src/cni/dependencies.ts";
+import { LeaseFiles } from "../../src/cni/leases.ts";
 import { CniServer } from "../../src/cni/server.ts";
 import type { CniTiming } from "../../src/cni/timing.ts";
 import { systemClock } from "../../src/host/clock.ts";
@@ -25,7 +26,7 @@ import type { Shim } from "./cni-call.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
 /** Everything of the node that outlives a server. */
-type NodeParts = Omit<CniDependencies, "attachments">;
+type NodeParts = Omit<CniDependencies, "attachments" | "leases">;
 
 /**
  * One node for CNI tests: a network namespace and servers over the real kernel, with the real allocator over a fake store.
@@ -42,8 +43,10 @@ export class CniNode implements AsyncDisposable {
   readonly published = new Map<string, Attachment>();
   readonly reports: string[] = [];
   readonly pods = new Map<string, Pod>();
-  /** Labels of namespaces; `shop` is there. */
-  readonly namespaces = new Map<string, Labels>([["shop", { team: "a" }]]);
+  /** By name; `shop` is there. */
+  readonly namespaces = new Map<string, Namespace>([
+    ["shop", { name: "shop", labels: { team: "a" }, annotations: {} }],
+  ]);
   readonly dependencies: NodeParts;
   readonly #own = makeNodeNamespace();
   readonly #others: TestNamespace[] = [];
@@ -66,9 +69,14 @@ export class CniNode implements AsyncDisposable {
     return this.shim.call;
   }
 
-  /** Makes a pod object and a network namespace for it; answers the namespace's path. */
-  addPod(name: string): string {
-    this.pods.set(namespacedName("shop", name), podOf(name));
+  /** Makes a pod object with these annotations and a network namespace for it; answers the namespace's path. */
+  addPod(name: string, annotations: Labels = {}): string {
+    this.pods.set(namespacedName("shop", name), { ...podOf(name), annotations });
+    return this.addNamespace();
+  }
+
+  /** Makes a network namespace that is no pod's; answers its path. */
+  addNamespace(): string {
     const namespace = makeNamespace();
     this.#others.push(namespace);
     namespace.ip("link", "set", "lo", "up");
@@ -79,7 +87,8 @@ export class CniNode implements AsyncDisposable {
   async serve(changes: Partial<NodeParts> = {}, timing: Partial<CniTiming> = {}): Promise<CniServer> {
     const parts = { ...this.dependencies, ...changes };
     const attachments = new AttachmentFiles(parts.host, join(this.folder, "attachments"), parts.report);
-    const server = new CniServer({ ...parts, attachments }, { socketPath: this.shim.socketPath, timing });
+    const leases = new LeaseFiles(parts.host, join(this.folder, "leases"), parts.report);
+    const server = new CniServer({ ...parts, attachments, leases }, { socketPath: this.shim.socketPath, timing });
     await server.start();
     this.#servers.push(server);
     return server;
@@ -104,7 +113,7 @@ export class CniNode implements AsyncDisposable {
   async leftovers(): Promise<readonly string[]> {
     const links = this.#own.ipJson("link").map((link) => String(link["ifname"]));
     const routes = this.#own.ip("route").split("\n");
-    const files = ["attachments", "journal", "spool"].map((name) =>
+    const files = ["attachments", "leases", "journal", "spool"].map((name) =>
       this.dependencies.host.listFolder(join(this.folder, name)),
     );
     return [
@@ -181,7 +190,8 @@ function dependenciesOf(node: CniNode): NodeParts {
     writeSysctl: (path, key, value) => writeSysctl(path ?? netns, key, value),
     ipam: new Allocator({ store, node: nodeName, clock: { ...systemClock, sleep: async () => {} } }),
     cachedPod: (pod) => node.pods.get(pod),
-    namespaceLabels: (name) => node.namespaces.get(name),
+    namespaceOf: (name) => node.namespaces.get(name),
+    pools: () => node.cluster.pools,
     readPod: async (pod) => node.pods.get(pod),
     publish: async (attachment) => {
       node.published.set(attachmentKey(attachment), attachment);

@@ -99,18 +99,17 @@ test("a kernel without IPv6 wires pods without it, and CHECK misses nothing", as
 
 test("what killed writers left half-written goes at the start; what is being written stays", async ({ node }) => {
   const { spool, journal } = node.dependencies.paths;
-  const attachments = join(node.folder, "attachments");
-  for (const folder of [spool, journal, attachments]) await mkdir(folder, { recursive: true });
+  const records = [journal, join(node.folder, "attachments"), join(node.folder, "leases")];
+  for (const folder of [spool, ...records]) await mkdir(folder, { recursive: true });
   const replacing = ".c:eth0.json.0123456789abcdef.replacing";
-  for (const folder of [journal, attachments]) await writeFile(join(folder, replacing), "half");
+  for (const folder of records) await writeFile(join(folder, replacing), "half");
   const dead = `.dead.1:eth0.${spawnSync("true").pid}-0123456789abcdef`;
   const [old, young] = [1, 2].map((n) => `.c${n}:eth0.${process.pid}-0123456789abcdef`) as [string, string];
   for (const name of [dead, old, young]) await writeFile(join(spool, name), "calico\0CNI_COMM");
   await utimes(join(spool, old), 1, 1);
   await node.serve();
   expect(await readdir(spool)).toEqual([young]);
-  expect(await readdir(journal)).toEqual([]);
-  expect(await readdir(attachments)).toEqual([]);
+  for (const folder of records) expect(await readdir(folder), folder).toEqual([]);
   expect(node.reports).toEqual([]);
 });
 

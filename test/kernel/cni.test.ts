@@ -83,6 +83,20 @@ test("the MTU comes from the file when the configuration gives none, else from t
   expect(peer).toMatchObject({ mtu: 1430 });
 });
 
+test("the pools' encapsulation takes from the MTU that is found, not from one that is said", async ({ node }) => {
+  node.cluster.pools = [...node.cluster.pools, poolOf("wrapped", { cidr: "192.168.8.0/24", vxlanMode: "CrossSubnet" })];
+  const [netns, db, cache] = [node.addPod("web"), node.addPod("db"), node.addPod("cache")];
+  await node.serve();
+  const mtuIn = async (path: string) => JSON.parse(await node.run(path, ["ip", "-j", "link", "show", "eth0"]))[0].mtu;
+  await node.call({ verb: "ADD", container, netns, pod: "web" });
+  expect(await mtuIn(netns)).toBe(1400);
+  await node.call({ verb: "ADD", container: "said", netns: db, pod: "db", conf: confOf({ mtu: 1440 }) });
+  expect(await mtuIn(db)).toBe(1440);
+  await writeFile(node.dependencies.paths.mtuFile, "1430\n");
+  await node.call({ verb: "ADD", container: "file", netns: cache, pod: "cache" });
+  expect(await mtuIn(cache)).toBe(1430);
+});
+
 test("the same ADD again gives the same answer and takes no second address", async ({ node }) => {
   const netns = node.addPod("web");
   await node.serve();
@@ -142,7 +156,7 @@ test("an address comes from the pool that selects the pod's namespace", async ({
   await node.serve();
   expect((await node.call({ verb: "ADD", container, netns, pod: "web" })).exitCode).toBe(0);
   expect(node.addressesOf(container)).toEqual([expect.stringMatching(/^192\.168\.9\./)]);
-  node.namespaces.clear();
+  node.cluster.pools = node.cluster.pools.slice(0, 1);
   expect((await node.call({ verb: "ADD", container: "other", netns: db, pod: "db" })).json).toMatchObject({
     code: 101,
     msg: expect.stringContaining("does not select the namespace"),

@@ -17,6 +17,17 @@ test("each kind of failure has its code", () => {
   expect(codes).toEqual([7, 11, 11, 101, 102, 5, 5]);
 });
 
+test("what IPAM refuses has a code by its reason, and keeps its words", () => {
+  const codes = { "no-pool": 101, exhausted: 101, outside: 101, taken: 101, contended: 11 } as const;
+  for (const [reason, code] of Object.entries(codes)) {
+    const refusal = new IpamError(
+      reason as IpamError["reason"],
+      "Cannot give pod shop/web an address: pool small is full",
+    );
+    expect(cniErrorOf(refusal), reason).toMatchObject({ code, message: refusal.message });
+  }
+});
+
 test("a failure whose undoing failed says both, the failure first", async () => {
   const attempt = async () => {
     await using undo = new AsyncDisposableStack();

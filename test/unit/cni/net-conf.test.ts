@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { CniError } from "../../../src/cni/cni-error.ts";
-import { answerVersion, parseNetConf, parseNetworkName, supportedVersions } from "../../../src/cni/net-conf.ts";
+import {
+  answerVersion,
+  parseDelegatedConf,
+  parseNetConf,
+  parseNetworkName,
+  supportedVersions,
+} from "../../../src/cni/net-conf.ts";
 
 const least = { name: "pods", type: "calico", datastore_type: "kubernetes", ipam: { type: "calico-ipam" } };
 
@@ -98,6 +104,42 @@ test("unknown fields are ignored, and every documented one is taken", () => {
     from_the_future: { a: 1 },
   };
   expect(parse(conf)).not.toHaveProperty("from_the_future");
+});
+
+test("addresses that the runtime asks for are read from both places, also where Go writes null for none", () => {
+  const nothing = { runtimeConfig: { ips: [] }, args: { cni: { ips: [] } } };
+  const { ipam } = least;
+  for (const asked of [
+    {},
+    { runtimeConfig: null, args: null },
+    { runtimeConfig: { ips: null }, args: { cni: null } },
+    { args: { cni: { ips: null }, org: "x" }, ipam: { ...ipam, ipv4_pools: null } },
+  ]) {
+    expect(parse({ ...least, ...asked })).toMatchObject({ ...nothing, ipam: { ipv4_pools: [] } });
+  }
+  const given = { runtimeConfig: { ips: ["10.0.0.1/8"] }, args: { cni: { ips: ["10.0.0.2"] } } };
+  expect(parse({ ...least, ...given })).toMatchObject(given);
+});
+
+test("another main plugin's configuration is read for addresses alone", () => {
+  const bridge = {
+    name: "side",
+    cniVersion: "1.0.0",
+    type: "bridge",
+    mtu: "its own affair",
+    ipam: { type: "calico-ipam" },
+  };
+  const delegated = (changes: object) => parseDelegatedConf(JSON.stringify({ ...bridge, ...changes }), "node-1");
+  expect(delegated({ isGateway: true })).toMatchObject({ isGateway: true, isDefaultGateway: false });
+  expect(delegated({ ipam: { ...bridge.ipam, assign_ipv6: "true" } }).ipam).toMatchObject({ assign_ipv6: true });
+  const refusals: readonly (readonly [object, RegExp])[] = [
+    [{ datastore_type: "etcdv3" }, /datastore_type/],
+    [{ nodename: "node-2" }, /node-2/],
+    [{ ipam: undefined }, /ipam/],
+    [{ ipam: { ...bridge.ipam, assign_ipv4: false } }, /neither IPv4 nor IPv6/],
+    [{ runtimeConfig: { ips: "10.0.0.1" } }, /runtimeConfig\.ips/],
+  ];
+  for (const [changes, words] of refusals) expect(() => delegated(changes)).toThrow(words);
 });
 
 describe("refusals", () => {

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseFrame, parsePodTarget, parseTarget, type RawRequest, verbOf } from "../../../src/cni/request.ts";
+import {
+  parseArguedTarget,
+  parseFrame,
+  parsePodTarget,
+  parseTarget,
+  type RawRequest,
+  verbOf,
+} from "../../../src/cni/request.ts";
 
 function request(environment: Readonly<Record<string, string>>): RawRequest {
   return { program: "calico", environment: new Map(Object.entries(environment)), stdin: "" };
@@ -19,7 +26,29 @@ test("a whole request is read", () => {
     interfaceName: "eth0",
     netns: "/run/netns/x",
     pod: { namespace: "shop", name: "web-0", uid: "u-1" },
+    arguments: new Map([
+      ["IgnoreUnknown", "1"],
+      ["K8S_POD_NAMESPACE", "shop"],
+      ["K8S_POD_NAME", "web-0"],
+      ["K8S_POD_UID", "u-1"],
+      ["K8S_POD_INFRA_CONTAINER_ID", "3f"],
+    ]),
   });
+});
+
+test("another main plugin's container may be no pod, and have no namespace that is told", () => {
+  const least = { CNI_CONTAINERID: "c", CNI_IFNAME: "net1", CNI_ARGS: "IP=10.0.0.1;IP=10.0.0.2" };
+  expect(parseArguedTarget(request(least))).toEqual({
+    containerId: "c",
+    interfaceName: "net1",
+    pod: undefined,
+    arguments: new Map([["IP", "10.0.0.2"]]),
+  });
+  expect(parseArguedTarget(request(good)).pod).toEqual({ namespace: "shop", name: "web-0", uid: "u-1" });
+  expect(() => parseArguedTarget(request({ ...least, CNI_ARGS: "IP" }))).toThrow(
+    expect.objectContaining({ code: 4, message: expect.stringContaining('"IP"') }),
+  );
+  expect(() => parseArguedTarget(request({ CNI_IFNAME: "eth0" }))).toThrow(/CNI_CONTAINERID is missing/);
 });
 
 const bad: readonly (readonly [string, string])[] = [

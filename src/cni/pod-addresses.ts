@@ -1,0 +1,104 @@
+import { namespacedName } from "../api/names.ts";
+import { attachmentKey, type Labels, type Namespace } from "../api/objects.ts";
+import { cidrContainsIp } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
+import { type AddressPlan, planAddresses } from "./address-request.ts";
+import { allocate } from "./allocate.ts";
+import { clearSandbox } from "./clear-sandbox.ts";
+import { CniError, cniCode } from "./cni-error.ts";
+import type { CniDependencies } from "./dependencies.ts";
+import type { NetConf } from "./net-conf.ts";
+import { handleOf, type NodeState } from "./node-state.ts";
+import type { PodTarget } from "./request.ts";
+import { vethName } from "./veth-name.ts";
+
+/** A pod that is to have addresses. */
+export interface AddressSeeker {
+  readonly conf: NetConf;
+  readonly target: PodTarget;
+  readonly namespace: Namespace;
+  /** The pod's. */
+  readonly annotations: Labels;
+}
+
+/**
+ * Which addresses the pod is to have. Throws as `planAddresses`. What is asked for and has no effect, or may have one that
+ * is not wanted, is reported.
+ */
+export function planPodAddresses(
+  { conf, target, namespace, annotations }: AddressSeeker,
+  node: CniDependencies,
+): AddressPlan {
+  const pools = node.pools();
+  const name = namespacedName(target.pod.namespace, target.pod.name);
+  const plan = planAddresses({
+    conf,
+    pod: name,
+    podAnnotations: annotations,
+    namespaceAnnotations: namespace.annotations,
+    arguments: target.arguments,
+    pools,
+  });
+  if (plan.floatingIps.length > 0) {
+    const asked = plan.floatingIps.join(", ");
+    node.report("warn", `Pod ${name} asks for floating IPs (${asked}), which nothing leads to the pod yet: no effect`);
+  }
+  for (const ip of plan.by === "given" ? plan.addresses : []) {
+    const pool = pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
+    if (pool === undefined) continue;
+    const sentence = `Pod ${name} takes ${ip} without IPAM, but pool ${pool.metadata.name} (${pool.spec.cidr}) may give it to another; reserve it with an IPReservation`;
+    node.report("warn", sentence);
+  }
+  return plan;
+}
+
+/**
+ * Gives the pod what its plan says, and `undo` takes it back. Rejects as `allocate`, or with a `CniError` (101) when
+ * another container of this node has one of the addresses.
+ */
+export async function takeAddresses(
+  { conf, target, namespace }: AddressSeeker,
+  plan: AddressPlan,
+  state: NodeState,
+  course: { readonly undo: AsyncDisposableStack; readonly signal: AbortSignal },
+): Promise<readonly Ip[]> {
+  const { node } = state;
+  await requireUnused(target, plan.addresses, node);
+  if (plan.by === "given") return plan.addresses;
+  await freeFixed(conf.name, target, plan.addresses, state);
+  const isInUse = async () => (await node.attachments.get(attachmentKey(target))) !== undefined;
+  const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse };
+  const addresses = (await allocate(allocation, state, course)).map(({ ip }) => ip);
+  await requireUnused(target, addresses, node);
+  return addresses;
+}
+
+// --- internal ---
+
+/** What was given past IPAM is unknown to it, so it may give the same again: on one node that is seen. */
+async function requireUnused({ pod }: PodTarget, wanted: readonly Ip[], node: CniDependencies): Promise<void> {
+  const own = namespacedName(pod.namespace, pod.name);
+  const users = [
+    ...(await node.attachments.list()).filter((one) => one.pod !== own),
+    ...(await node.leases.list()).map((one) => ({ ...one, addresses: one.addresses.map(({ ip }) => ip) })),
+  ];
+  for (const ip of wanted) {
+    const user = users.find(({ addresses }) => addresses.includes(ip));
+    if (user === undefined) continue;
+    const sentence = `Cannot give pod ${own} the address ${ip}: ${user.pod ?? `container ${user.containerId}`} uses it on this node`;
+    throw new CniError(cniCode.noAddress, sentence);
+  }
+}
+
+/**
+ * A runtime may make a pod's sandbox anew before it deletes the old one, which then holds the very address that the pod is
+ * to have. The old one's end comes first in that case, as nobody else can give the address back.
+ */
+async function freeFixed(network: string, target: PodTarget, wanted: readonly Ip[], state: NodeState): Promise<void> {
+  const hostInterface = vethName(target.pod.namespace, target.pod.name);
+  for (const one of await state.node.attachments.list()) {
+    if (one.hostInterface !== hostInterface || one.containerId === target.containerId) continue;
+    if (one.addresses.some((ip) => wanted.includes(ip)))
+      await clearSandbox(one, handleOf(network, target.containerId), state);
+  }
+}
