@@ -4,6 +4,7 @@ import type { Change } from "../api/snapshot.ts";
 import { BirdDaemon } from "../bgp/bird/bird-daemon.ts";
 import { AttachmentFiles } from "../cni/attachments.ts";
 import type { CniDependencies } from "../cni/dependencies.ts";
+import { LeaseFiles } from "../cni/leases.ts";
 import { CniServer } from "../cni/server.ts";
 import { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import { forgetConnections } from "../felix/dataplane/connections.ts";
@@ -28,7 +29,8 @@ import { Bgp } from "./bgp.ts";
 import { Felix } from "./felix.ts";
 import { enableForwarding } from "./forwarding.ts";
 import type { Logger } from "./logger.ts";
-import { type AgentPaths, attachmentsFolder, cniPaths } from "./paths.ts";
+import { type AgentPaths, attachmentsFolder, cniPaths, leasesFolder } from "./paths.ts";
+import { QueryEndpoint } from "./query-endpoint.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 
 export interface AgentOptions {
@@ -36,6 +38,8 @@ export interface AgentOptions {
   /** Default: as `connect` finds one. */
   readonly kubeconfig: string | undefined;
   readonly paths: AgentPaths;
+  /** Where questions about this node are answered: TCP, on the Node's InternalIP. */
+  readonly queryPort: number;
   readonly logger: Logger;
 }
 
@@ -45,6 +49,7 @@ export interface AgentOptions {
  *     API server ─▶ ChangeFeed ──┬─▶ SnapshotStore ─▶ Bgp ─▶ BIRD
  *     attachment files, CNI ─────┴─▶ Felix ─▶ iptables, ipset, routes
  *     runtime ─▶ shim ─▶ CniServer ─▶ Allocator ─▶ API server
+ *     controllers ─▶ QueryEndpoint ─▶ attachments, namespaces, routes
  *
  * It serves the CNI at once, so that a DEL never waits for the API server, and writes to the kernel only when everything
  * has been listed once.
@@ -58,7 +63,9 @@ export class Agent {
   readonly #bgp: Bgp;
   readonly #feed: ChangeFeed;
   readonly #attachments: AttachmentFiles;
+  readonly #leases: LeaseFiles;
   readonly #cni: CniServer;
+  readonly #query: QueryEndpoint;
   #ready = false;
 
   private constructor(options: AgentOptions, client: KubeClient) {
@@ -84,7 +91,16 @@ export class Agent {
       onTrouble: ({ kind, error }) => logger.warn({ kind, err: error }, "cannot follow the API server: asking again"),
     });
     this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
+    this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
+    this.#query = new QueryEndpoint({
+      ...{ ...parts, node: nodeName, port: options.queryPort, snapshot: this.#store.snapshot },
+      ...{ client, host: this.#host },
+      sources: {
+        ...{ attachments: this.#attachments, leases: this.#leases, openNetlink },
+        interfacePrefix: defaultRenderOptions.interfacePrefix,
+      },
+    });
   }
 
   /** Resolves when the CNI is served. Rejects when there is no usable kubeconfig, or the socket cannot be made. */
@@ -102,6 +118,7 @@ export class Agent {
 
   /** Ends this process's work and leaves the kernel and BIRD as they are. */
   async stop(): Promise<void> {
+    await this.#query.stop();
     await this.#cni.close();
     this.#felix.stop();
     this.#bgp.stop();
@@ -115,6 +132,7 @@ export class Agent {
     this.#takeUnwatched(attachments.map((value) => ({ kind: "attachment", key: attachmentKey(value), value })));
     await this.#host.replaceFile(paths.nodenameFile, nodeName);
     this.#feed.start();
+    this.#query.start();
     // It rejects only when the agent is stopped before the first list is in.
     this.#begin().catch((error: unknown) => this.#options.logger.warn({ err: error }, "ended before it had begun"));
     await this.#cni.start();
@@ -134,6 +152,7 @@ export class Agent {
   #take(changes: readonly Change[]): Promise<void> {
     const kinds = this.#store.apply(changes);
     this.#bgp.touched(kinds);
+    if (kinds.has("node")) this.#query.touched();
     if (this.#ready && kinds.has("ipPool")) enableForwarding(this.#store.snapshot.ipPool.values());
     return this.#felix.apply(changes);
   }
@@ -167,6 +186,8 @@ export class Agent {
       onRejected: (report) => logger.error(report, "cannot read an object of address management: it counts as none"),
       pools: () => (this.#ready ? [...this.#store.snapshot.ipPool.values()] : undefined),
       reservations: () => (this.#ready ? [...this.#store.snapshot.ipReservation.values()] : undefined),
+      blocks: () => (this.#ready ? [...this.#store.snapshot.ipamBlock.values()] : undefined),
+      configuration: () => (this.#ready ? { value: this.#store.snapshot.ipamConfiguration.get("default") } : undefined),
       node: (name) => this.#store.snapshot.node.get(name),
     });
     return {
@@ -178,8 +199,10 @@ export class Agent {
       writeSysctl,
       ipam: new Allocator({ store, node: nodeName, clock: systemClock }),
       attachments: this.#attachments,
+      leases: this.#leases,
       cachedPod: (pod) => this.#store.snapshot.pod.get(pod),
-      namespaceLabels: (name) => this.#store.snapshot.namespace.get(name)?.labels,
+      namespaceOf: (name) => this.#store.snapshot.namespace.get(name),
+      pools: () => [...this.#store.snapshot.ipPool.values()],
       readPod: (pod, signal) => readPod(this.#client, pod, signal),
       publish: (value, signal) =>
         orAborted(this.#take([{ kind: "attachment", key: attachmentKey(value), value }]), signal),

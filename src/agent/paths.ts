@@ -35,3 +35,8 @@ export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
 export function attachmentsFolder({ state }: AgentPaths): string {
   return join(state, "cni/attachments");
 }
+
+/** The folder of the lease files. */
+export function leasesFolder({ state }: AgentPaths): string {
+  return join(state, "cni/leases");
+}

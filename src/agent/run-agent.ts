@@ -8,6 +8,7 @@ export interface RunAgentOptions {
   readonly nodeName: NodeName;
   /** Default: as `connect` finds one. */
   readonly kubeconfig: string | undefined;
+  readonly queryPort: number;
   readonly logLevel: LogLevel;
 }
 
@@ -15,9 +16,9 @@ export interface RunAgentOptions {
  * Runs this node's agent until SIGTERM or SIGINT, then exits and leaves rules, routes and sessions in place.
  * Rejects when it cannot begin.
  */
-export async function runAgent({ nodeName, kubeconfig, logLevel }: RunAgentOptions): Promise<void> {
+export async function runAgent({ nodeName, kubeconfig, queryPort, logLevel }: RunAgentOptions): Promise<void> {
   const logger = createLogger(logLevel, nodeName);
-  const agent = await Agent.start({ nodeName, kubeconfig, paths: defaultPaths, logger });
+  const agent = await Agent.start({ nodeName, kubeconfig, queryPort, paths: defaultPaths, logger });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
       logger.info({ signal }, "ending; what is in force stays in force");
