@@ -1,0 +1,64 @@
+import { formatDuration, parseDuration } from "../../api/duration.ts";
+import type {
+  KubeControllersConfiguration,
+  KubeControllersConfigurationSpec,
+} from "../../api/kube-controllers-configuration.ts";
+import type { ControllerEnvironment } from "./environment.ts";
+
+type Spec = KubeControllersConfigurationSpec;
+
+/** The one object that counts. */
+export const configurationName = "default";
+
+/** What upstream begins with, of what has a meaning here. */
+export const defaultSpec: Spec = {
+  logSeverityScreen: "Info",
+  healthChecks: "Enabled",
+  etcdV3CompactionPeriod: "10m",
+  prometheusMetricsPort: 9094,
+  controllers: { node: { reconcilerPeriod: "5m", syncLabels: "Enabled", leakGracePeriod: "15m" } },
+};
+
+/**
+ * What is in force of `spec` under `environment`. Nothing is left out that the API server would fill in with a default,
+ * as a default would be a claim.
+ */
+export function runningConfig(spec: Spec, environment: ControllerEnvironment): Spec {
+  const { enabled, reconcilerMs, logSeverity } = environment;
+  const { node } = spec.controllers;
+  const runs = enabled === undefined ? node !== undefined : enabled.has("node");
+  const period = reconcilerMs ?? parseDuration(node?.reconcilerPeriod ?? defaultPeriod);
+  return {
+    logSeverityScreen: logSeverity ?? spec.logSeverityScreen,
+    healthChecks: "Disabled",
+    etcdV3CompactionPeriod: "0s",
+    prometheusMetricsPort: 0,
+    controllers: runs
+      ? {
+          node: {
+            reconcilerPeriod: formatDuration(Math.max(period, leastPeriodMs)),
+            syncLabels: "Disabled",
+            // As upstream: switched on by the environment alone, it has no grace period, and so takes nothing back.
+            leakGracePeriod: formatDuration(parseDuration(node?.leakGracePeriod ?? "0")),
+          },
+        }
+      : {},
+  };
+}
+
+/** Phrases for what is asked for, beyond the defaults, and without effect. */
+export function withoutEffect({ spec }: KubeControllersConfiguration, env: ControllerEnvironment): readonly string[] {
+  const { node, loadBalancer } = spec.controllers;
+  const hostEndpoints = env.autoHostEndpoints ?? node?.hostEndpoint?.autoCreate === "Enabled";
+  const serves = env.enabled?.has("loadBalancer") ?? loadBalancer !== undefined;
+  return [
+    ...(hostEndpoints ? ["controllers.node.hostEndpoint.autoCreate (no host endpoints are made yet)"] : []),
+    ...(serves ? ["controllers.loadBalancer (Services get no addresses)"] : []),
+    ...(spec.debugProfilePort ? ["debugProfilePort (no profiles are served)"] : []),
+  ];
+}
+
+// --- internal ---
+
+const defaultPeriod = "5m";
+const leastPeriodMs = 1000;

@@ -1,0 +1,44 @@
+import { parseDuration } from "../../api/duration.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import type { ControllerEnvironment } from "./environment.ts";
+import { configurationName, runningConfig } from "./running-config.ts";
+
+/** What the controllers go by. */
+export interface ControllerSettings {
+  /**
+   * For how many milliseconds an address must look leaked before it is given back. Undefined: none ever is. That is so
+   * too while no configuration is known, as it may be the one that says so.
+   */
+  readonly leakGraceMs: number | undefined;
+  /** At most so many milliseconds from one comparison of everything to the next. */
+  readonly reconcilerMs: number;
+  /** pino's. */
+  readonly logLevel: "silent" | "debug" | "info" | "warn" | "error";
+}
+
+/** What KubeControllersConfiguration `default` and the environment say together. */
+export function controllerSettings(
+  { kubeControllersConfiguration }: Pick<Snapshot, "kubeControllersConfiguration">,
+  environment: ControllerEnvironment,
+): ControllerSettings {
+  const spec = kubeControllersConfiguration.get(configurationName)?.spec;
+  const { node } = spec === undefined ? {} : runningConfig(spec, environment).controllers;
+  const severity = environment.logSeverity ?? spec?.logSeverityScreen ?? "Info";
+  return {
+    leakGraceMs: parseDuration(node?.leakGracePeriod ?? "0") || undefined,
+    reconcilerMs: parseDuration(node?.reconcilerPeriod ?? "5m"),
+    logLevel: logLevels[severity],
+  };
+}
+
+// --- internal ---
+
+const logLevels = {
+  None: "silent",
+  Debug: "debug",
+  Info: "info",
+  Warning: "warn",
+  Error: "error",
+  Fatal: "error",
+  Panic: "error",
+} as const;

@@ -1,0 +1,174 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Lab, startLab } from "../../lab/cluster.ts";
+import { inNamespace } from "../../lab/fabric.ts";
+import { nodeNamed } from "../../lab/layout.ts";
+import { inNode, killDaemon, releaseDaemon } from "../../lab/node.ts";
+import { processesOf } from "../../lab/processes.ts";
+import { removeLab } from "../../lab/state.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { systemClock } from "../../src/host/clock.ts";
+import { HttpsKubeClient } from "../../src/kube/https-client.ts";
+
+const name = "labquery";
+const raw = "/apis/query.margay.io/v1/nodeaddresses/node-1";
+const patience = { timeoutMs: 60_000, everyMs: 200 };
+const script = join(import.meta.dirname, "ask-agent.ts");
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await startLab({ name, nodes: 1, progress: () => undefined });
+  await publishedLease();
+});
+
+afterAll(async () => {
+  await removeLab(name);
+  expect(processesOf(`/var/tmp/margay-lab/${name}`)).toEqual([]);
+});
+
+interface AgentLease {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>>; readonly ownerReferences?: unknown };
+  readonly spec: { readonly holderIdentity: string; readonly renewTime: string };
+}
+
+async function agentLease(): Promise<AgentLease> {
+  const argv = ["get", "lease", "margay-agent.node-1", "--namespace=margay-system", "--output=json"];
+  return JSON.parse(await lab.kubectl(argv)) as AgentLease;
+}
+
+/** The Lease, once it says where the agent answers. */
+function publishedLease(): Promise<AgentLease> {
+  return waitFor("the agent's endpoint", patience, async () => {
+    const lease = await agentLease();
+    return lease.metadata.annotations["query.margay.io/certificate"] === undefined ? undefined : lease;
+  });
+}
+
+async function tokenOf(account: string, ...argv: readonly string[]): Promise<string> {
+  return (await lab.kubectl(["create", "token", account, ...argv])).trim();
+}
+
+/** Asks the agent itself from where the controllers are; the status. */
+async function statusFor(token: string): Promise<number> {
+  const { annotations } = (await agentLease()).metadata;
+  const asked = {
+    url: annotations["query.margay.io/endpoint"],
+    certificate: annotations["query.margay.io/certificate"],
+    token,
+  };
+  const said = await inNamespace(lab.layout.control, [process.execPath, script, JSON.stringify(asked)]);
+  return (JSON.parse(said) as { status: number }).status;
+}
+
+interface NodeAddresses {
+  readonly addresses: readonly { readonly ip: string; readonly kind: string; readonly pod?: string }[];
+}
+
+async function addresses(query = ""): Promise<NodeAddresses["addresses"]> {
+  return (JSON.parse(await lab.kubectl(["get", "--raw", `${raw}${query}`])) as NodeAddresses).addresses;
+}
+
+/** Writes a Lease with a token. Rejects with what the API server says. */
+async function writeLease(token: string, leaseName: string): Promise<unknown> {
+  const [{ cluster }] = JSON.parse(readFileSync(lab.kubeconfig, "utf8")).clusters;
+  const tls = { ca: Buffer.from(cluster["certificate-authority-data"], "base64") };
+  const credentials = async () => ({ headers: { authorization: `Bearer ${token}` }, tls });
+  const client = new HttpsKubeClient({ server: cluster.server, credentials, clock: systemClock });
+  const body = { metadata: { name: leaseName }, spec: { holderIdentity: "a test" } };
+  try {
+    return await client.request("POST", "/apis/coordination.k8s.io/v1/namespaces/margay-system/leases", { body });
+  } finally {
+    client.close();
+  }
+}
+
+test("an agent accepts the controllers' token for agents, and no other", async () => {
+  const system = "--namespace=margay-system";
+  const forAgents = "--audience=margay-agent";
+  expect(await statusFor(await tokenOf("margay-controllers", system, forAgents))).toBe(200);
+  expect(await statusFor(await tokenOf("margay-controllers", system))).toBe(401);
+  expect(await statusFor(await tokenOf("margay-controllers", system, "--audience=others"))).toBe(401);
+  expect(await statusFor(await tokenOf("margay-agent", system, forAgents))).toBe(403);
+  expect(await statusFor(await tokenOf("default", "--namespace=default", forAgents))).toBe(403);
+  expect(await statusFor("nonsense")).toBe(401);
+  expect(await statusFor("")).toBe(401);
+});
+
+test("tells a node's addresses through kube-apiserver, to whom a role lets", async () => {
+  const pod = {
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "asked", namespace: "default" } },
+    spec: { containers: [{ name: "c", image: "lab/echo" }] },
+  };
+  await lab.kubectl(["apply", "-f", "-"], JSON.stringify(pod));
+  await lab.kubectl(["wait", "--for=condition=Ready", "pod/asked", "--timeout=60s"]);
+  const ip = await lab.kubectl(["get", "pod", "asked", "--output=jsonpath={.status.podIP}"]);
+  const own = await addresses(`?ip=${ip}&ip=10.255.255.255`);
+  expect(own.map(({ kind }) => kind)).toEqual(["attachment", "interface", "route"]);
+  expect(own.every((use) => use.ip === ip && use.pod === "default/asked")).toBe(true);
+  expect((await addresses()).map((use) => use.ip)).toContain("172.18.1.11");
+  expect(await lab.kubectl(["get", "nodeaddresses", "node-1"])).toMatch(
+    new RegExp(`^ADDRESS +KIND +INTERFACE +NAMESPACE +POD[^]*\\n${ip} +route +cali\\w+ +host +default/asked`),
+  );
+
+  const asAlice = ["get", "--raw", raw, "--as=alice"];
+  await expect(lab.kubectl(asAlice)).rejects.toThrow(/Forbidden|forbidden/);
+  await lab.kubectl(["create", "clusterrolebinding", "alice", "--clusterrole=margay-query-reader", "--user=alice"]);
+  await waitFor("alice's right", patience, async () => (await lab.kubectl(asAlice)) || undefined);
+  await expect(lab.kubectl(["get", "nodeaddresses", "node-9"])).rejects.toThrow("(NotFound)");
+});
+
+test("an address outlives its container's records: the namespace itself is asked", async () => {
+  const node = nodeNamed(lab.layout, "node-1");
+  await inNode(lab.layout, node, ["ip", "netns", "add", "foreign"]);
+  await inNode(lab.layout, node, ["ip", "-n", "foreign", "link", "add", "br0", "type", "bridge"]);
+  await inNode(lab.layout, node, ["ip", "-n", "foreign", "address", "add", "192.168.77.7/24", "dev", "br0"]);
+  expect(await addresses("?ip=192.168.77.7")).toEqual([
+    { ip: "192.168.77.7", kind: "interface", interface: "br0", namespace: "/run/netns/foreign" },
+  ]);
+  await inNode(lab.layout, node, ["ip", "netns", "del", "foreign"]);
+  expect(await addresses("?ip=192.168.77.7")).toEqual([]);
+});
+
+test("no agent, no answer; its Lease comes back when it was deleted, with another certificate after a restart", async () => {
+  const node = nodeNamed(lab.layout, "node-1");
+  const before = await agentLease();
+  expect(before.metadata.ownerReferences).toBeUndefined();
+  expect(before.spec.holderIdentity).toBe("node-1");
+  await killDaemon(lab.layout, node, "agent", "down");
+  await expect(addresses()).rejects.toThrow(/ServiceUnavailable|Cannot ask the agent of node node-1: .*ECONNREFUSED/);
+  await lab.kubectl(["delete", "lease", "margay-agent.node-1", "--namespace=margay-system"]);
+  await releaseDaemon(node, "agent");
+  const after = await publishedLease();
+  expect(after.metadata.annotations["query.margay.io/certificate"]).not.toBe(
+    before.metadata.annotations["query.margay.io/certificate"],
+  );
+  expect((await waitFor("an answer", patience, () => addresses())).length).toBeGreaterThan(0);
+});
+
+test("an agent whose Node object was deleted goes on renewing its Lease, and answers", async () => {
+  const before = await agentLease();
+  await lab.kubectl(["delete", "node", "node-1"]);
+  await waitFor("a renewed Lease", patience, async () => {
+    const { spec } = await agentLease();
+    return spec.renewTime === before.spec.renewTime ? undefined : true;
+  });
+  expect((await addresses()).length).toBeGreaterThan(0);
+});
+
+test("an agent's token that is bound to a node writes that node's Lease only; none writes another kind of Lease", async () => {
+  const node = { apiVersion: "v1", kind: "Node", metadata: { name: "node-7" } };
+  await lab.kubectl(["apply", "-f", "-"], JSON.stringify(node));
+  const toNode = ["--bound-object-kind=Node", "--bound-object-name=node-7"];
+  const bound = await tokenOf("margay-agent", "--namespace=margay-system", ...toNode);
+  await expect(writeLease(bound, "margay-agent.node-8")).rejects.toThrow(
+    "an agent writes the Lease of its own node only, margay-agent.NODE",
+  );
+  await expect(writeLease(bound, "margay-agent.node-7")).resolves.toMatchObject({ kind: "Lease" });
+  const unbound = await tokenOf("margay-agent", "--namespace=margay-system");
+  await expect(writeLease(unbound, "leader-of-something")).rejects.toThrow(
+    "an agent writes no Lease but margay-agent.NODE",
+  );
+  await lab.kubectl(["delete", "node", "node-7"]);
+});

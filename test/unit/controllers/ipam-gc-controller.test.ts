@@ -1,0 +1,317 @@
+import { describe, expect, test } from "vitest";
+import { approvalAnnotation } from "../../../src/api/held-release.ts";
+import {
+  kubeControllersConfigurationKind,
+  leaseKind,
+  nodeKind,
+  podKind,
+  resourcePath,
+} from "../../../src/api/kinds.ts";
+import { systemNamespace } from "../../../src/api/names.ts";
+import { agentLeaseName } from "../../../src/api/node-query.ts";
+import type { Snapshot } from "../../../src/api/snapshot.ts";
+import { IpamGcController } from "../../../src/controllers/ipam-gc/ipam-gc-controller.ts";
+import type { AddressRelease } from "../../../src/ipam/reclaimer.ts";
+import { type KubeClient, KubeError, KubeUnreachableError } from "../../../src/kube/client.ts";
+import { parseIp } from "../../../src/net/ip.ts";
+import { testClock } from "../../fakes/test-clock.ts";
+import { aLease, aPod, blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
+
+const graceMs = 60_000;
+const configurationPath = resourcePath(kubeControllersConfigurationKind, { name: "default" });
+const block = (...pods: string[]) =>
+  blockOf(
+    "10.0.0.0/26",
+    pods.map((pod) => heldBy(pod)),
+  );
+const one = { blocks: [block("a")], nodes: ["node-1"] };
+
+describe("a pass", () => {
+  test("frees an address that has looked leaked for the grace period, with its guards", async () => {
+    const world = new World(snapshotOf(one));
+    await world.pass();
+    await world.passAfter(graceMs - 1);
+    expect(world.released).toEqual([]);
+    await world.passAfter(1);
+    expect(world.released).toEqual([
+      { ip: "10.0.0.0", handle: "k8s-pod-network.a", sequenceNumber: 5n, why: "pod gone" },
+    ]);
+  });
+
+  test.each<[string, (world: World) => void]>([
+    ["an old cache: the pod lives", (world) => world.put("pod", podJson())],
+    ["a pod that cannot be read", (world) => world.put("pod", { metadata: { name: "a" } })],
+    ["no answer about the pod", (world) => world.put("pod", new KubeUnreachableError("read", "server", "cut"))],
+    ["no answer about the node", (world) => world.put("node", new KubeUnreachableError("read", "server", "cut"))],
+    ["no answer from the agent", (world) => world.uses.delete("node-1")],
+    ["in use", (world) => world.uses.set("node-1", ["10.0.0.0"])],
+    ["in use elsewhere", (world) => world.uses.set("node-2", ["10.0.0.0"])],
+    ["no configuration", (world) => world.settings.set(undefined)],
+  ])("frees nothing: %s", async (_, change) => {
+    const world = new World(snapshotOf({ ...one, leases: [aLease("node-2", "2020-01-01T00:00:00.000000Z")] }));
+    change(world);
+    await world.pass();
+    await world.passAfter(graceMs);
+    await world.passAfter(graceMs);
+    expect(world.released).toEqual([]);
+  });
+
+  test("an old cache: a Node that is there is asked", async () => {
+    const world = new World(snapshotOf({ blocks: [block("a")] }));
+    world.uses.delete("node-1");
+    await world.pass();
+    await world.passAfter(10 * graceMs);
+    expect(world.released).toEqual([]);
+  });
+
+  test("a deleted Node's addresses stay while its agent's Lease is renewed, if only past the cache", async () => {
+    const world = new World(snapshotOf({ blocks: [block("a")] }));
+    world.remove("node");
+    for (let round = 0; round < 5; round++) {
+      world.put("lease", leaseJson(`2020-01-01T00:00:0${round}.000000Z`));
+      await world.passAfter(graceMs);
+    }
+    expect(world.released).toEqual([]);
+    await world.passAfter(graceMs - 1);
+    expect(world.released).toEqual([]);
+    await world.passAfter(1);
+    expect(world.released).toHaveLength(1);
+  });
+
+  test("all Nodes deleted, all pods with them, agents alive: nothing is freed", async () => {
+    const pods = Array.from({ length: 40 }, (_, index) => `pod-${index}`);
+    const world = new World(
+      snapshotOf({ blocks: [block(...pods)], leases: [aLease("node-1", "2020-01-01T00:00:00.000000Z")] }),
+    );
+    world.remove("node");
+    for (let round = 0; round < 5; round++) {
+      world.put("lease", leaseJson(`2020-01-01T00:00:0${round + 1}.000000Z`));
+      await world.passAfter(graceMs);
+    }
+    expect([world.released, world.patches]).toEqual([[], []]);
+  });
+
+  test("after a restart each grace period begins anew", async () => {
+    const world = new World(snapshotOf(one));
+    await world.pass();
+    world.restart();
+    await world.passAfter(graceMs);
+    expect(world.released).toEqual([]);
+  });
+
+  test("writes nothing once it leads no more", async () => {
+    const world = new World(snapshotOf(one));
+    await world.pass();
+    const lost = new AbortController();
+    world.onAsk = () => lost.abort(new Error("leads no more"));
+    world.clock.pass(graceMs);
+    await expect(world.controller.pass(lost.signal)).rejects.toThrow("leads no more");
+    expect([world.released, world.patches]).toEqual([[], []]);
+  });
+
+  test("stops between two writes when it leads no more", async () => {
+    const pods = Array.from({ length: 200 }, (_, index) => `pod-${index}`);
+    const blocks = ["10.0.0.0/24", "10.0.1.0/24"].map((cidr) =>
+      blockOf(
+        cidr,
+        pods.map((pod) => heldBy(`${pod}-${cidr}`)),
+      ),
+    );
+    const world = new World(snapshotOf({ blocks, nodes: ["node-1"] }));
+    await world.pass();
+    await world.passAfter(graceMs);
+    world.configuration.metadata.annotations[approvalAnnotation] =
+      (world.configuration.status as Held).heldRelease?.id ?? "";
+    const lost = new AbortController();
+    world.onRelease = () => lost.abort(new Error("leads no more"));
+    await expect(world.controller.pass(lost.signal)).rejects.toThrow("leads no more");
+    expect(world.released).toHaveLength(200);
+  });
+
+  test("grace switched off frees nothing, however long it was on", async () => {
+    const world = new World(snapshotOf(one));
+    await world.pass();
+    world.settings.set(undefined);
+    await world.passAfter(graceMs);
+    expect(world.released).toEqual([]);
+  });
+
+  test("tells once of an address that looks leaked and is in use", async () => {
+    const world = new World(snapshotOf(one));
+    world.uses.set("node-1", ["10.0.0.0"]);
+    await world.pass();
+    for (let round = 0; round < 3; round++) await world.passAfter(graceMs);
+    expect(world.events).toEqual(["IPAMAddressStillInUse"]);
+  });
+});
+
+describe("the interlock", () => {
+  const pods = Array.from({ length: 30 }, (_, index) => `pod-${index}`);
+  const many = { blocks: [block(...pods)], nodes: ["node-1"] };
+
+  test("holds many back, tells of it, and frees them by approval, also of a leader that came later", async () => {
+    const world = new World(snapshotOf(many));
+    await world.pass();
+    await world.passAfter(graceMs);
+    await world.passAfter(graceMs);
+    expect(world.released).toEqual([]);
+    expect(world.events).toEqual(["IPAMGarbageCollectionHeld"]);
+    const { heldRelease, conditions } = world.configuration.status as Held;
+    expect(heldRelease).toMatchObject({ count: 30, addresses: { length: 30 } });
+    expect(conditions).toMatchObject([{ type: "IPAMGarbageCollectionHeld", status: "True" }]);
+
+    world.restart();
+    world.configuration.metadata.annotations[approvalAnnotation] = heldRelease?.id ?? "";
+    await world.pass();
+    expect([world.released, (world.configuration.status as Held).heldRelease?.id]).toEqual([[], heldRelease?.id]);
+    await world.passAfter(graceMs);
+    expect(world.released).toHaveLength(30);
+    expect(world.configuration).toMatchObject({ status: {}, metadata: { annotations: {} } });
+    expect((world.configuration.status as Held).heldRelease).toBeUndefined();
+    expect(world.configuration.metadata.annotations).toEqual({});
+  });
+
+  test("frees nothing when it cannot say what it holds", async () => {
+    const world = new World(snapshotOf(many));
+    world.remove("configuration");
+    await world.pass();
+    await expect(world.passAfter(graceMs)).rejects.toThrow("there is no KubeControllersConfiguration default");
+    expect(world.released).toEqual([]);
+  });
+
+  test("takes an approval of something else away, and frees nothing", async () => {
+    const world = new World(snapshotOf(many));
+    world.configuration.metadata.annotations[approvalAnnotation] = "0123456789abcdef";
+    await world.pass();
+    await world.passAfter(graceMs);
+    expect(world.released).toEqual([]);
+    expect(world.configuration.metadata.annotations).toEqual({});
+    expect(world.events).toEqual(["IPAMApprovalOutdated", "IPAMGarbageCollectionHeld"]);
+  });
+});
+
+// --- internal ---
+
+interface Held {
+  readonly heldRelease?: { readonly id: string; readonly count: number };
+  readonly conditions?: readonly unknown[];
+}
+
+type Thing = "pod" | "node" | "lease" | "configuration";
+
+const paths: Readonly<Record<Thing, string>> = {
+  pod: resourcePath(podKind, { namespace: "shop", name: "a" }),
+  node: resourcePath(nodeKind, { name: "node-1" }),
+  lease: resourcePath(leaseKind, { namespace: systemNamespace, name: agentLeaseName(nodeName("node-1")) }),
+  configuration: configurationPath,
+};
+
+/** Garbage collection over a watch cache, an API server that knows better, and one agent. */
+class World {
+  readonly clock = testClock();
+  readonly released: AddressRelease[] = [];
+  readonly patches: string[] = [];
+  readonly events: string[] = [];
+  /** By node; a node that is absent does not answer. */
+  readonly uses = new Map<string, readonly string[]>([["node-1", []]]);
+  readonly configuration = {
+    metadata: { name: "default", resourceVersion: "1", annotations: {} as Record<string, string> },
+    status: {} as unknown,
+  };
+  readonly settings = {
+    graceMs: graceMs as number | undefined,
+    set: (ms: number | undefined) => {
+      this.settings.graceMs = ms;
+    },
+  };
+  onAsk: () => void = () => {};
+  onRelease: () => void = () => {};
+  controller: IpamGcController;
+  readonly #snapshot: Snapshot;
+  readonly #objects = new Map<string, unknown>([
+    [paths.node, { metadata: { name: "node-1" }, status: {} }],
+    [paths.configuration, this.configuration],
+  ]);
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot;
+    this.controller = this.#make();
+  }
+
+  restart(): void {
+    this.controller = this.#make();
+  }
+
+  put(thing: Thing, json: unknown): void {
+    this.#objects.set(paths[thing], json);
+  }
+
+  remove(thing: Thing): void {
+    this.#objects.delete(paths[thing]);
+  }
+
+  pass(): Promise<void> {
+    return this.controller.pass(new AbortController().signal);
+  }
+
+  passAfter(ms: number): Promise<void> {
+    this.clock.pass(ms);
+    return this.pass();
+  }
+
+  #make(): IpamGcController {
+    return new IpamGcController({
+      client: { request: this.#request, patch: this.#patch } as unknown as KubeClient,
+      snapshot: this.#snapshot,
+      clock: this.clock,
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
+      events: { record: (_subject, _type, reason) => void this.events.push(reason) },
+      agents: {
+        addressesInUse: async (node) => {
+          this.onAsk();
+          const ips = this.uses.get(node);
+          if (ips === undefined) throw new Error("no answer");
+          return ips.map((ip) => ({
+            ...{ ip: parseIp(ip), kind: "interface", interface: "eth0", namespace: "host" },
+          })) as never;
+        },
+      },
+      reclaimer: {
+        releaseAddresses: async (releases) => {
+          this.onRelease();
+          this.released.push(...releases);
+          return releases.map(({ ip }) => ({ ip, outcome: "released" }));
+        },
+        releaseBlock: async () => "kept",
+        deleteOrphan: async () => "kept",
+        repairHandle: async () => {},
+        endCooldowns: async () => {},
+      },
+      settings: () => ({ leakGraceMs: this.settings.graceMs, reconcilerMs: graceMs }),
+      onFreed: () => {},
+    });
+  }
+
+  #request = async (_method: string, path: string): Promise<unknown> => {
+    const found = this.#objects.get(path);
+    if (found instanceof Error) throw found;
+    if (found === undefined) throw new KubeError(`read ${path}`, 404, "NotFound", "not found");
+    return found;
+  };
+
+  #patch = async (path: string, body: { readonly status?: unknown; readonly metadata: unknown }): Promise<void> => {
+    this.patches.push(path);
+    if (path.endsWith("/status")) this.configuration.status = body.status;
+    else this.configuration.metadata.annotations = {};
+  };
+}
+
+function podJson(): unknown {
+  const { namespace, name, uid } = aPod("a");
+  return { metadata: { namespace, name, uid }, spec: { nodeName: "node-1" }, status: { podIP: "10.0.0.0" } };
+}
+
+function leaseJson(renewTime: string): unknown {
+  const name = agentLeaseName(nodeName("node-1"));
+  return { metadata: { namespace: systemNamespace, name }, spec: { holderIdentity: "node-1", renewTime } };
+}
