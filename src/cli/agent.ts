@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { RunAgentOptions } from "../agent/run-agent.ts";
 import type { NodeName } from "../api/names.ts";
+import { portOf } from "./port-argument.ts";
 
 /** `margay agent`: runs until SIGTERM or SIGINT, and leaves the node's rules, routes and sessions in place when it ends. */
 export function addAgent(program: Command): void {
@@ -14,6 +15,11 @@ export function addAgent(program: Command): void {
         .argParser(nodeNameOf),
     )
     .option("--kubeconfig <file>", "how to reach the API server (default: KUBECONFIG, or the pod's service account)")
+    .addOption(
+      new Option("--query-port <port>", "where the controllers ask about this node: TCP, on its InternalIP")
+        .default(9095)
+        .argParser(portOf),
+    )
     .addOption(
       new Option("--log-level <level>", "what to log").choices(["debug", "info", "warn", "error"]).default("info"),
     )

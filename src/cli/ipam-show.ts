@@ -1,119 +1,85 @@
 import type { Command } from "commander";
-import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
-import type { Allocation } from "../ipam/block.ts";
 import type { IpamStore } from "../ipam/store.ts";
-import type { Usage } from "../ipam/usage.ts";
-import { compareText } from "../net/compare-text.ts";
 import type { Ip } from "../net/ip.ts";
-import { addConnectionOption, type ConnectionOptions, withClient } from "./connection.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import {
+  addIpamCommand,
+  addOutputOption,
+  type IpamParts,
+  ipArgument,
+  type OutputOptions,
+  print,
+  withIpam,
+} from "./ipam-command.ts";
 
-interface ShowOptions extends ConnectionOptions {
-  readonly ip?: string;
+interface ShowOptions extends ConnectionOptions, OutputOptions {
+  readonly ip?: Ip;
   readonly showBlocks?: true;
   readonly showBorrowed?: true;
+  readonly showConfiguration?: true;
 }
 
-/** Adds `ipam show`: how many addresses are in use, and who holds one. Fails when the API server does not answer. */
+/** Adds `ipam show`: how many addresses are in use, and everything about one. */
 export function addIpamShow(program: Command): void {
-  const ipam =
-    program.commands.find((one) => one.name() === "ipam") ?? program.command("ipam").description("addresses");
-  const command = ipam
-    .command("show")
-    .description("show how many addresses are in use, and by whom")
-    .option("--ip <address>", "who holds this address")
+  const command = addIpamCommand(program, "show", "show how many addresses are in use, or all about one of them")
+    .option("--ip <address>", "who holds this address, who held it before, and whether it may be given out", ipArgument)
     .option("--show-blocks", "the blocks of each pool too")
-    .option("--show-borrowed", "addresses that pods hold in blocks of other nodes");
-  addConnectionOption(command).action(async (options: ShowOptions) => {
-    const { isIp, parseIp } = await import("../net/ip.ts");
-    if (options.ip !== undefined && !isIp(options.ip)) {
-      command.error(`error: --ip ${JSON.stringify(options.ip)} is not an IP address`, { exitCode: 2 });
-    }
-    const ip = options.ip === undefined ? undefined : parseIp(options.ip);
-    process.stdout.write(await withClient(options, (client) => show(client, { ...options, ip })));
+    .option("--show-borrowed", "addresses that pods hold in blocks of other nodes")
+    .option("--show-configuration", "the settings of address management that are in force");
+  addOutputOption(command).action(async (options: ShowOptions) => {
+    await withIpam(options, ({ store }) => show(store, options));
   });
-}
-
-/** The usage of pools, and of blocks when `withBlocks`, in the columns of `calicoctl ipam show`. */
-export async function formatUsage(
-  pools: readonly IpPool[],
-  blocks: readonly IpamBlock[],
-  withBlocks: boolean,
-): Promise<string> {
-  const { usageOf } = await import("../ipam/usage.ts");
-  const { formatBoxedTable } = await import("./boxed-table.ts");
-  const usage = usageOf(pools, blocks);
-  const blockRows = (some: readonly Usage[]) => (withBlocks ? some.map((block) => usageRow("Block", block)) : []);
-  const rows = usage.pools.flatMap((pool) => [usageRow("IP Pool", pool), ...blockRows(pool.blocks)]);
-  return formatBoxedTable(usageColumns, [...rows, ...blockRows(usage.orphans)]);
-}
-
-/** Addresses held in blocks of other nodes, in the columns of `calicoctl ipam show --show-borrowed`. */
-export async function formatBorrowed(blocks: readonly IpamBlock[]): Promise<string> {
-  const { borrowedAddresses } = await import("../ipam/usage.ts");
-  const { formatBoxedTable } = await import("./boxed-table.ts");
-  const headers = ["IP", "BORROWING-NODE", "BLOCK", "BLOCK OWNER", "TYPE", "ALLOCATED-TO"];
-  const rows = borrowedAddresses(blocks).map(({ ip, borrower, block, owner, type, holder }) => [
-    ...[ip, borrower, block],
-    ...[owner, type, holder],
-  ]);
-  return formatBoxedTable(
-    headers.map((header) => ({ header })),
-    rows,
-  );
-}
-
-/** Who holds an address, in the words of `calicoctl ipam show --ip`. */
-export function formatHolder(ip: Ip, allocation: Allocation | undefined): string {
-  if (allocation === undefined) return `${ip} is not assigned\n`;
-  const { handle_id, secondary = {} } = allocation.attribute;
-  const owner = Object.entries(secondary).toSorted(([a], [b]) => compareText(a, b));
-  const lines = [
-    `IP ${ip} is in use`,
-    `Handle ID: ${handle_id ?? "<none>"}`,
-    owner.length === 0 ? "No Active Owner attributes defined" : "Active Owner Attributes:",
-    ...owner.map(([name, value]) => `  ${name}: ${value}`),
-  ];
-  return `${lines.join("\n")}\n`;
 }
 
 // --- internal ---
 
-const usageColumns = [
-  { header: "GROUPING" },
-  { header: "CIDR" },
-  { header: "IPS TOTAL", align: "right" },
-  { header: "IPS IN USE", align: "right" },
-  { header: "IPS FREE", align: "right" },
-] as const;
-
-type Client = Parameters<Parameters<typeof withClient>[1]>[0];
-type Shown = Omit<ShowOptions, "ip"> & { readonly ip: Ip | undefined };
-
-async function show(client: Client, { ip, showBlocks, showBorrowed }: Shown): Promise<string> {
-  const { KubeIpamStore } = await import("../kube/ipam-store.ts");
-  const store: IpamStore = new KubeIpamStore({
-    client,
-    onRejected: ({ reason }) => process.stderr.write(`margay: ${reason}\n`),
-  });
-  const blocks = (await store.blocks.list()).map(({ value }) => value);
-  if (ip !== undefined) {
-    const { allocationOf } = await import("../ipam/block.ts");
-    return formatHolder(
-      ip,
-      blocks.map((block) => allocationOf(block, ip)).find((found) => found !== undefined),
-    );
-  }
-  if (showBorrowed) return formatBorrowed(blocks);
-  return formatUsage(await store.pools(), blocks, showBlocks ?? false);
+/** What is asked for first wins, in calicoctl's order. */
+async function show(store: IpamParts["store"], options: ShowOptions): Promise<void> {
+  if (options.ip !== undefined) return showAddress(store, options.ip, options);
+  if (options.showBlocks) return showUsage(store, options);
+  if (options.showBorrowed) return showBorrowed(store, options);
+  if (options.showConfiguration) return showSettings(store, options);
+  return showUsage(store, options);
 }
 
-function usageRow(grouping: string, { cidr, total, used, free }: Usage): readonly string[] {
-  const withShare = (count: bigint) => `${countText(count)} (${Math.round((100 * Number(count)) / Number(total))}%)`;
-  return [grouping, cidr, countText(total), withShare(used), withShare(free)];
+async function showUsage(store: IpamStore, options: ShowOptions): Promise<void> {
+  const { usageOf } = await import("../ipam/usage.ts");
+  const { formatUsage, usageJson } = await import("./ipam-usage.ts");
+  const [pools, blocks, reservations] = await Promise.all([store.pools(), blocksOf(store), store.reservations()]);
+  const usage = usageOf({ pools, blocks, reserved: reservations.flatMap(({ spec }) => spec.reservedCIDRs) });
+  const withBlocks = options.showBlocks ?? false;
+  if (options.output === "json") await print(options, usageJson(usage, withBlocks), String);
+  else await print(options, usage, (value) => formatUsage(value, withBlocks));
 }
 
-/** Large IPv6 counts are shown to five digits, as upstream does. */
-function countText(count: bigint): string {
-  return count < 10n ** 10n ? String(count) : Number(count).toPrecision(5);
+async function showBorrowed(store: IpamStore, options: ShowOptions): Promise<void> {
+  const { borrowedAddresses } = await import("../ipam/usage.ts");
+  const { formatBorrowed } = await import("./ipam-usage.ts");
+  await print(options, borrowedAddresses(await blocksOf(store)), formatBorrowed);
+}
+
+async function showSettings(store: IpamStore, options: ShowOptions): Promise<void> {
+  const { formatSettings } = await import("./ipam-usage.ts");
+  await print(options, await settingsOf(store), formatSettings);
+}
+
+async function showAddress(store: IpamStore, ip: Ip, options: ShowOptions): Promise<void> {
+  const { describeAddress, formatAddress } = await import("./ipam-address.ts");
+  const { findBlock } = await import("./ipam-find-block.ts");
+  const { systemClock } = await import("../host/clock.ts");
+  const [pools, reservations, settings] = await Promise.all([store.pools(), store.reservations(), settingsOf(store)]);
+  const block = (await findBlock(store, pools, ip))?.value;
+  const report = describeAddress({ ip, block, pools, reservations, cooldownSeconds: settings.ipCooldownSeconds });
+  await print(options, report, (value) => formatAddress(value, systemClock.now()));
+}
+
+async function blocksOf(store: IpamStore): Promise<readonly IpamBlock[]> {
+  return (await store.blocks.list()).map(({ value }) => value);
+}
+
+/** Those of IPAMConfiguration `default`, or what holds when there is none. */
+async function settingsOf(store: IpamStore) {
+  const { parseIpamConfiguration } = await import("../api/ipam-configuration.ts");
+  return ((await store.configuration()) ?? parseIpamConfiguration({ metadata: { name: "default" }, spec: {} })).spec;
 }

@@ -2,9 +2,10 @@ import { Command, CommanderError } from "commander";
 import { messageOf } from "../net/message-of.ts";
 import { addAgent } from "./agent.ts";
 import { addApply } from "./apply.ts";
+import { addControllers } from "./controllers.ts";
 import { addDelete } from "./delete.ts";
 import { addGet } from "./get.ts";
-import { addIpamShow } from "./ipam-show.ts";
+import { addIpam } from "./ipam.ts";
 import { addLab } from "./lab.ts";
 import { addNodeStatus } from "./node-status.ts";
 
@@ -15,7 +16,7 @@ const program = new Command("margay")
   .enablePositionalOptions()
   .showHelpAfterError("(margay --help lists the commands)");
 
-for (const add of [addGet, addApply, addDelete, addIpamShow, addNodeStatus, addAgent, addLab]) add(program);
+for (const add of [addGet, addApply, addDelete, addIpam, addNodeStatus, addAgent, addControllers, addLab]) add(program);
 
 // Whoever reads the output may stop before its end (`| head`): no failure of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
