@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findBinaries } from "./binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import { queryApiService, startControllers } from "./controllers.ts";
 import { createFabric } from "./fabric.ts";
 import { controlAddress, type LabLayout, layoutOf, nodeAs, routerAs } from "./layout.ts";
 import { startNode } from "./node.ts";
@@ -89,12 +90,18 @@ async function start(layout: LabLayout, report: Progress, signal: AbortSignal | 
   });
   await openDoor(layout, controlPlane);
   const lab = labOf(layout);
-  progress("applying CRDs and the agent's role");
+  progress("applying CRDs and roles");
   await lab.kubectl(["apply", "--server-side", "-f", join(repository, "crds")]);
   await lab.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "-f", join(repository, "crds")]);
-  await lab.kubectl(["apply", "--server-side", "-f", join(repository, "manifests", "agent-rbac.yaml")]);
+  await lab.kubectl(["apply", "--server-side", "-f", join(repository, "manifests", "admission.yaml")]);
+  for (const name of ["agent-rbac.yaml", "controllers.yaml", "query-api.yaml"]) {
+    await lab.kubectl(["apply", "--server-side", "-f", join(repository, "manifests", name)]);
+  }
   await lab.kubectl(["apply", "--server-side", "-f", join(repository, "manifests", "examples", "network.yaml")]);
-  progress("starting the router's BIRD, and on each node the agent, BIRD, kube-proxy and the runtime");
+  progress(
+    "starting margay controllers, the router's BIRD, and on each node the agent, BIRD, kube-proxy and the runtime",
+  );
+  await startControllers(layout, controlPlane);
   await startRouter(layout);
   await startClient(layout);
   await Promise.all(
@@ -105,6 +112,7 @@ async function start(layout: LabLayout, report: Progress, signal: AbortSignal | 
     return names.length === layout.nodes.length || undefined;
   });
   await lab.kubectl(["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"]);
+  await lab.kubectl(["wait", "--for=condition=Available", `apiservice/${queryApiService}`, "--timeout=60s"]);
   progress(`${layout.nodes.length} nodes are Ready`);
   return lab;
 }

@@ -1,7 +1,14 @@
 /** How each component of the control plane is started: its credentials and its argv. */
 import { join } from "node:path";
 import type { Binaries } from "./binaries.ts";
-import { type Authority, type KeyPair, makeClientPair, makeServerPair, makeSigningPair } from "./certificates.ts";
+import {
+  type Authority,
+  type KeyPair,
+  makeAuthority,
+  makeClientPair,
+  makeServerPair,
+  makeSigningPair,
+} from "./certificates.ts";
 
 const serviceCidr = "10.96.0.0/16";
 /** The `kubernetes` Service: the first address of the Service range. */
@@ -13,6 +20,13 @@ export interface Credentials {
   readonly controllerManager: KeyPair;
   readonly scheduler: KeyPair;
   readonly serviceAccounts: KeyPair;
+  readonly frontProxy: FrontProxy;
+}
+
+/** With what kube-apiserver shows itself to extension servers: an authority of its own, that signs nothing else. */
+interface FrontProxy {
+  readonly authority: Authority;
+  readonly client: KeyPair;
 }
 
 /** Certificates for all components; kube-apiserver's is good for the usual names, and for `hosts`. */
@@ -25,14 +39,15 @@ export async function makeCredentials(authority: Authority, hosts: readonly stri
     "127.0.0.1",
     kubernetesServiceIp,
   ];
-  const [server, admin, controllerManager, scheduler, serviceAccounts] = await Promise.all([
+  const [server, admin, controllerManager, scheduler, serviceAccounts, frontProxy] = await Promise.all([
     makeServerPair(authority, "kube-apiserver", [...new Set([...names, ...hosts])]),
     makeClientPair(authority, "admin", { user: "admin", groups: ["system:masters"] }),
     makeClientPair(authority, "controller-manager", { user: "system:kube-controller-manager" }),
     makeClientPair(authority, "scheduler", { user: "system:kube-scheduler" }),
     makeSigningPair(authority.folder, "service-accounts"),
+    makeFrontProxy(join(authority.folder, "front-proxy")),
   ]);
-  return { server, admin, controllerManager, scheduler, serviceAccounts };
+  return { server, admin, controllerManager, scheduler, serviceAccounts, frontProxy };
 }
 
 export interface ComponentInputs {
@@ -72,6 +87,13 @@ export function componentArgv(inputs: ComponentInputs): Record<"api" | "all", re
 }
 
 // --- internal ---
+
+const frontProxyName = "front-proxy-client";
+
+async function makeFrontProxy(folder: string): Promise<FrontProxy> {
+  const authority = await makeAuthority(folder);
+  return { authority, client: await makeClientPair(authority, frontProxyName, { user: frontProxyName }) };
+}
 
 /**
  * etcd listens on unix sockets only: no port to clash on, and nobody else can reach it. It wants HOST:PORT even there,
@@ -116,6 +138,15 @@ function apiServerArgv(inputs: ComponentInputs): Component["argv"] {
     "--service-account-issuer=https://kubernetes.default.svc",
     `--service-account-key-file=${credentials.serviceAccounts.certificate}`,
     `--service-account-signing-key-file=${credentials.serviceAccounts.key}`,
+    `--requestheader-client-ca-file=${credentials.frontProxy.authority.certificate}`,
+    `--requestheader-allowed-names=${frontProxyName}`,
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    `--proxy-client-cert-file=${credentials.frontProxy.client.certificate}`,
+    `--proxy-client-key-file=${credentials.frontProxy.client.key}`,
+    // Nothing here carries a Service's address to its endpoints on kube-apiserver's behalf.
+    "--enable-aggregator-routing=true",
     "--allow-privileged=true",
     "--profiling=false",
   ];

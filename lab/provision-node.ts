@@ -51,7 +51,10 @@ export async function provisionNode(
 
 // --- internal ---
 
-/** The agent acts as its ServiceAccount, with no more rights than its role gives. */
+/**
+ * The agent acts as its ServiceAccount, with no more rights than its role gives. A DaemonSet's token is bound to its pod, and
+ * through it to its node; this one to nothing, as there is no such pod here, and a Node is to be deleted with its agent going on.
+ */
 async function agentKubeconfigText({ kubectl, url, authority }: ControlPlane): Promise<string> {
   const argv = ["create", "token", "margay-agent", "--namespace=margay-system", "--duration=8760h"];
   const token = (await kubectl(argv)).trim();
