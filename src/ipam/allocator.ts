@@ -26,6 +26,9 @@ export interface AllocatorOptions {
   readonly clock: Clock;
 }
 
+/** What became of a compare-and-swap. */
+type Written = "stored" | "conflict";
+
 const maxFailures = 3;
 const maxGrowths = 64;
 
@@ -133,7 +136,7 @@ export class Allocator implements Ipam {
 
   /** Sends every changed block and every record at once; returns when the blocks are answered. */
   async #write({ blocks, steps }: Batch): Promise<void> {
-    const writes = new Map<Cidr, Promise<"stored" | "conflict">>();
+    const writes = new Map<Cidr, Promise<Written>>();
     for (const cidr of new Set(steps.flatMap((step) => step.blocks))) {
       const block = blocks.get(cidr);
       if (block !== undefined) writes.set(cidr, this.#blocks.write(block));
@@ -146,7 +149,7 @@ export class Allocator implements Ipam {
     await Promise.allSettled(writes.values());
   }
 
-  async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<"stored" | "conflict">[]): Promise<void> {
+  async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<Written>[]): Promise<void> {
     task.wrote ||= blocks.length > 0;
     try {
       const answers = await settledAll([...blocks, this.#putRecord(task, step.holdings)]);
@@ -160,7 +163,7 @@ export class Allocator implements Ipam {
     }
   }
 
-  async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<"stored" | "conflict"> {
+  async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<Written> {
     const known = this.#records.get(task.handle);
     const record = handleRecord(task.handle, holdings);
     if (known !== undefined && sameHoldings(known.value, record)) return "stored";
@@ -179,15 +182,23 @@ export class Allocator implements Ipam {
     return "stored";
   }
 
-  async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<"stored" | "conflict">[]): Promise<void> {
+  async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Written>[]): Promise<void> {
     try {
       const answers = await settledAll(blocks);
-      if (answers.includes("conflict")) return this.#retry(task, undefined);
+      if (answers.includes("conflict")) {
+        const lost = step.addresses.filter(({ block }) => answers[step.blocks.indexOf(block)] === "conflict");
+        for (const { ip } of lost) task.freed.delete(ip);
+        return this.#retry(task, undefined);
+      }
       const record = this.#records.get(task.handle);
       this.#records.delete(task.handle);
       // What an undoing leaves was held before, and keeps its record.
       const isNeeded = step.holdings.length > 0;
-      if (!isNeeded && record !== undefined && (await this.#store.handles.remove(task.handle, record.revision)) === "conflict") {
+      if (
+        !isNeeded &&
+        record !== undefined &&
+        (await this.#store.handles.remove(task.handle, record.revision)) === "conflict"
+      ) {
         return this.#retry(task, undefined);
       }
       this.#queue.done(task);

@@ -84,7 +84,8 @@ function releaseStep(blocks: Map<Cidr, IpamBlock>, task: ReleaseTask, { nowMs, l
   const cause = { why: task.why, only: task.only, nowMs, cooldownSeconds: limits.cooldownSeconds };
   const { changed, ips } = settleRelease(blocks, task.handle, cause);
   for (const ip of ips) task.freed.add(ip);
-  return stepOf(blocks, task, { changed, addresses: [] });
+  const addresses = holdingsOf(blocks, task.handle).filter(({ ip }) => ips.includes(ip));
+  return stepOf(blocks, task, { changed, addresses });
 }
 
 /** Puts the changed blocks where the next task finds them. */

@@ -6,7 +6,7 @@ import { type Cidr, cidrVersion } from "../net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { isLendable, isOwnedBy } from "./affinity.ts";
 import { addressesOf, assignFromBlock } from "./block.ts";
-import { type Cooldown, releaseFromBlock } from "./block-release.ts";
+import { type ReleaseCause, releaseFromBlock } from "./block-release.ts";
 import type { AssignedAddress, AssignRequest } from "./ipam.ts";
 import type { NodeContext } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
