@@ -43,8 +43,9 @@ const pure = [
 
 /** Between wiring folders: importer → files of the other that it may use. */
 const doors: Readonly<Record<string, readonly string[]>> = {
-  "src/agent": ["src/cni/server.ts", "src/cni/dependencies.ts", "src/cni/attachments.ts"],
-  "src/cli": ["src/agent/run-agent.ts", "lab/main.ts"],
+  "src/agent": ["src/cni/server.ts", "src/cni/dependencies.ts", "src/cni/attachments.ts", "src/cni/leases.ts"],
+  "src/cli": ["src/agent/run-agent.ts", "src/controllers/run-controllers.ts", "lab/main.ts"],
+  "src/controllers": [],
   "src/cni": [],
   lab: ["src/cni/build-shim.ts"],
 };
@@ -106,7 +107,7 @@ function isIn(file: string, folder: string): boolean {
 }
 
 function sources(): string[] {
-  return ["src", "lab", "crds"].flatMap((top) =>
+  return ["src", "lab", "bench", "crds"].flatMap((top) =>
     readdirSync(join(root, top), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
       .map((file) => join(top, file)),

@@ -12,7 +12,7 @@ import type { Cidr } from "../../src/net/cidr.ts";
 type AffinityKey = { readonly node: NodeName; readonly cidr: Cidr };
 
 /** What becomes of one call: by default its effect is at once, and it is answered. */
-export interface Fate {
+interface Fate {
   /** The effect waits for this; the reply does too, unless it is an error or never comes. */
   readonly effectAfter?: Promise<void>;
   /** What the caller gets instead of the answer. */
@@ -24,6 +24,22 @@ export type Fault = (call: string) => Promise<Fate>;
 
 const noFault: Fault = async () => ({});
 
+/** One record came, changed or went. */
+export type FakeWrite = {
+  readonly [K in keyof FakeRecords]: {
+    readonly kind: K;
+    readonly key: string;
+    readonly before: FakeRecords[K] | undefined;
+    readonly after: FakeRecords[K] | undefined;
+  };
+}[keyof FakeRecords];
+
+interface FakeRecords {
+  readonly blocks: IpamBlock;
+  readonly affinities: BlockAffinity;
+  readonly handles: IpamHandle;
+}
+
 /** Everything a cluster holds, in memory, shared by the stores of several nodes. */
 export class FakeCluster {
   readonly blocks = new Map<string, Stored<IpamBlock>>();
@@ -33,6 +49,8 @@ export class FakeCluster {
   reservations: readonly IpReservation[] = [];
   nodes: readonly Node[] = [];
   configuration: IpamConfiguration | undefined;
+  /** Told of every write, in the order in which they take effect. */
+  onWrite: (write: FakeWrite) => void = () => {};
   #revision = 0;
 
   /** A revision that no earlier write had. */
@@ -57,9 +75,10 @@ export class FakeIpamStore implements IpamStore {
     this.#cluster = cluster;
     this.#fault = fault;
     const next = () => cluster.nextRevision();
-    this.blocks = recordStore("blocks", cluster.blocks, { keyText: (cidr) => cidr, next, fault });
-    this.affinities = recordStore("affinities", cluster.affinities, { keyText: affinityText, next, fault });
-    this.handles = recordStore("handles", cluster.handles, { keyText: (handle) => handle, next, fault });
+    const wrote = (write: FakeWrite) => cluster.onWrite(write);
+    this.blocks = recordStore("blocks", cluster.blocks, { keyText: (cidr) => cidr, next, fault, wrote });
+    this.affinities = recordStore("affinities", cluster.affinities, { keyText: affinityText, next, fault, wrote });
+    this.handles = recordStore("handles", cluster.handles, { keyText: (handle) => handle, next, fault, wrote });
   }
 
   async affinitiesOf(node: NodeName): Promise<readonly Stored<BlockAffinity>[]> {
@@ -89,29 +108,38 @@ interface Parts<K> {
   readonly keyText: (key: K) => string;
   readonly next: () => string;
   readonly fault: Fault;
+  readonly wrote: (write: FakeWrite) => void;
 }
 
 function affinityText({ node, cidr }: AffinityKey): string {
   return `${node} ${cidr}`;
 }
 
-function recordStore<K, T>(name: string, records: Map<string, Stored<T>>, parts: Parts<K>): RecordStore<K, T> {
-  const { keyText, next, fault } = parts;
+function recordStore<K, N extends keyof FakeRecords>(
+  name: N,
+  records: Map<string, Stored<FakeRecords[N]>>,
+  { keyText, next, fault, wrote }: Parts<K>,
+): RecordStore<K, FakeRecords[N]> {
+  type T = FakeRecords[N];
+  const tell = (key: K, before: T | undefined, after: T | undefined) =>
+    wrote({ kind: name, key: keyText(key), before, after } as FakeWrite);
   return {
     get: (key) => around(fault, `${name} get`, () => records.get(keyText(key))),
     list: () => around(fault, `${name} list`, () => [...records.values()]),
     put: (key, value, revision) =>
       around(fault, `${name} put`, (): Written<T> => {
-        if (records.get(keyText(key))?.revision !== revision) return "conflict";
+        const before = records.get(keyText(key));
+        if (before?.revision !== revision) return "conflict";
         const stored = { value, revision: next() };
         records.set(keyText(key), stored);
+        tell(key, before?.value, value);
         return stored;
       }),
     remove: (key, revision) =>
       around(fault, `${name} remove`, () => {
         const existing = records.get(keyText(key));
         if (existing !== undefined && existing.revision !== revision) return "conflict";
-        records.delete(keyText(key));
+        if (records.delete(keyText(key))) tell(key, existing?.value, undefined);
         return "removed";
       }),
   };

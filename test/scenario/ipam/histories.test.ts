@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { fine, type History, histories } from "./operations.ts";
+import { addFigures, type Figures, noFigures, runHistory } from "./run-history.ts";
+
+test("histories without mishaps: every address is one holder's, and nothing is left in the end", async () => {
+  const figures = await every(histories(40, fine), 400);
+  expect(figures.given).toBeGreaterThan(figures.refused);
+}, 120_000);
+
+test("calls that are lost, late or old, and processes killed at any of them, change nothing of that", async () => {
+  const figures = await every(histories(40), 1600);
+  expect(figures.kills).toBeGreaterThan(1000);
+}, 120_000);
+
+test("a release that was decided on before its address was given again frees nothing", async () => {
+  const anew = Array.from({ length: 12 }, () => ({ op: "add", pod: 0, want: "fixed", turns: 2 }) as const);
+  const operations: History["operations"] = [
+    { op: "add", pod: 0, want: "fixed", turns: 60 },
+    { op: "remove", pod: 0, turns: 0 },
+    { op: "collect", what: "addresses", turns: 4 },
+    ...anew,
+  ];
+  const choices = fc.array(fc.nat({ max: 3 }), { minLength: 80, maxLength: 80 });
+  await every(
+    choices.map((some) => ({ operations, fates: [], choices: some })),
+    100,
+  );
+}, 120_000);
+
+// --- internal ---
+
+/** Every one of so many random histories keeps to the rules. A failure is shrunk and names its seed. */
+async function every(arbitrary: fc.Arbitrary<History>, numRuns: number): Promise<Figures> {
+  let figures = noFigures;
+  const property = fc.asyncProperty(arbitrary, async (history) => {
+    figures = addFigures(figures, await runHistory(history));
+  });
+  // A failure is told of while the runner still listens, be it shrunk to the end or not.
+  await fc.assert(property, { numRuns, interruptAfterTimeLimit: 90_000 });
+  return figures;
+}

@@ -1,0 +1,185 @@
+import type { BlockAffinity } from "../../../src/api/block-affinity.ts";
+import type { IpamBlock } from "../../../src/api/ipam-block.ts";
+import type { NodeName } from "../../../src/api/names.ts";
+import { Allocator } from "../../../src/ipam/allocator.ts";
+import type { Ipam } from "../../../src/ipam/ipam.ts";
+import type { Cidr } from "../../../src/net/cidr.ts";
+import type { Ip } from "../../../src/net/ip.ts";
+import { FakeCluster, type FakeWrite } from "../../fakes/ipam-store.ts";
+import { changeFaults, slotsOf } from "./block-rules.ts";
+import { Ledger } from "./ledger.ts";
+import { type Caller, type Fate, Network, type Setting } from "./network.ts";
+import type { History } from "./operations.ts";
+import { Schedule } from "./schedule.ts";
+import { firstSetting } from "./settings.ts";
+
+/** An agent or a collector, until it is killed. */
+export interface Process extends Caller {
+  readonly ipam: Ipam;
+  readonly alive: () => boolean;
+  /** Handles that a call of this process is about. */
+  readonly calls: Set<string>;
+}
+
+/** What an address was given for: when, and what block it is of. */
+export interface Grant {
+  readonly ip: Ip;
+  readonly handle: string;
+  readonly step: number;
+  /** Whether the block was its node's own. */
+  readonly affinity: string | undefined;
+}
+
+/** One cluster with all that happens in it, watched: the first breach of a rule ends the history. */
+export class World {
+  readonly schedule: Schedule;
+  readonly cluster = new FakeCluster();
+  readonly ledger = new Ledger();
+  readonly network: Network;
+  readonly settings: Setting[] = [firstSetting];
+  readonly grants: Grant[] = [];
+  readonly figures = { calls: 0, writes: 0, kills: 0, surplus: 0, given: 0, refused: 0, freed: 0 };
+  /** When an address came free last. */
+  readonly freeSince = new Map<Ip, number>();
+  readonly #fates: readonly Fate[];
+  readonly #trace: string[] = [];
+  readonly #sequences = new Map<string, bigint>();
+  #calm = false;
+  #breach: Error | undefined;
+
+  constructor({ fates, choices }: Pick<History, "fates" | "choices">) {
+    this.#fates = fates;
+    this.schedule = new Schedule(choices);
+    const { cluster, schedule } = this;
+    this.network = new Network({
+      ...{ cluster, schedule, settings: () => this.settings, trace: (line) => this.trace(line) },
+      fateOf: () => this.#fate(),
+    });
+    cluster.onWrite = (write) => this.#watch(write);
+    this.set({});
+  }
+
+  /** From now on every call ends well. */
+  calm(): void {
+    this.#calm = true;
+  }
+
+  trace(line: string): void {
+    this.#trace.push(`${this.schedule.steps} ${line}`);
+  }
+
+  /** A rule is broken. */
+  breach(what: string, cause?: unknown): void {
+    this.trace(`BREACH ${what}`);
+    this.#breach ??= new Error(`${what}\n${this.#trace.slice(-400).join("\n")}`, { cause });
+  }
+
+  /** Throws the first breach. */
+  check(): void {
+    if (this.#breach !== undefined) throw this.#breach;
+  }
+
+  /** The settings that hold now. */
+  get setting(): Setting {
+    return this.settings.at(-1) ?? firstSetting;
+  }
+
+  set(change: Partial<Setting>): void {
+    const setting = { ...this.setting, ...change };
+    this.settings.push(setting);
+    const { pools, nodes, reservations, configuration } = setting;
+    Object.assign(this.cluster, { pools, nodes, reservations, configuration });
+  }
+
+  start(name: string, node: NodeName): Process {
+    let alive = true;
+    const calls = new Set<string>();
+    const caller: Caller = {
+      name,
+      kill: () => {
+        if (!alive) return;
+        alive = false;
+        calls.clear();
+        this.schedule.forget(caller);
+        this.figures.kills++;
+        this.trace(`${name} is dead`);
+      },
+    };
+    const clock = this.schedule.clock(caller);
+    const ipam = new Allocator({ store: this.network.storeOf(caller), node, clock });
+    return { ...caller, ipam, calls, alive: () => alive };
+  }
+
+  /** Makes so many steps, or all there are. Throws when there is no end to it, or a rule is broken. */
+  async run(turns = 50_000): Promise<void> {
+    for (let turn = 0; turn < turns && (await this.schedule.step()); turn++) this.check();
+    this.check();
+    if (turns === 50_000 && (await this.schedule.step())) this.breach("there is no end to it");
+    this.check();
+  }
+
+  /** Every block there is. */
+  get blocks(): readonly IpamBlock[] {
+    return [...this.cluster.blocks.values()].map(({ value }) => value);
+  }
+
+  /** Everything that a handle holds, as the blocks say. */
+  heldBy(handle: string): readonly { readonly ip: Ip; readonly block: Cidr }[] {
+    return this.blocks.flatMap((block) =>
+      slotsOf(block).flatMap(({ ip, state, handle: holder }) =>
+        state === "held" && holder === handle ? [{ ip, block: block.spec.cidr }] : [],
+      ),
+    );
+  }
+
+  #fate(): Fate {
+    const fate = this.#fates[this.figures.calls++] ?? "fine";
+    return this.#calm ? "fine" : fate;
+  }
+
+  #watch(write: FakeWrite): void {
+    this.figures.writes++;
+    this.network.remember(write.kind);
+    if (write.kind === "affinities") this.#watchClaim(write.before, write.after);
+    if (write.kind !== "blocks") return;
+    const { key, before, after } = write;
+    const judgement = {
+      holderOf: (ip: Ip) => this.ledger.holderOf(ip),
+      isResting: (releasedAt: string) => Date.parse(releasedAt) + this.#cooldownMs > this.schedule.now,
+      mustRest: this.#cooldownMs > 0,
+    };
+    for (const fault of changeFaults(before, after, judgement)) this.breach(fault);
+    if (before === undefined && after !== undefined && (this.#sequences.get(key) ?? -1n) >= after.spec.sequenceNumber) {
+      this.breach(`block ${key}: made again with a sequence number that it has had`);
+    }
+    if (after !== undefined) this.#sequences.set(key, after.spec.sequenceNumber);
+    this.#note(before, after);
+  }
+
+  /** Only the owner of a block confirms its claim on it. */
+  #watchClaim(before: BlockAffinity | undefined, after: BlockAffinity | undefined): void {
+    if (after?.spec.state !== "confirmed" || before?.spec.state === "confirmed") return;
+    const { node, cidr } = after.spec;
+    const owner = this.cluster.blocks.get(cidr)?.value.spec.affinity;
+    if (owner !== `host:${node}`) this.breach(`${node} confirms its claim on ${cidr}, whose owner is ${owner}`);
+  }
+
+  /** The shortest of the latest, as a call may have read the one before. */
+  get #cooldownMs(): number {
+    const seconds = this.settings.slice(-4).map((setting) => setting.configuration?.spec.ipCooldownSeconds ?? 0);
+    return Math.min(...seconds) * 1000;
+  }
+
+  #note(before: IpamBlock | undefined, after: IpamBlock | undefined): void {
+    const old = before === undefined ? [] : slotsOf(before);
+    const step = this.schedule.steps;
+    for (const [ordinal, { ip, state, handle }] of (after === undefined ? [] : slotsOf(after)).entries()) {
+      const was = old[ordinal]?.state ?? "free";
+      if (was !== "held" && state === "held" && handle !== undefined) {
+        this.grants.push({ ip, handle, step, affinity: after?.spec.affinity });
+      }
+      if (was === "held" && state !== "held") this.figures.freed++;
+      if (was !== "free" && state === "free") this.freeSince.set(ip, step);
+    }
+  }
+}
