@@ -1,15 +1,19 @@
 # A cluster on one Linux machine, and its tests. Debian 12, root, npm with Node >= 20, Go >= 1.24; the rest is set up here.
 NAME  ?= lab
 NODES ?= 3
+BENCH ?= ipam
+MINUTES ?= 10
 
-.PHONY: setup lab lab-down test check
+.PHONY: setup lab lab-down test check soak bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make lab        set up, start a cluster ($(NODES) nodes, name $(NAME)), show its pods and policies, leave it running"
 	@echo "make lab-down   end the cluster named $(NAME) and remove all of it"
 	@echo "make test       set up, check, run every test"
+	@echo "make soak       address management under faults for MINUTES (10), on ever new seeds"
 	@echo "make check      types, lint, dead code, architecture, generated files"
+	@echo "make bench      set up, measure (BENCH=$(BENCH)), print what was measured beside its targets"
 
 setup:
 	@lab/bootstrap.sh
@@ -25,3 +29,9 @@ check: setup
 
 test: check
 	@npm test --silent
+
+soak: setup
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" MINUTES="$(MINUTES)" node test/soak/ipam.ts
+
+bench: setup
+	@npm run --silent bench -- "$(BENCH)"

@@ -105,6 +105,15 @@ describe("a pool that is there", () => {
     expect(said).toContain(sentence);
   });
 
+  test("for Services stays one for Services", async () => {
+    const spec = { cidr: "10.3.0.0/16", allowedUses: ["LoadBalancer"] };
+    await plane.kubectl(["create", "--filename=-"], objectOf("IPPool", spec, "services"));
+    const patch = `--patch=${JSON.stringify({ spec: { allowedUses: ["Workload"] } })}`;
+    const said = await refusal(["patch", "ippool", "services", "--type=merge", patch], "");
+    expect(said).toContain("spec.allowedUses");
+    expect(said).toContain("allowedUses cannot be changed from LoadBalancer to another use");
+  });
+
   test("may say its block size, which is the one it had", async () => {
     await plane.kubectl(["patch", "ippool", "fixed", "--type=merge", '--patch={"spec":{"blockSize":26}}']);
   });

@@ -142,7 +142,7 @@ describe("an agent that dies", () => {
     await releaseDaemon(node, "agent");
     await waitFor("the spooled DEL to be carried out", { timeoutMs: 20_000 }, async () => {
       const table = await on(node, "iptables-save");
-      const address = await lab.kubectl(["get", "ipamblocks", "--output=json"]);
+      const address = await lab.kubectl(["get", "ipamblocks", "--output=jsonpath={.items[*].spec}"]);
       return (!table.includes(ending.address) && !address.includes(ending.containerId)) || undefined;
     });
     expect(await on(node, "ip", "route")).not.toContain(`${ending.address} `);
@@ -203,7 +203,10 @@ test("a deleted pod is gone from every node: interface, route, rules, set member
       on(home, "ip", "link").then((text) => text.includes(host)),
       on(home, "ip", "route").then((text) => text.includes(`${pod.address} `)),
       on(home, "iptables-save").then((text) => text.includes(host)),
-      lab.kubectl(["get", "ipamblocks,ipamhandles", "--output=json"]).then((text) => text.includes(pod.containerId)),
+      // The history of a block's addresses, beside its spec, still names it.
+      lab
+        .kubectl(["get", "ipamblocks,ipamhandles", "--output=jsonpath={.items[*].spec}"])
+        .then((text) => text.includes(pod.containerId)),
     ]);
     return !traces.includes(true) || undefined;
   });

@@ -17,7 +17,7 @@ import { parseCidr } from "../../src/net/cidr.ts";
 import { ipamStoreContract } from "../contract/ipam-store.ts";
 
 const crds = join(import.meta.dirname, "../../crds");
-const needed = ["ippools", "ipamblocks", "blockaffinities", "ipamhandles", "ipamconfigurations"];
+const needed = ["ippools", "ipamblocks", "blockaffinities", "ipamhandles", "ipamconfigurations", "ipreservations"];
 const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const group = "/apis/projectcalico.org/v3";
 
@@ -105,7 +105,9 @@ test("three nodes' allocators share a pool; every address is one pod's, and all 
   const [first] = pods;
   const [address] = given[0] ?? [];
   if (first === undefined || address === undefined) throw new Error("Cannot test the CLI: nothing was given");
-  expect(await margay("ipam", "show")).toContain("| IP Pool  | 10.1.0.0/26 |        64 |   60 (94%) |   4 (6%) |");
+  expect(await margay("ipam", "show")).toContain(
+    "| IP Pool  | 10.1.0.0/26 |        64 |   60 (94%) |       0 (0%) |   4 (6%) |",
+  );
   expect(await margay("ipam", "show", "--ip", address.ip)).toContain(`Handle ID: ${first.handle}`);
   expect((await margay("ipam", "show", "--show-blocks")).match(/\| Block /g)).toHaveLength(8);
 
