@@ -103,11 +103,15 @@ const spec = z.object({
     .enum(["None", "Debug", "Info", "Warning", "Error", "Fatal", "Panic"])
     .default("Info")
     .describe("The least severe messages that are logged. Fatal and Panic count as Error. None: no message at all."),
-  healthChecks: onOff.default("Enabled").describe("Whether health is reported. Accepted, but without effect yet."),
+  healthChecks: onOff
+    .default("Enabled")
+    .describe("Whether health is told, as /healthz by HTTP on prometheusMetricsPort."),
   etcdV3CompactionPeriod: durationField()
     .default("10m")
     .describe("How often etcd is compacted. Accepted for compatibility; not used with the Kubernetes datastore."),
-  prometheusMetricsPort: port("Where metrics are served; 0: nowhere. Accepted, but without effect yet.").default(9094),
+  prometheusMetricsPort: port("Where metrics are served for Prometheus, as /metrics by HTTP; 0: nowhere.").default(
+    9094,
+  ),
   debugProfilePort: port(
     "Where profiles of the process are served; 0 or absent: nowhere. Accepted, but without effect.",
   ).optional(),

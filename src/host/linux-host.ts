@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Host, RunOptions, RunResult } from "./host.ts";
 import { runProgram } from "./run-program.ts";
@@ -24,14 +24,13 @@ export class LinuxHost implements Host {
   /** `mode` (0644 when absent) is set as given, whatever the umask. */
   async replaceFile(path: string, text: string, mode = 0o644): Promise<void> {
     const folder = dirname(path);
-    const temporary = join(folder, draftName(basename(path)));
+    await makeFolder(folder).catch((error: unknown) => {
+      throw systemError(`replace ${path}`, error, `its folder ${folder} cannot be made`);
+    });
     try {
-      await makeFolder(folder);
-      await writeSynced(temporary, text, mode);
-      await rename(temporary, path);
+      await writeByDraft(path, join(folder, draftName(basename(path))), { text, mode });
       await syncFolder(folder);
     } catch (error) {
-      await rm(temporary, { force: true });
       throw systemError(`replace ${path}`, error);
     }
   }
@@ -76,19 +75,52 @@ async function readFolder(path: string): Promise<readonly string[]> {
   }
 }
 
-/** Makes the folder and syncs every parent that got a new entry. */
+/**
+ * Makes the folder and those above it, and syncs every parent that got a new entry. Each is tried twice at most: Node's
+ * own recursive mkdir never ends where a parent is there and yet the kernel answers ENOENT, as below /proc.
+ */
 async function makeFolder(folder: string): Promise<void> {
-  const firstMade = await mkdir(folder, { recursive: true });
-  if (firstMade === undefined) return;
-  const top = dirname(firstMade);
-  for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
-    await syncFolder(parent);
-    if (parent === top) return;
+  const made = await makeOneFolder(folder);
+  if (made === "no parent") {
+    await makeFolder(dirname(folder));
+    await mkdir(folder).catch(unlessThere);
+  }
+  if (made !== "there") await syncFolder(dirname(folder));
+}
+
+async function makeOneFolder(folder: string): Promise<"made" | "there" | "no parent"> {
+  try {
+    await mkdir(folder);
+    return "made";
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return "there";
+    if (codeOf(error) === "ENOENT" && dirname(folder) !== folder) return "no parent";
+    throw error;
   }
 }
 
-async function writeSynced(path: string, text: string, mode: number): Promise<void> {
-  const file = await open(path, "wx", 0o600);
+/** Somebody else may make it at the same time. */
+function unlessThere(error: unknown): void {
+  if (codeOf(error) !== "EEXIST") throw error;
+}
+
+/** Leaves no draft behind when it fails. */
+async function writeByDraft(
+  path: string,
+  draft: string,
+  { text, mode }: { readonly text: string; readonly mode: number },
+): Promise<void> {
+  const file = await open(draft, "wx", 0o600);
+  try {
+    await writeSynced(file, text, mode);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+async function writeSynced(file: FileHandle, text: string, mode: number): Promise<void> {
   try {
     await file.writeFile(text);
     await file.chmod(mode);

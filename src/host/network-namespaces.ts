@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { codeOf, systemError } from "./system-error.ts";
+import { codeOf, SystemError, systemError } from "./system-error.ts";
 
 /** A network namespace of this machine. */
 export interface NetworkNamespace {
@@ -52,6 +52,22 @@ export function ownNetworkNamespace(): string {
   const inode = inodeOfLink("/proc/self/ns/net");
   if (inode === undefined) throw new Error("Cannot find this process's own network namespace: is /proc mounted?");
   return inode;
+}
+
+/**
+ * Whether a network namespace may be at an absolute path, as this process or process 1 sees it: also true when that cannot
+ * be told. One whose inode is `except` does not count.
+ */
+export function mayLeadToNamespace(path: string, except?: string): boolean {
+  return mountTables.some(([, root]) => {
+    try {
+      const inode = inodeOfMount(`${root}${path}`);
+      return inode !== undefined && inode !== except;
+    } catch (error) {
+      if (error instanceof SystemError) return true;
+      throw error;
+    }
+  });
 }
 
 // --- internal ---

@@ -50,6 +50,15 @@ export function foreignBlockError(
   );
 }
 
+/** The address is free, but nobody has made sure yet that its block overlaps no other. */
+export function unconfirmedError(request: AssignRequest, { block, ...wish }: Wish & { readonly block: IpamBlock }) {
+  const { cidr, affinity = "nobody" } = block.spec;
+  return new IpamError(
+    "contended",
+    `${opening(request, wish)}: the claim of ${affinity} on its block ${cidr} is not confirmed. Try again`,
+  );
+}
+
 /** A block of another size, from an earlier pool, is in the way of the one that would hold the address. */
 export function blockedError(
   request: AssignRequest,

@@ -56,7 +56,7 @@ export class Allocator implements Ipam {
     this.#store = store;
     this.#node = node;
     this.#clock = clock;
-    this.#blocks = new NodeBlocks(store, node);
+    this.#blocks = new NodeBlocks(store, node, clock);
     this.#queue = new TaskQueue((tasks) => this.#round(tasks));
   }
 

@@ -5,7 +5,15 @@ import type { IpVersion } from "../net/ip.ts";
 import { endCooldownsIn } from "./block-release.ts";
 import type { AssignedAddress } from "./ipam.ts";
 import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
-import { type Blocks, holdingsOf, type Settled, settle, settleRelease } from "./settle.ts";
+import {
+  type Blocks,
+  type BlockView,
+  holdingsOf,
+  type Settled,
+  type SettleOptions,
+  settle,
+  settleRelease,
+} from "./settle.ts";
 import type { Refused, Unplaced } from "./settle-address.ts";
 import type { AssignTask, ReleaseTask, Task } from "./task.ts";
 
@@ -25,8 +33,15 @@ export interface ShortTask {
   readonly choices: PoolChoices;
 }
 
-/** A task that finds no room, or not the address that it asks for, in the blocks at hand. */
-export type StuckTask = ShortTask | ((Unplaced | Refused) & { readonly task: AssignTask });
+/** A task whose handle has addresses already, in these blocks, as memory has it: nobody has asked the store meanwhile. */
+interface UnprovenTask {
+  readonly kind: "unproven";
+  readonly task: AssignTask;
+  readonly blocks: readonly Cidr[];
+}
+
+/** A task that finds no room, or not the address that it asks for, in the blocks at hand, or more than is known for sure. */
+export type StuckTask = ShortTask | UnprovenTask | ((Unplaced | Refused) & { readonly task: AssignTask });
 
 /** What tasks that share one round of writes come to. */
 export interface Batch {
@@ -39,7 +54,7 @@ export interface Batch {
 /** Settles tasks one after the other, each on the blocks as the ones before it leave them. */
 export function settleBatch(
   tasks: readonly Task[],
-  before: Blocks,
+  { blocks: before, closed }: BlockView,
   recordOf: (handle: string) => IpamHandle | undefined,
   context: NodeContext,
 ): Batch {
@@ -53,7 +68,7 @@ export function settleBatch(
       steps.push(releaseStep(blocks, task, context));
       continue;
     }
-    const step = assignStep(blocks, task, recordOf(task.handle), context);
+    const step = assignStep(blocks, task, { record: recordOf(task.handle), context, closed });
     if ("kind" in step) stuck.push(step);
     else steps.push(step);
   }
@@ -65,17 +80,20 @@ export function settleBatch(
 function assignStep(
   blocks: Map<Cidr, IpamBlock>,
   task: AssignTask,
-  record: IpamHandle | undefined,
-  context: NodeContext,
+  { record, context, closed }: Pick<SettleOptions, "record" | "context" | "closed">,
 ): Step | StuckTask {
   const before = holdingsOf(blocks, task.handle);
   task.heldBefore ??= before.length > 0;
   const { request, borrow } = task;
   const choices = choicesOf(request, context);
   const pools = { 4: choices[4].usable, 6: choices[6].usable };
-  const settled = settle(blocks, { request, context, pools, borrow, record });
+  const settled = settle(blocks, { request, context, closed, pools, borrow, record });
   if (settled.kind === "short") return { kind: "short", task, version: settled.versions[0] ?? 4, choices };
   if (settled.kind !== "settled") return { ...settled, task };
+  // What is written is proven by the write's revision; the rest, somebody else may have freed.
+  const unproven = settled.addresses.map(({ block }) => block).filter((cidr) => !settled.changed.has(cidr));
+  const unread = unproven.filter((cidr) => !task.verified.has(cidr));
+  if (unread.length > 0) return { kind: "unproven", task, blocks: unread };
   for (const { ip } of settled.addresses) if (!before.some((one) => one.ip === ip)) task.taken.add(ip);
   return stepOf(blocks, task, settled);
 }

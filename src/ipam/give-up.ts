@@ -10,7 +10,7 @@ import type { BlockAffinity } from "../api/block-affinity.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
-import { isOwnedBy, newAffinity } from "./affinity.ts";
+import { adoptBlock, isOwnedBy, markPending, newAffinity } from "./affinity.ts";
 import { changedBlock, isEmptyBlock } from "./block.ts";
 import { type Cooldown, endCooldownsIn } from "./block-release.ts";
 import type { IpamStore, Stored } from "./store.ts";
@@ -32,19 +32,21 @@ export type GivenUp = "deleted" | "orphaned" | "kept";
 /** Ends a node's claim on a block. Rejects as the store does, also when the block cannot be read. */
 export async function giveUpBlock(store: IpamStore, options: GiveUpOptions): Promise<GivenUp | "conflict"> {
   const { node, cidr } = options;
-  const [affinity, block] = await Promise.all([store.affinities.get({ node, cidr }), store.blocks.get(cidr)]);
-  if (block !== undefined && !isOwnedBy(block.value, node)) {
-    if ((await removeAffinity(store, affinity)) === "conflict") return "conflict";
-    return block.value.spec.affinity === undefined ? "orphaned" : "kept";
-  }
-  if (block !== undefined && mustStay(block.value, options)) return restoreClaim(store, affinity, options);
-  const marked = affinity && (await mark(store, affinity));
+  // In this order: a claim that is made meanwhile then has another revision.
+  const affinity = await store.affinities.get({ node, cidr });
+  const block = await store.blocks.get(cidr);
+  const isOwn = block !== undefined && isOwnedBy(block.value, node);
+  if (isOwn && mustStay(block.value, options)) return restoreClaim(store, affinity, options);
+  // A block that is the node's without a claim gets a marked one, so that the node cannot confirm one meanwhile.
+  if (affinity === undefined && !isOwn) return withoutClaim(block);
+  const marked = await mark(store, affinity, options);
   if (marked === "conflict") return "conflict";
-  if (marked !== affinity && block === undefined) {
-    // A node that was just making the block may have done so before our mark made its claim void.
-    if ((await store.blocks.get(cidr)) !== undefined) return "conflict";
+  if (!isOwn) {
+    // A node that was just taking the block may have done so before our mark made its claim void.
+    const now = marked === affinity ? block : await store.blocks.get(cidr);
+    if (now !== undefined && isOwnedBy(now.value, node)) return "conflict";
   }
-  const outcome = block === undefined ? "deleted" : await endBlock(store, block, options);
+  const outcome = isOwn ? await endBlock(store, block, options) : withoutClaim(block);
   if (outcome === "conflict") return "conflict";
   // A conflict here means that the node claims anew, what is gone or not.
   await removeAffinity(store, marked);
@@ -65,32 +67,40 @@ export async function deleteOrphanBlock(
 
 // --- internal ---
 
+/** What a block is to a node that has no claim on it. */
+function withoutClaim(block: Stored<IpamBlock> | undefined): GivenUp {
+  if (block === undefined) return "deleted";
+  return block.value.spec.affinity === undefined ? "orphaned" : "kept";
+}
+
 function mustStay(block: IpamBlock, { evenIfUsed, sequenceNumber, cooldown }: GiveUpOptions): boolean {
   if (sequenceNumber !== undefined && sequenceNumber !== block.spec.sequenceNumber) return true;
   return !evenIfUsed && !isEmptyBlock(endCooldownsIn(block, cooldown));
 }
 
-/** Makes the claim on a block that stays say so: an earlier try, or a crash, may have marked it or taken it away. */
+/** Makes the claim on a block that stays say so: an earlier try, or a crash, may have left it half made or half undone. */
 async function restoreClaim(
   store: IpamStore,
   affinity: Stored<BlockAffinity> | undefined,
-  { node, cidr }: GiveUpOptions,
+  options: GiveUpOptions,
 ): Promise<"kept" | "conflict"> {
-  if (affinity !== undefined && affinity.value.spec.state !== "pendingDeletion") return "kept";
-  const restored =
-    affinity === undefined
-      ? await store.affinities.put({ node, cidr }, newAffinity({ node, cidr, state: "confirmed" }), undefined)
-      : await putState(store, affinity, "confirmed");
-  return restored === "conflict" ? "conflict" : "kept";
+  if (affinity?.value.spec.state === "confirmed") return "kept";
+  const pending = await markPending(store, options);
+  if (pending === "conflict" || (await adoptBlock(store, pending)) === "taken") return "conflict";
+  return "kept";
 }
 
-async function mark(store: IpamStore, affinity: Stored<BlockAffinity>): Promise<Stored<BlockAffinity> | "conflict"> {
-  return affinity.value.spec.state === "pendingDeletion" ? affinity : putState(store, affinity, "pendingDeletion");
-}
-
-function putState(store: IpamStore, { value, revision }: Stored<BlockAffinity>, state: BlockAffinity["spec"]["state"]) {
-  const key = { node: value.spec.node as NodeName, cidr: value.spec.cidr };
-  return store.affinities.put(key, { ...value, spec: { ...value.spec, state } }, revision);
+async function mark(
+  store: IpamStore,
+  affinity: Stored<BlockAffinity> | undefined,
+  { node, cidr }: GiveUpOptions,
+): Promise<Stored<BlockAffinity> | "conflict"> {
+  const state = "pendingDeletion";
+  if (affinity === undefined)
+    return store.affinities.put({ node, cidr }, newAffinity({ node, cidr, state }), undefined);
+  const { value, revision } = affinity;
+  if (value.spec.state === state) return affinity;
+  return store.affinities.put({ node, cidr }, { ...value, spec: { ...value.spec, state } }, revision);
 }
 
 async function endBlock(
@@ -106,11 +116,7 @@ async function endBlock(
   return (await store.blocks.put(cidr, orphan, revision)) === "conflict" ? "conflict" : "orphaned";
 }
 
-async function removeAffinity(
-  store: IpamStore,
-  affinity: Stored<BlockAffinity> | undefined,
-): Promise<"removed" | "conflict"> {
-  if (affinity === undefined) return "removed";
-  const { node, cidr } = affinity.value.spec;
-  return store.affinities.remove({ node: node as NodeName, cidr }, affinity.revision);
+async function removeAffinity(store: IpamStore, { value, revision }: Stored<BlockAffinity>): Promise<void> {
+  const { node, cidr } = value.spec;
+  await store.affinities.remove({ node: node as NodeName, cidr }, revision);
 }

@@ -11,7 +11,7 @@ export interface Ipam {
   assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]>;
   /**
    * Frees everything that `handle` holds; nothing held is no error. `why` goes into the block's journal, for people.
-   * Answers the addresses freed.
+   * Answers the addresses freed, and such of them as somebody else may have freed while a reply was lost.
    */
   release(handle: string, why: string): Promise<readonly Ip[]>;
 }

@@ -2,14 +2,15 @@ import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
-import { claimBlock, isLendable, isOwnedBy, loadOwnBlocks, readBlock } from "./affinity.ts";
+import type { Clock } from "../net/clock.ts";
+import { claimBlock, isConfirmed, isLendable, isOwnedBy, loadOwnBlocks, readBlock } from "./affinity.ts";
 import { addressesOf } from "./block.ts";
 import { shuffled } from "./block-order.ts";
 import { claimableBlocks, reclaimableBlocks } from "./free-blocks.ts";
 import { type GiveUpOptions, giveUpBlock } from "./give-up.ts";
 import type { NodeContext } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
-import type { Blocks } from "./settle.ts";
+import type { BlockView } from "./settle.ts";
 import type { IpamStore, Stored } from "./store.ts";
 import { timestampOf } from "./timestamp.ts";
 
@@ -23,20 +24,24 @@ const maxTries = 32;
 export class NodeBlocks {
   readonly #store: IpamStore;
   readonly #node: NodeName;
+  readonly #clock: Clock;
   readonly #blocks = new Map<Cidr, Stored<IpamBlock>>();
   readonly #stale = new Set<Cidr>();
+  /** Remembered for what is held there; nothing is given from them. */
+  readonly #closed = new Set<Cidr>();
   #loaded = false;
 
-  constructor(store: IpamStore, node: NodeName) {
+  constructor(store: IpamStore, node: NodeName, clock: Clock) {
     this.#store = store;
     this.#node = node;
+    this.#clock = clock;
   }
 
   /** Brings memory up to date where it is known to be behind. True when everything was read just now. */
   async refresh(): Promise<boolean> {
     const first = !this.#loaded;
     if (first) {
-      for (const block of await loadOwnBlocks(this.#store, this.#node)) this.#remember(block);
+      for (const block of await loadOwnBlocks(this.#store, this.#node)) this.#remember(block, true);
       this.#loaded = true;
     }
     await Promise.all([...this.#stale].map((cidr) => this.#read(cidr)));
@@ -47,7 +52,7 @@ export class NodeBlocks {
   async compare(listed: readonly Stored<IpamBlock>[]): Promise<void> {
     const revisions = new Map(listed.map(({ value, revision }) => [value.spec.cidr, revision]));
     const own = [...this.#blocks].filter(([, { value }]) => isOwnedBy(value, this.#node));
-    const other = own.filter(([cidr, { revision }]) => revisions.get(cidr) !== revision);
+    const other = own.filter(([cidr, { revision }]) => this.#closed.has(cidr) || revisions.get(cidr) !== revision);
     await Promise.all(other.map(([cidr]) => this.#read(cidr)));
   }
 
@@ -66,8 +71,8 @@ export class NodeBlocks {
     this.#stale.add(cidr);
   }
 
-  view(): Blocks {
-    return new Map([...this.#blocks].map(([cidr, { value }]) => [cidr, value]));
+  view(): BlockView {
+    return { blocks: new Map([...this.#blocks].map(([cidr, { value }]) => [cidr, value])), closed: this.#closed };
   }
 
   /** The node's own blocks, as far as memory is up to date. */
@@ -90,7 +95,7 @@ export class NodeBlocks {
     this.#stale.add(cidr);
     const written = await this.#store.blocks.put(cidr, block, this.#blocks.get(cidr)?.revision);
     if (written === "conflict") return "conflict";
-    this.#remember(written);
+    this.#remember(written, !this.#closed.has(cidr));
     return "stored";
   }
 
@@ -123,10 +128,10 @@ export class NodeBlocks {
   async claimOne(cidr: Cidr, nowMs: number): Promise<boolean> {
     const block = await claimBlock(this.#store, {
       ...{ node: this.#node, cidr },
-      ...{ claimedAt: timestampOf(nowMs), sequenceNumber: BigInt(Math.floor(nowMs)) * 1_000_000n },
+      ...{ claimedAt: timestampOf(nowMs), sequenceNumber: this.#newSequenceNumber() },
     });
     if (block === "taken") return false;
-    this.#remember(block);
+    this.#remember(block, true);
     return true;
   }
 
@@ -144,7 +149,7 @@ export class NodeBlocks {
     for (const { spec } of shuffled(lenders, this.#node, (block) => block.spec.cidr)) {
       await this.#read(spec.cidr);
       const now = this.#blocks.get(spec.cidr);
-      if (now !== undefined && lends(now.value)) return "found";
+      if (now !== undefined && lends(now.value) && !this.#closed.has(spec.cidr)) return "found";
     }
     return "none";
   }
@@ -170,19 +175,29 @@ export class NodeBlocks {
     return block?.value.spec.affinity !== undefined && !isOwnedBy(block.value, this.#node);
   }
 
-  async #read(cidr: Cidr): Promise<void> {
-    const block = await readBlock(this.#store, cidr);
-    if (block !== undefined) this.#remember(block);
-    else this.#forget(cidr);
+  /** In no earlier block of this network has a number been used that this one will come to, whatever the nodes' clocks say. */
+  #newSequenceNumber(): bigint {
+    const [ms, fraction] = [Math.floor(this.#clock.now()), Math.floor(this.#clock.random() * 1e6)];
+    return BigInt(ms) * 1_000_000n + BigInt(fraction);
   }
 
-  #remember(block: Stored<IpamBlock>): void {
-    this.#blocks.set(block.value.spec.cidr, block);
-    this.#stale.delete(block.value.spec.cidr);
+  async #read(cidr: Cidr): Promise<void> {
+    const block = await readBlock(this.#store, cidr);
+    if (block === undefined) return this.#forget(cidr);
+    this.#remember(block, await isConfirmed(this.#store, block.value));
+  }
+
+  #remember(block: Stored<IpamBlock>, isOpen: boolean): void {
+    const { cidr } = block.value.spec;
+    this.#blocks.set(cidr, block);
+    this.#stale.delete(cidr);
+    if (isOpen) this.#closed.delete(cidr);
+    else this.#closed.add(cidr);
   }
 
   #forget(cidr: Cidr): void {
     this.#blocks.delete(cidr);
     this.#stale.delete(cidr);
+    this.#closed.delete(cidr);
   }
 }

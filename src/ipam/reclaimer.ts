@@ -28,16 +28,19 @@ export interface BlockRelease {
   readonly evenIfUsed: boolean;
 }
 
-/** Rejects as the store does; every call may be repeated after a crash at any write. */
+/**
+ * Rejects as the store does; every call may be repeated after a crash at any write. Once `signal` is aborted nothing more is
+ * written, and a call that is not done rejects with its reason.
+ */
 export interface Reclaimer {
   /** One write a block for all of its addresses; handles' records follow, and may stay behind. */
-  releaseAddresses(releases: readonly AddressRelease[]): Promise<readonly ReleaseAnswer[]>;
+  releaseAddresses(releases: readonly AddressRelease[], signal?: AbortSignal): Promise<readonly ReleaseAnswer[]>;
   /** `deleted`: the block was empty and is gone. `orphaned`: it is nobody's now. `kept`: somebody was first, or it is in use. */
-  releaseBlock(release: BlockRelease): Promise<"deleted" | "orphaned" | "kept">;
+  releaseBlock(release: BlockRelease, signal?: AbortSignal): Promise<"deleted" | "orphaned" | "kept">;
   /** Removes an empty block that is nobody's. */
-  deleteOrphan(cidr: Cidr): Promise<"deleted" | "kept">;
-  /** Removes or corrects the record of a handle by what the blocks say. */
-  repairHandle(handle: string): Promise<void>;
+  deleteOrphan(cidr: Cidr, signal?: AbortSignal): Promise<"deleted" | "kept">;
+  /** Removes or corrects the records of these handles by what the blocks, listed once for all, say. */
+  repairHandles(handles: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Makes addresses whose cooldown is over free. */
-  endCooldowns(cidr: Cidr): Promise<void>;
+  endCooldowns(cidr: Cidr, signal?: AbortSignal): Promise<void>;
 }

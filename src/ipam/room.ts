@@ -24,17 +24,23 @@ export async function makeRoom(stuck: StuckTask, options: RoomOptions): Promise<
       return roomFor(stuck, options);
     case "unplaced":
       return placeFor(stuck, options);
-    case "refused": {
+    case "unproven":
+      for (const cidr of stuck.blocks) verify(stuck.task, cidr, options);
+      return "found";
+    case "refused":
       // The block may have changed since it was read.
       if (stuck.block === undefined || stuck.task.verified.has(stuck.block)) return stuck.error;
-      stuck.task.verified.add(stuck.block);
-      options.blocks.doubt(stuck.block);
+      verify(stuck.task, stuck.block, options);
       return "found";
-    }
   }
 }
 
 // --- internal ---
+
+function verify(task: AssignTask, cidr: Cidr, { blocks }: RoomOptions): void {
+  task.verified.add(cidr);
+  blocks.doubt(cidr);
+}
 
 async function roomFor({ task, version, choices }: ShortTask, { store, blocks, context }: RoomOptions): Promise<Room> {
   const { usable, refused } = choices[version];

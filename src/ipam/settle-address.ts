@@ -3,7 +3,7 @@ import type { IpPool } from "../api/ip-pool.ts";
 import type { IpamBlock } from "../api/ipam-block.ts";
 import { type Cidr, cidrContainsIp, networkOf } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import { blockedError, foreignBlockError, outsideError, takenError } from "./address-errors.ts";
+import { blockedError, foreignBlockError, outsideError, takenError, unconfirmedError } from "./address-errors.ts";
 import { isOwnedBy, mayBorrow } from "./affinity.ts";
 import { addressesOf, allocationOf, assignAddress } from "./block.ts";
 import type { AssignedAddress, AssignRequest, IpamError } from "./ipam.ts";
@@ -34,13 +34,15 @@ export interface Refused {
 interface AddressOptions {
   readonly request: AssignRequest;
   readonly context: NodeContext;
+  /** Blocks from which nothing may be given. */
+  readonly closed: ReadonlySet<Cidr>;
 }
 
 /** Gives the handle `ip`, if it has not got it already. */
 export function settleAddress(
   blocks: ReadonlyMap<Cidr, IpamBlock>,
   ip: Ip,
-  { request, context }: AddressOptions,
+  { request, context, closed }: AddressOptions,
 ): Placed | Unplaced | Refused {
   const block = [...blocks.values()].find(({ spec }) => cidrContainsIp(spec.cidr, ip));
   if (block !== undefined && addressesOf(block, request.handle).includes(ip)) return placed(block, ip);
@@ -49,11 +51,15 @@ export function settleAddress(
     return { kind: "refused", block: undefined, error: outsideError(request, { node: context.node, ip, ...found }) };
   }
   if (block === undefined) return { kind: "unplaced", ip, block: networkOf(ip, found.pool.spec.blockSize) };
-  return settleIn(block, ip, { request, context, pool: found.pool });
+  return settleIn(block, ip, { request, context, closed, pool: found.pool });
 }
 
 /** The block in the way of the one that the pool would make for `ip`: of another size, and without `ip`. */
-export function overlapRefusal({ ip, block }: Unplaced, other: Cidr, { request, context }: AddressOptions): IpamError {
+export function overlapRefusal(
+  { ip, block }: Unplaced,
+  other: Cidr,
+  { request, context }: Omit<AddressOptions, "closed">,
+): IpamError {
   return blockedError(request, { node: context.node, ip, block, other });
 }
 
@@ -62,7 +68,7 @@ export function overlapRefusal({ ip, block }: Unplaced, other: Cidr, { request, 
 function settleIn(
   block: IpamBlock,
   ip: Ip,
-  { request, context, pool }: AddressOptions & { readonly pool: IpPool },
+  { request, context, closed, pool }: AddressOptions & { readonly pool: IpPool },
 ): Placed | Unplaced | Refused {
   const { cidr, affinity } = block.spec;
   const facts = { node: context.node, ip, pool };
@@ -76,6 +82,7 @@ function settleIn(
       return { kind: "refused", block: cidr, error: foreignBlockError(request, { ...facts, block }) };
     }
   }
+  if (closed.has(cidr)) return { kind: "refused", block: cidr, error: unconfirmedError(request, { ...facts, block }) };
   const assigned = assignAddress(block, ip, request);
   if (assigned === undefined) throw new Error(`Cannot take ${ip} of block ${cidr}: it is free and yet not`);
   return placed(assigned, ip);

@@ -15,10 +15,18 @@ import { type Refused, settleAddress, type Unplaced } from "./settle-address.ts"
 /** Blocks by CIDR. */
 export type Blocks = ReadonlyMap<Cidr, IpamBlock>;
 
+/** Blocks, and those of them that count for what is held there only: nothing is given from them. */
+export interface BlockView {
+  readonly blocks: Blocks;
+  readonly closed: ReadonlySet<Cidr>;
+}
+
 /** A request, for whom it is and what may serve it. */
 export interface SettleOptions {
   readonly request: AssignRequest;
   readonly context: NodeContext;
+  /** As in `BlockView`. */
+  readonly closed: ReadonlySet<Cidr>;
   readonly pools: Readonly<Record<IpVersion, readonly IpPool[]>>;
   /** Whether other nodes' blocks may serve once our own are full. */
   readonly borrow: boolean;
@@ -110,11 +118,11 @@ function settleFamily(working: Map<Cidr, IpamBlock>, options: FamilyOptions) {
 
 function candidates(
   blocks: Blocks,
-  { pools, version, context, borrow }: FamilyOptions,
+  { pools, version, context, borrow, closed }: FamilyOptions,
 ): readonly (readonly [Cidr, IpamBlock])[] {
   const { node } = context;
   const usable = [...blocks].filter(
-    ([cidr]) => cidrVersion(cidr) === version && poolOfBlock(pools[version], cidr) !== undefined,
+    ([cidr]) => cidrVersion(cidr) === version && !closed.has(cidr) && poolOfBlock(pools[version], cidr) !== undefined,
   );
   const own = usable.filter(([, block]) => isOwnedBy(block, node));
   return borrow ? [...own, ...usable.filter(([, block]) => isLendable(block, node))] : own;

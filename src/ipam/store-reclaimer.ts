@@ -9,6 +9,7 @@ import { matchRecord } from "./handle-records.ts";
 import { readLimits } from "./limits.ts";
 import type { AddressRelease, BlockRelease, Reclaimer, ReleaseAnswer } from "./reclaimer.ts";
 import type { IpamStore } from "./store.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** So many blocks are worked on at a time. */
 const maxParallel = 8;
@@ -28,95 +29,116 @@ export class StoreReclaimer implements Reclaimer {
   }
 
   /** What other blocks have answered is done also when one block makes it reject. */
-  async releaseAddresses(releases: readonly AddressRelease[]): Promise<readonly ReleaseAnswer[]> {
+  async releaseAddresses(releases: readonly AddressRelease[], signal?: AbortSignal): Promise<readonly ReleaseAnswer[]> {
     if (releases.length === 0) return [];
-    const [cooldown, places] = await Promise.all([this.#cooldown(), this.#placesOf(releases.map(({ ip }) => ip))]);
+    const store = untilAborted(this.#store, signal);
+    const ips = releases.map(({ ip }) => ip);
+    const [cooldown, places] = await Promise.all([this.#cooldown(store), placesOf(store, ips)]);
     const byBlock = Map.groupBy(releases, ({ ip }) => places.get(ip));
     const answers = new Map<Ip, ReleaseAnswer>();
     const handles = new Map<string, Set<Cidr>>();
     await inParallel([...byBlock], async ([cidr, some]) => {
       if (cidr === undefined) return;
-      const done = await this.#releaseFrom(cidr, some, cooldown);
+      const done = await this.#releaseFrom(store, cidr, some, cooldown);
       for (const answer of done.answers) answers.set(answer.ip, answer);
       for (const handle of done.handles) handles.set(handle, (handles.get(handle) ?? new Set()).add(cidr));
     });
-    await inParallel([...handles], ([handle, cidrs]) => this.#match(handle, [...cidrs]));
+    await inParallel([...handles], ([handle, cidrs]) => this.#match(store, handle, [...cidrs]));
     return releases.map(({ ip }) => answers.get(ip) ?? { ip, outcome: "free" });
   }
 
-  async releaseBlock({ cidr, node, evenIfUsed }: BlockRelease): Promise<GivenUp> {
-    const cooldown = await this.#cooldown();
+  async releaseBlock({ cidr, node, evenIfUsed }: BlockRelease, signal?: AbortSignal): Promise<GivenUp> {
+    const store = untilAborted(this.#store, signal);
+    const cooldown = await this.#cooldown(store);
     const options = { node, cidr, evenIfUsed, cooldown };
-    return retryConflicts(this.#clock, `give up block ${cidr} of node ${node}`, () =>
-      giveUpBlock(this.#store, options),
-    );
+    return retryConflicts(this.#clock, `give up block ${cidr} of node ${node}`, () => giveUpBlock(store, options));
   }
 
-  async deleteOrphan(cidr: Cidr): Promise<"deleted" | "kept"> {
-    const cooldown = await this.#cooldown();
-    return retryConflicts(this.#clock, `delete block ${cidr}`, () => deleteOrphanBlock(this.#store, cidr, cooldown));
+  async deleteOrphan(cidr: Cidr, signal?: AbortSignal): Promise<"deleted" | "kept"> {
+    const store = untilAborted(this.#store, signal);
+    const cooldown = await this.#cooldown(store);
+    return retryConflicts(this.#clock, `delete block ${cidr}`, () => deleteOrphanBlock(store, cidr, cooldown));
   }
 
-  async repairHandle(handle: string): Promise<void> {
-    const blocks = (await this.#store.blocks.list()).map(({ value }) => value);
-    const holding = blocks.filter(({ spec }) => ordinalsOf(spec, handle).length > 0);
-    await this.#match(
-      handle,
-      holding.map(({ spec }) => spec.cidr),
-    );
+  /**
+   * The list only says where to look: each record is read before the blocks that it and the list name, and written in the
+   * revision that was read. What an older list misses is found again at the next repair.
+   */
+  async repairHandles(handles: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (handles.length === 0) return;
+    const store = untilAborted(this.#store, signal);
+    const places = await placesOfHandles(store, handles);
+    await inParallel([...places], ([handle, cidrs]) => this.#match(store, handle, cidrs));
   }
 
-  async endCooldowns(cidr: Cidr): Promise<void> {
-    const cooldown = await this.#cooldown();
+  async endCooldowns(cidr: Cidr, signal?: AbortSignal): Promise<void> {
+    const store = untilAborted(this.#store, signal);
+    const cooldown = await this.#cooldown(store);
     await retryConflicts(this.#clock, `end the cooldowns of block ${cidr}`, async () => {
-      const block = await this.#store.blocks.get(cidr);
+      const block = await store.blocks.get(cidr);
       if (block === undefined) return "done";
       const rested = endCooldownsIn(block.value, cooldown);
       if (rested === block.value) return "done";
-      return (await this.#store.blocks.put(cidr, rested, block.revision)) === "conflict" ? "conflict" : "done";
+      return (await store.blocks.put(cidr, rested, block.revision)) === "conflict" ? "conflict" : "done";
     });
   }
 
-  async #cooldown(): Promise<Cooldown> {
-    const { cooldownSeconds } = await readLimits(this.#store);
+  async #cooldown(store: IpamStore): Promise<Cooldown> {
+    const { cooldownSeconds } = await readLimits(store);
     return { nowMs: this.#clock.now(), cooldownSeconds };
   }
 
-  /** The block of each address, where there is or may be one: the list may be old, so a pool's word counts too. */
-  async #placesOf(ips: readonly Ip[]): Promise<ReadonlyMap<Ip, Cidr>> {
-    const [listed, pools] = await Promise.all([this.#store.blocks.list({ fresh: true }), this.#store.pools()]);
-    const blocks = new Set(listed.map(({ value }) => value.spec.cidr));
-    const lengths = new Map(([4, 6] as const).map((version) => [version, lengthsOf(blocks, version)]));
-    return new Map(
-      ips.flatMap((ip) => {
-        const networks = (lengths.get(versionOf(ip)) ?? []).map((length) => networkOf(ip, length));
-        const pool = pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
-        const place = networks.find((network) => blocks.has(network)) ?? (pool && networkOf(ip, pool.spec.blockSize));
-        return place === undefined ? [] : [[ip, place] as const];
-      }),
-    );
-  }
-
-  #releaseFrom(cidr: Cidr, releases: readonly AddressRelease[], cooldown: Cooldown) {
+  #releaseFrom(store: IpamStore, cidr: Cidr, releases: readonly AddressRelease[], cooldown: Cooldown) {
     return retryConflicts(this.#clock, `free addresses of block ${cidr}`, async () => {
-      const block = await this.#store.blocks.get(cidr);
+      const block = await store.blocks.get(cidr);
       if (block === undefined) return { answers: [], handles: [] };
       const { block: next, answers } = releaseAddressesFromBlock(block.value, releases, cooldown);
-      if (next !== block.value && (await this.#store.blocks.put(cidr, next, block.revision)) === "conflict") {
+      if (next !== block.value && (await store.blocks.put(cidr, next, block.revision)) === "conflict") {
         return "conflict";
       }
       return { answers, handles: handlesOf(releases, answers) };
     });
   }
 
-  async #match(handle: string, cidrs: readonly Cidr[]): Promise<void> {
+  async #match(store: IpamStore, handle: string, cidrs: readonly Cidr[]): Promise<void> {
     await retryConflicts(this.#clock, `correct the record of handle ${handle}`, () =>
-      matchRecord(this.#store, handle, cidrs),
+      matchRecord(store, handle, cidrs),
     );
   }
 }
 
 // --- internal ---
+
+/** The block of each address, where there is or may be one: the list may be old, so a pool's word counts too. */
+async function placesOf(store: IpamStore, ips: readonly Ip[]): Promise<ReadonlyMap<Ip, Cidr>> {
+  const [listed, pools] = await Promise.all([store.blocks.list({ fresh: true }), store.pools()]);
+  const blocks = new Set(listed.map(({ value }) => value.spec.cidr));
+  const lengths = new Map(([4, 6] as const).map((version) => [version, lengthsOf(blocks, version)]));
+  return new Map(
+    ips.flatMap((ip) => {
+      const networks = (lengths.get(versionOf(ip)) ?? []).map((length) => networkOf(ip, length));
+      const pool = pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
+      const place = networks.find((network) => blocks.has(network)) ?? (pool && networkOf(ip, pool.spec.blockSize));
+      return place === undefined ? [] : [[ip, place] as const];
+    }),
+  );
+}
+
+/** The blocks in which each of these handles holds something, as listed; an empty list for one that holds nothing. */
+async function placesOfHandles(
+  store: IpamStore,
+  handles: readonly string[],
+): Promise<ReadonlyMap<string, readonly Cidr[]>> {
+  const places = new Map(handles.map((handle): [string, Cidr[]] => [handle, []]));
+  for (const { value } of await store.blocks.list()) {
+    const named = new Set(value.spec.attributes.map(({ handle_id = "" }) => handle_id));
+    for (const handle of named) {
+      const place = places.get(handle);
+      if (place !== undefined && ordinalsOf(value.spec, handle).length > 0) place.push(value.spec.cidr);
+    }
+  }
+  return places;
+}
 
 /** Those whose record may now be wrong; also after a release that an earlier try has made, and then crashed. */
 function handlesOf(releases: readonly AddressRelease[], answers: readonly ReleaseAnswer[]): readonly string[] {

@@ -39,6 +39,8 @@ export interface IpamStore {
   readonly handles: RecordStore<string, IpamHandle>;
   /** One node's affinities, as they are now. */
   affinitiesOf(node: NodeName): Promise<readonly Stored<BlockAffinity>[]>;
+  /** The network of every block that is there now, also of one that cannot be read otherwise. */
+  blockNetworks(): Promise<readonly Cidr[]>;
   /** The one named `default`; undefined when there is none, and every default holds. */
   configuration(): Promise<IpamConfiguration | undefined>;
   pools(): Promise<readonly IpPool[]>;

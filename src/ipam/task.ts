@@ -24,7 +24,7 @@ export interface AssignTask extends TaskBase {
   /** Our own blocks were read anew for this task. */
   reloaded: boolean;
   borrow: boolean;
-  /** Blocks that stood in the way of an address that was asked for, and were then read anew. */
+  /** Blocks that were read anew for this task: they stood in its way, or memory had its handle's addresses in them. */
   readonly verified: Set<Cidr>;
   /** How often room was found for this task. */
   growths: number;

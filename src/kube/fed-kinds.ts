@@ -1,6 +1,7 @@
 import { parseBgpPeer } from "../api/bgp-peer.ts";
 import { parseBlockAffinity } from "../api/block-affinity.ts";
 import { closedIpPool } from "../api/closed-ip-pool.ts";
+import { closedIpamConfiguration } from "../api/closed-ipam-configuration.ts";
 import { parseIpPool } from "../api/ip-pool.ts";
 import { parseIpReservation } from "../api/ip-reservation.ts";
 import { parseIpamBlock } from "../api/ipam-block.ts";
@@ -59,6 +60,8 @@ const byName = (_namespace: string, name: string) => name;
  * - A pool stays, as one from which nothing is given. Were it absent, the blocks of a pool that is to be hidden would be
  *   announced, and what pods send to its addresses would be masqueraded.
  * - A reservation stays, with the networks in it that can be read.
+ * - The settings of address management stay, with what can be read of them, and the strictest of what cannot. Were they
+ *   absent, a node would borrow addresses that it must not, or give one out again before its time.
  * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
  *   of this node that is unknown, or whose namespace is, is cut off.
  * - A node, a peer or a block counts as absent: there is no session with an unknown node or peer, and an unknown block is
@@ -86,7 +89,7 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
     resource: ipamConfigurationKind,
     key: byName,
     parse: parseIpamConfiguration,
-    unreadable: absent,
+    unreadable: closedIpamConfiguration,
   },
   blockAffinity: { resource: blockAffinityKind, key: byName, parse: parseBlockAffinity, unreadable: absent },
   ipamHandle: { resource: ipamHandleKind, key: byName, parse: parseIpamHandle, unreadable: absent },

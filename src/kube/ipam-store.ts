@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { type BlockAffinity, parseBlockAffinity } from "../api/block-affinity.ts";
+import { closedIpamConfiguration } from "../api/closed-ipam-configuration.ts";
 import { type IpPool, parseIpPool } from "../api/ip-pool.ts";
 import { type IpReservation, parseIpReservation } from "../api/ip-reservation.ts";
 import { type IpamBlock, parseIpamBlock } from "../api/ipam-block.ts";
 import { type IpamConfiguration, parseIpamConfiguration } from "../api/ipam-configuration.ts";
 import { type IpamHandle, parseIpamHandle } from "../api/ipam-handle.ts";
+import { recordNetwork } from "../api/ipam-record.ts";
 import {
   blockAffinityKind,
   ipamBlockKind,
@@ -31,7 +33,7 @@ import { type RejectedReport, readable, reportingParser } from "./rejected-repor
 /** Where a `KubeIpamStore` reads and writes, and what it need not ask for. */
 export interface KubeIpamStoreOptions {
   readonly client: KubeClient;
-  /** Told of each revision of a record or pool that cannot be read and so counts as none, once. */
+  /** Told of each revision of an object that cannot be read, once. A record or pool then counts as none. */
   readonly onRejected: (report: RejectedReport) => void;
   /** What the caller already knows, maybe a little late; undefined asks the API server. */
   readonly blocks?: () => readonly IpamBlock[] | undefined;
@@ -52,6 +54,7 @@ export class KubeIpamStore implements IpamStore {
   readonly #options: KubeIpamStoreOptions;
   readonly #parsePool: (json: unknown) => IpPool;
   readonly #parseReservation: (json: unknown) => IpReservation;
+  readonly #parseConfiguration: (json: unknown) => IpamConfiguration;
 
   constructor(options: KubeIpamStoreOptions) {
     const { client, onRejected } = options;
@@ -61,6 +64,7 @@ export class KubeIpamStore implements IpamStore {
     this.handles = new CustomResourceStore(client, handleMapping, onRejected);
     this.#parsePool = reportingParser(parseIpPool, onRejected);
     this.#parseReservation = reportingParser(parseIpReservation, onRejected);
+    this.#parseConfiguration = reportingParser(parseIpamConfiguration, onRejected);
   }
 
   async affinitiesOf(node: NodeName): Promise<readonly Stored<BlockAffinity>[]> {
@@ -69,11 +73,20 @@ export class KubeIpamStore implements IpamStore {
     return found.filter(({ value }) => value.spec.node === node);
   }
 
+  async blockNetworks(): Promise<readonly Cidr[]> {
+    const listed = await listAll(this.#options.client, resourcePath(ipamBlockKind));
+    return listed.flatMap((json) => {
+      const network = recordNetwork(json);
+      return network === undefined || network === "gone" ? [] : network;
+    });
+  }
+
+  /** When it cannot be read, what can be, and otherwise the strictest: nobody borrows what he may have to leave. */
   async configuration(): Promise<IpamConfiguration | undefined> {
     const known = this.#options.configuration?.();
     if (known !== undefined) return known.value;
     const json = await readIfThere(this.#options.client, resourcePath(ipamConfigurationKind, { name: "default" }));
-    return json === undefined ? undefined : parseIpamConfiguration(json);
+    return readable(json === undefined ? [] : [json], this.#parseConfiguration, closedIpamConfiguration)[0];
   }
 
   /** A pool that cannot be read is left out: nothing is given from it. */

@@ -47,6 +47,12 @@ export function ipamStoreContract(name: string, open: () => Promise<IpamStore>):
       expect(await store.affinitiesOf("node-9" as NodeName)).toEqual([]);
     });
 
+    test("the networks of all blocks are found, of every size", async () => {
+      const cidrs = ["10.0.0.0/29", "10.0.0.4/30", "2001:db8::/126"].map(parseCidr);
+      for (const cidr of cidrs) await store.blocks.put(cidr, sampleBlock(cidr), undefined);
+      expect((await store.blockNetworks()).toSorted()).toEqual(cidrs);
+    });
+
     test("what the cluster does not have is undefined", async () => {
       expect(await store.configuration()).toBeUndefined();
       expect(await store.node("node-9" as NodeName)).toBeUndefined();

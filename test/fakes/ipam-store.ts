@@ -85,6 +85,12 @@ export class FakeIpamStore implements IpamStore {
     return (await this.affinities.list()).filter(({ value }) => value.spec.node === node);
   }
 
+  blockNetworks(): Promise<readonly Cidr[]> {
+    return around(this.#fault, "block networks", () =>
+      [...this.#cluster.blocks.values()].map(({ value }) => value.spec.cidr),
+    );
+  }
+
   configuration(): Promise<IpamConfiguration | undefined> {
     return around(this.#fault, "configuration", () => this.#cluster.configuration);
   }

@@ -64,7 +64,7 @@ export class Collector {
     const recorded = (await store.handles.list()).map(({ value }) => value.spec.handleID);
     const slots = (await store.blocks.list()).flatMap(({ value }) => slotsOf(value));
     const holding = slots.flatMap(({ state, handle }) => (state === "held" ? (handle ?? []) : []));
-    for (const handle of new Set([...recorded, ...holding])) await reclaimer.repairHandle(handle);
+    await reclaimer.repairHandles([...new Set([...recorded, ...holding])]);
   }
 
   async #blocks(store: IpamStore, reclaimer: Reclaimer, evenIfUsed: boolean): Promise<void> {

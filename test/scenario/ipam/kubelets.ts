@@ -4,7 +4,7 @@ import type { Ip } from "../../../src/net/ip.ts";
 import { versionOf } from "../../../src/net/ip.ts";
 import { LostError, oldest } from "./network.ts";
 import { podCount, type Want } from "./operations.ts";
-import { allows, nodes, requestOf } from "./settings.ts";
+import { allowedOnce, hasFirstSize, nodes, requestOf } from "./settings.ts";
 import type { Process, World } from "./world.ts";
 
 /** The node of each pod. */
@@ -124,7 +124,7 @@ export class Kubelets {
       settings: world.settings.length,
       grants: world.grants.length,
       step: world.schedule.steps,
-      late: world.network.late,
+      begunLate: this.#begunLate(),
     };
     const cancel = new AbortController();
     this.#cancels.set(handle, cancel);
@@ -177,7 +177,7 @@ export class Kubelets {
     const strict = moments.every(({ configuration }) => configuration?.spec.strictAffinity === true);
     for (const { ip } of answer) {
       if (before.held.includes(ip)) continue;
-      if (!moments.some((setting) => allows(setting, request, node, ip))) {
+      if (!allowedOnce(moments, request, node, ip)) {
         world.breach(`${request.handle} was given ${ip}, which no setting of its time allows`);
       }
       const grant = world.grants.slice(before.grants).findLast((one) => one.ip === ip && one.handle === request.handle);
@@ -190,22 +190,28 @@ export class Kubelets {
 
   #judgeRefusal(error: unknown, { request, before, cancelled }: Refused): void {
     const world = this.#world;
-    if (!isExpected(error) && !(cancelled && isCancelled(error))) {
+    if (!isExpected(error, cancelled)) {
       world.breach(`ADD ${request.handle} ended unexpectedly: ${error}`, error);
     }
     if (!(error instanceof IpamError)) return;
-    const late = before.late > 0 || world.network.late > 0;
+    const late = before.begunLate !== world.network.begunLate;
     const kept = world.heldBy(request.handle).filter(({ ip }) => !before.held.includes(ip));
     if (kept.length > 0 && !late && !this.#isReleasing(request.handle)) {
       world.breach(`${request.handle} was refused and keeps ${kept.map(({ ip }) => ip).join()}: ${error.message}`);
     }
     const [fixed] = request.addresses ?? [];
     const moments = world.settings.slice(Math.max(0, before.settings - 1 - oldest));
-    // Under strictAffinity a free address of another node's block cannot be had either.
-    const open = moments.every(({ configuration }) => configuration?.spec.strictAffinity !== true);
+    // Under strictAffinity a free address of another node's block cannot be had either, nor one beside blocks of another size.
+    const strict = moments.some(({ configuration }) => configuration?.spec.strictAffinity === true);
+    const open = !strict && world.settings.every(({ pools }) => pools.every(hasFirstSize));
     if (error.reason === "taken" && fixed !== undefined && open && this.#wasFree(fixed, before.step)) {
       world.breach(`${request.handle} was refused ${fixed} as taken, and it was free`);
     }
+  }
+
+  #begunLate(): number | undefined {
+    const { late, begunLate } = this.#world.network;
+    return late > 0 ? undefined : begunLate;
   }
 
   #wasFree(ip: Ip, since: number): boolean {
@@ -222,9 +228,7 @@ export class Kubelets {
 
   async #release(process: Process, handle: string): Promise<void> {
     const world = this.#world;
-    const held = world.heldBy(handle).map(({ ip }) => ip);
-    const grants = world.grants.length;
-    const late = world.network.late;
+    const begunLate = this.#begunLate();
     const findable = this.#findable(handle);
     const call = del(handle);
     process.calls.add(call);
@@ -232,12 +236,13 @@ export class Kubelets {
     try {
       const freed = await process.ipam.release(handle, "DEL");
       world.trace(`${process.name}: ${call} = ${freed.join()}`);
-      const had = [...held, ...world.grants.slice(grants).flatMap((one) => (one.handle === handle ? one.ip : []))];
+      // Once a reply is lost nobody can say whether this call or the collector was first.
+      const had = world.grants.flatMap((one) => (one.handle === handle ? one.ip : []));
       const strange = freed.filter((ip) => !had.includes(ip));
-      if (strange.length > 0) world.breach(`${call} says it freed ${strange.join()}, which it did not hold`);
+      if (strange.length > 0) world.breach(`${call} says it freed ${strange.join()}, which it never held`);
       process.calls.delete(call);
       const left = world.heldBy(handle).filter(({ ip }) => findable.includes(ip));
-      const certain = late === 0 && world.network.late === 0 && !this.#isBusy(handle);
+      const certain = begunLate === world.network.begunLate && !this.#isBusy(handle);
       if (left.length > 0 && certain) {
         world.breach(`${call} has ended and ${left.map(({ ip }) => ip).join()} is still held`);
       }
@@ -257,7 +262,8 @@ interface Before {
   readonly settings: number;
   readonly grants: number;
   readonly step: number;
-  readonly late: number;
+  /** What it still is when no write took effect late meanwhile; undefined when one was to even before. */
+  readonly begunLate: number | undefined;
 }
 
 interface Answered {
@@ -278,8 +284,9 @@ function isCancelled(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || isCancelled(error.cause));
 }
 
-function isExpected(error: unknown): boolean {
+function isExpected(error: unknown, cancelled = false): boolean {
   if (error instanceof IpamError || error instanceof LostError) return true;
-  if (error instanceof AggregateError) return error.errors.every(isExpected);
-  return error instanceof Error && error.cause !== undefined && isExpected(error.cause);
+  if (cancelled && isCancelled(error)) return true;
+  if (error instanceof AggregateError) return error.errors.every((one) => isExpected(one, cancelled));
+  return error instanceof Error && error.cause !== undefined && isExpected(error.cause, cancelled);
 }

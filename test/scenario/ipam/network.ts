@@ -58,6 +58,7 @@ export class Network {
   /** What lists were before their last changes, the newest last. */
   readonly #past: { readonly [K in Kind]: (readonly FakeStored[K][])[] } = { blocks: [], affinities: [], handles: [] };
   #late = 0;
+  #begunLate = 0;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -67,6 +68,11 @@ export class Network {
   /** How many writes are still to take effect though their callers have been given up on them. */
   get late(): number {
     return this.#late;
+  }
+
+  /** How many writes have ever been such. */
+  get begunLate(): number {
+    return this.#begunLate;
   }
 
   /** A list has changed, or is about to: it can still be answered as it is now. */
@@ -87,6 +93,7 @@ export class Network {
       affinities: records("affinities", truth.affinities, { call, old: () => this.#past.affinities[0] }),
       handles: records("handles", truth.handles, { call, old: () => this.#past.handles[0] }),
       affinitiesOf: (node) => call(`affinities of ${node}`, () => truth.affinitiesOf(node)),
+      blockNetworks: () => call("block networks", () => truth.blockNetworks()),
       configuration: () => call("configuration", () => truth.configuration()),
       pools: () =>
         call(
@@ -136,6 +143,7 @@ export class Network {
 
   async #later<T>(what: string, effect: () => Promise<T>): Promise<void> {
     this.#late++;
+    this.#begunLate++;
     await this.#options.schedule.wait(this);
     this.#late--;
     this.#options.trace(`late: ${what} -> ${(await effect()) === "conflict" ? "conflict" : "done"}`);

@@ -28,7 +28,7 @@ export type Want = "v4" | "v6" | "dual" | "two" | "manual" | "fixed" | "reserved
 export type Collection = "addresses" | "blocks" | "used blocks" | "handles";
 
 /** What becomes of a pool. */
-export type PoolChange = "delete" | "create" | "disable" | "enable" | "zone a" | "all nodes";
+export type PoolChange = "delete" | "create" | "other size" | "disable" | "enable" | "zone a" | "all nodes";
 
 /** A whole history: what happens, how many steps everybody makes after each, what fails, and who goes first. */
 export interface History {
@@ -84,7 +84,16 @@ const settings: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({
     op: fc.constant("pool" as const),
     pool: fc.nat({ max: poolCount - 1 }),
-    change: fc.constantFrom<PoolChange>("delete", "create", "create", "disable", "enable", "zone a", "all nodes"),
+    change: fc.constantFrom<PoolChange>(
+      "delete",
+      "create",
+      "create",
+      "other size",
+      "disable",
+      "enable",
+      "zone a",
+      "all nodes",
+    ),
   }),
   fc.record({
     op: fc.constant("configure" as const),

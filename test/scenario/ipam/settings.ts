@@ -43,6 +43,10 @@ export function changedPools(pools: readonly IpPool[], index: number, change: Po
   if (change === "delete") return others;
   if (change === "create") return now === undefined ? [...others, made] : pools;
   if (now === undefined) return pools;
+  // As when it is deleted and made again before everybody has heard of it.
+  if (change === "other size") {
+    return [...others, { ...now, spec: { ...now.spec, blockSize: made.spec.blockSize * 2 - now.spec.blockSize - 1 } }];
+  }
   const spec = {
     ...(change === "disable" || change === "enable" ? { disabled: change === "disable" } : {}),
     ...(change === "zone a" ? { nodeSelector: "zone == 'a'" } : {}),
@@ -59,6 +63,11 @@ export function configured(strict: boolean, maxBlocks: number, cooldownS: number
 /** One reservation of these networks. */
 export function reservation(cidrs: readonly string[]): Setting["reservations"] {
   return [parseIpReservation({ metadata: { name: "kept" }, spec: { reservedCIDRs: cidrs } })];
+}
+
+/** Whether the blocks of a pool are of the size with which it began. */
+export function hasFirstSize({ metadata, spec }: IpPool): boolean {
+  return poolsMade.some((made) => made.metadata.name === metadata.name && made.spec.blockSize === spec.blockSize);
 }
 
 /** What a pod asks for. */
@@ -82,8 +91,21 @@ export function requestOf(handle: string, node: NodeName, want: Want): AssignReq
   }
 }
 
+/** Whether settings of these moments let a node give `ip` for this request; each kind of them may be of another moment. */
+export function allowedOnce(moments: readonly Setting[], ...wish: readonly [AssignRequest, NodeName, Ip]): boolean {
+  return moments.some(({ pools }) =>
+    moments.some(({ nodes: known }) =>
+      moments.some(({ reservations, configuration: limits }) =>
+        allows({ pools, nodes: known, reservations, configuration: limits }, ...wish),
+      ),
+    ),
+  );
+}
+
+// --- internal ---
+
 /** Whether one moment's settings let a node give `ip` for this request. */
-export function allows(setting: Setting, request: AssignRequest, node: NodeName, ip: Ip): boolean {
+function allows(setting: Setting, request: AssignRequest, node: NodeName, ip: Ip): boolean {
   const { pools, nodes: known, reservations } = setting;
   const of = pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
   if (of === undefined || of.spec.disabled) return false;

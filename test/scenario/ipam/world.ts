@@ -43,7 +43,8 @@ export class World {
   readonly freeSince = new Map<Ip, number>();
   readonly #fates: readonly Fate[];
   readonly #trace: string[] = [];
-  readonly #sequences = new Map<string, bigint>();
+  /** What numbers each block has had, in each of its lives. */
+  readonly #sequences = new Map<string, readonly { readonly first: bigint; readonly last: bigint }[]>();
   #calm = false;
   #breach: Error | undefined;
 
@@ -149,11 +150,19 @@ export class World {
       mustRest: this.#cooldownMs > 0,
     };
     for (const fault of changeFaults(before, after, judgement)) this.breach(fault);
-    if (before === undefined && after !== undefined && (this.#sequences.get(key) ?? -1n) >= after.spec.sequenceNumber) {
-      this.breach(`block ${key}: made again with a sequence number that it has had`);
-    }
-    if (after !== undefined) this.#sequences.set(key, after.spec.sequenceNumber);
+    if (after !== undefined) this.#watchSequence(key, after.spec.sequenceNumber, before === undefined);
     this.#note(before, after);
+  }
+
+  /** No number is had twice, also not by a block that is made again. */
+  #watchSequence(key: string, sequenceNumber: bigint, isNew: boolean): void {
+    const lives = this.#sequences.get(key) ?? [];
+    const earlier = isNew ? lives : lives.slice(0, -1);
+    if (earlier.some(({ first, last }) => first <= sequenceNumber && sequenceNumber <= last)) {
+      this.breach(`block ${key}: has a sequence number that it has had before it was made again`);
+    }
+    const first = isNew ? sequenceNumber : (lives.at(-1)?.first ?? sequenceNumber);
+    this.#sequences.set(key, [...earlier, { first, last: sequenceNumber }]);
   }
 
   /** Only the owner of a block confirms its claim on it. */
@@ -175,8 +184,13 @@ export class World {
     const step = this.schedule.steps;
     for (const [ordinal, { ip, state, handle }] of (after === undefined ? [] : slotsOf(after)).entries()) {
       const was = old[ordinal]?.state ?? "free";
-      if (was !== "held" && state === "held" && handle !== undefined) {
+      const isNew = was !== "held" || old[ordinal]?.handle !== handle;
+      if (isNew && state === "held" && handle !== undefined) {
         this.grants.push({ ip, handle, step, affinity: after?.spec.affinity });
+        const others = this.blocks.filter((one) => one.spec.cidr !== after?.spec.cidr).flatMap(slotsOf);
+        const twice = others.find((one) => one.ip === ip && one.state !== "free");
+        if (twice !== undefined)
+          this.breach(`${ip} is given to ${handle}, and ${twice.handle} has it in another block`);
       }
       if (was === "held" && state !== "held") this.figures.freed++;
       if (was !== "free" && state === "free") this.freeSince.set(ip, step);

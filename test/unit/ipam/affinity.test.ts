@@ -1,7 +1,7 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { InvalidObjectError } from "../../../src/api/invalid-object-error.ts";
 import type { NodeName } from "../../../src/api/names.ts";
-import { claimBlock, isLendable, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
+import { claimBlock, isConfirmed, isLendable, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
 import { assignFromBlock, newBlock } from "../../../src/ipam/block.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { FakeCluster, FakeIpamStore, type Fault } from "../../fakes/ipam-store.ts";
@@ -30,17 +30,60 @@ test("of two nodes that want one block one has it, and the other leaves nothing 
   expect(affinities()).toEqual([`${owner} ${cidr} confirmed`]);
 });
 
+describe("of two blocks of different sizes that overlap", () => {
+  const inner = { ...claim, node: other, cidr: parseCidr("10.0.0.4/30") };
+
+  test("one that is confirmed keeps the other from being made", async () => {
+    await claimBlock(store, claim);
+    expect(await claimBlock(store, inner)).toBe("taken");
+    expect([[...cluster.blocks.keys()], affinities()]).toEqual([[cidr], [`${node} ${cidr} confirmed`]]);
+  });
+
+  test("one at most is confirmed, whichever call of the one claim the other comes between", async () => {
+    for (const [first, second] of [[claim, inner] as const, [inner, claim] as const]) {
+      for (let at = 0, isAt = true; isAt; at++) {
+        cluster = new FakeCluster();
+        store = new FakeIpamStore(cluster);
+        let calls = 0;
+        isAt = false;
+        const fault: Fault = async () => {
+          if (calls++ !== at) return {};
+          isAt = true;
+          await claimBlock(store, second);
+          return {};
+        };
+        await claimBlock(new FakeIpamStore(cluster, fault), first);
+        expect([...cluster.blocks.keys()].length).toBeLessThanOrEqual(1);
+        expect(affinities().length).toBe(cluster.blocks.size);
+      }
+    }
+  });
+
+  test("one that a crash left unconfirmed is taken back when it is loaded", async () => {
+    const fault: Fault = async (call) => {
+      if (call === "block networks") throw new Error("crashed");
+      return {};
+    };
+    await expect(claimBlock(new FakeIpamStore(cluster, fault), inner)).rejects.toThrow("crashed");
+    const { value } = cluster.blocks.get(inner.cidr) ?? {};
+    expect(value !== undefined && (await isConfirmed(store, value))).toBe(false);
+    cluster.blocks.set(cidr, { value: newBlock(cidr, claim), revision: cluster.nextRevision() });
+    expect(await loadOwnBlocks(store, other)).toEqual([]);
+    expect([[...cluster.blocks.keys()], affinities()]).toEqual([[cidr], []]);
+  });
+});
+
 test("two processes of one node share the block that both claim", async () => {
   const answers = await Promise.all([1, 2].map(() => claimBlock(store, claim)));
-  expect(answers[0]).toEqual(answers[1]);
+  expect(answers.map((answer) => answer !== "taken" && answer.value.spec.cidr)).toEqual([cidr, cidr]);
   expect(affinities()).toEqual([`${node} ${cidr} confirmed`]);
 });
 
 test("a claim may be made again, whatever stands already", async () => {
-  const first = await claimBlock(store, claim);
-  expect(await claimBlock(store, claim)).toEqual(first);
+  await claimBlock(store, claim);
+  expect(await claimBlock(store, claim)).toEqual(cluster.blocks.get(cidr));
   cluster.affinities.clear();
-  expect(await claimBlock(store, claim)).toEqual(first);
+  expect(await claimBlock(store, claim)).toEqual(cluster.blocks.get(cidr));
   expect(affinities()).toEqual([`${node} ${cidr} confirmed`]);
 });
 

@@ -70,6 +70,18 @@ describe("assign", () => {
     expect(bench.held()).toEqual(["a"]);
   });
 
+  test("unless somebody else has taken it back meanwhile: memory alone is no proof", async () => {
+    bench.pools();
+    const first = bench.allocator();
+    await first.assign(request("a"));
+    await bench.allocator().release("a", "DEL");
+    const [other] = await bench.allocator().assign(request("b", { addresses: ["10.0.0.0" as never], v4: 0 }));
+    const [again] = await first.assign(request("a"));
+    expect(other?.ip).toBe("10.0.0.0");
+    expect(again?.ip).not.toBe(other?.ip);
+    expect(bench.held().toSorted()).toEqual(["a", "b"]);
+  });
+
   test("also when what it has is borrowed, and nobody remembers", async () => {
     bench.pools();
     await Promise.all(many(10).map((handle) => bench.allocator().assign(request(handle))));

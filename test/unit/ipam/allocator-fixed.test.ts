@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
+import { claimBlock, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
 import { newBlock } from "../../../src/ipam/block.ts";
 import type { AssignRequest } from "../../../src/ipam/ipam.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
+import { FakeIpamStore } from "../../fakes/ipam-store.ts";
 import { AllocatorBench } from "./allocator-bench.ts";
 import { configuration, instantClock, node, pool, request } from "./samples.ts";
 
@@ -134,13 +136,29 @@ test("a block that is nobody's becomes this node's", async () => {
 });
 
 test("blocks of another size: one that holds the address serves, one beside it stands in the way", async () => {
-  const claim = { node: other, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 1n };
-  const small = newBlock(parseCidr("10.0.0.0/30"), claim);
-  bench.cluster.blocks.set("10.0.0.0/30", { value: small, revision: bench.cluster.nextRevision() });
+  const cidr = parseCidr("10.0.0.0/30");
+  const claim = { node: other, cidr, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 1n };
+  await claimBlock(new FakeIpamStore(bench.cluster), claim);
   expect(await bench.allocator().assign(fixed("a", "10.0.0.2"))).toEqual([{ ip: "10.0.0.2", block: "10.0.0.0/30" }]);
   await expect(bench.allocator().assign(fixed("b", "10.0.0.5"))).rejects.toThrow(
     "its block 10.0.0.0/29 cannot be made while there is block 10.0.0.0/30",
   );
+});
+
+test("nothing is borrowed from a block before its owner has made sure that it overlaps no other", async () => {
+  const cidr = parseCidr("10.0.0.0/30");
+  const store = new FakeIpamStore(bench.cluster, async (call) => {
+    if (call === "block networks") throw new Error("crashed");
+    return {};
+  });
+  const claim = { node: other, cidr, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 1n };
+  await claimBlock(store, claim).catch(() => undefined);
+  await expect(bench.allocator().assign(fixed("a", "10.0.0.2"))).rejects.toThrow(
+    "the claim of host:node-2 on its block 10.0.0.0/30 is not confirmed",
+  );
+  expect((await bench.allocator().assign(request("b"))).map(({ block }) => block)).toEqual(["10.0.0.8/29"]);
+  await loadOwnBlocks(new FakeIpamStore(bench.cluster), other);
+  expect(await bench.allocator().assign(fixed("a", "10.0.0.2"))).toEqual([{ ip: "10.0.0.2", block: cidr }]);
 });
 
 test("of two nodes that ask for one address at once one gets it", async () => {

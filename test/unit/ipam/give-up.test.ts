@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
-import { claimBlock } from "../../../src/ipam/affinity.ts";
+import { claimBlock, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
 import { assignFromBlock } from "../../../src/ipam/block.ts";
 import { StoreReclaimer } from "../../../src/ipam/store-reclaimer.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
@@ -71,6 +71,13 @@ describe("releaseBlock", () => {
   test("gives a block that is in use the claim that it lacks", async () => {
     use();
     cluster.affinities.clear();
+    expect(await giveUp()).toBe("kept");
+    expect(states()).toEqual(["node-1 confirmed"]);
+  });
+
+  test("makes the claim on a block that is in use whole that a crash has left half made", async () => {
+    use();
+    mark("pending");
     expect(await giveUp()).toBe("kept");
     expect(states()).toEqual(["node-1 confirmed"]);
   });
@@ -188,6 +195,47 @@ describe("deleteOrphan", () => {
     expect(await reclaimer().deleteOrphan(cidr)).toBe("deleted");
     expect(await reclaimer().deleteOrphan(cidr)).toBe("deleted");
     expect(cluster.blocks.size).toBe(0);
+  });
+});
+
+describe("whenever the node takes the block up while it is being given up", () => {
+  const before = ["confirmed", "pending", "pendingDeletion", "without a claim", "in use, without a claim"] as const;
+  const takeUp = {
+    "claims it": () => claimBlock(store, claim),
+    "starts and loads what it claimed": () => loadOwnBlocks(store, node),
+    "claims it and starts anew before that is confirmed": async () => {
+      const fault: Fault = async (call) => {
+        if (call === "blocks put") throw new Error("crashed");
+        return {};
+      };
+      await claimBlock(new FakeIpamStore(cluster, fault), claim).catch(() => undefined);
+      await loadOwnBlocks(store, node);
+    },
+  };
+  const cases = before.flatMap((state) => Object.entries(takeUp).map(([what, act]) => ({ state, what, act })));
+
+  test.each(cases)("$state, $what: no claim is confirmed without its block", async ({ state, act }) => {
+    let isAt = true;
+    for (let at = 0; isAt; at++) {
+      cluster = new FakeCluster();
+      store = new FakeIpamStore(cluster);
+      await claimBlock(store, claim);
+      if (state === "in use, without a claim") use();
+      if (state.endsWith("without a claim")) cluster.affinities.clear();
+      else if (state === "pending" || state === "pendingDeletion") mark(state);
+      let calls = 0;
+      isAt = false;
+      const fault: Fault = async () => {
+        if (calls++ === at) {
+          isAt = true;
+          await act();
+        }
+        return {};
+      };
+      for (const evenIfUsed of [true, false]) await giveUp(evenIfUsed, fault);
+      const isOwned = cluster.blocks.get(cidr)?.value.spec.affinity === `host:${node}`;
+      expect({ at, isOwned, states: states() }).toEqual({ at, isOwned, states: isOwned ? [`${node} confirmed`] : [] });
+    }
   });
 });
 

@@ -32,6 +32,7 @@ function oldStore(old: readonly Stored<IpamBlock>[]): IpamStore {
   return {
     ...{ blocks: { ...blocks, list }, affinities: store.affinities, handles: store.handles },
     affinitiesOf: (name) => store.affinitiesOf(name),
+    blockNetworks: () => store.blockNetworks(),
     configuration: () => store.configuration(),
     pools: () => store.pools(),
     reservations: () => store.reservations(),

@@ -136,29 +136,122 @@ describe("releaseAddresses", () => {
   });
 });
 
-describe("repairHandle", () => {
+describe("repairHandles", () => {
   test("makes, corrects and removes a record by what the blocks say", async () => {
     const [ip] = (await give(2)) as [Ip];
     const right = bench.cluster.handles.get("pod-0");
     bench.cluster.handles.delete("pod-0");
-    await reclaimer().repairHandle("pod-0");
+    await reclaimer().repairHandles(["pod-0"]);
     expect(bench.cluster.handles.get("pod-0")?.value).toEqual(right?.value);
     const wrong = { ...bench.cluster.handles.get("pod-1") } as NonNullable<typeof right>;
     const spec = { ...wrong.value.spec, block: { ...wrong.value.spec.block, "10.9.0.0/29": 4 } };
     bench.cluster.handles.set("pod-1", { value: { ...wrong.value, spec }, revision: bench.cluster.nextRevision() });
-    await reclaimer().repairHandle("pod-1");
+    await reclaimer().repairHandles(["pod-1"]);
     expect(bench.cluster.handles.get("pod-1")?.value).toEqual(wrong.value);
     await reclaimer().releaseAddresses([{ ...releaseOf(ip) }]);
     bench.cluster.handles.set("pod-0", right as NonNullable<typeof right>);
-    await reclaimer().repairHandle("pod-0");
+    await reclaimer().repairHandles(["pod-0"]);
     expect([...bench.cluster.handles.keys()]).toEqual(["pod-1"]);
+  });
+
+  test("lists the blocks once for all, and looks where the record and the list say", async () => {
+    await give(16);
+    const right = new Map([...bench.cluster.handles].map(([handle, { value }]) => [handle, value]));
+    bench.cluster.handles.clear();
+    calls = [];
+    await reclaimer().repairHandles([...right.keys()]);
+    expect(new Map([...bench.cluster.handles].map(([handle, { value }]) => [handle, value]))).toEqual(right);
+    expect(calls.filter((call) => call.endsWith("list"))).toEqual(["blocks list"]);
+    await reclaimer().repairHandles([]);
+    expect(calls.filter((call) => call.endsWith("list"))).toEqual(["blocks list"]);
+  });
+
+  test("is not misled by an address that is given out after the list was made", async () => {
+    await give(1);
+    const late: Fault = async (call) => {
+      if (call === "handles get" && bench.cluster.handles.size === 1) await bench.allocator().assign(request("pod-9"));
+      return {};
+    };
+    await reclaimer(late).repairHandles(["pod-9", "pod-0"]);
+    expect([...bench.cluster.handles.keys()]).toEqual(["pod-0", "pod-9"]);
+  });
+
+  test("corrects the others when one fails", async () => {
+    await give(3);
+    bench.cluster.handles.clear();
+    let isFirst = true;
+    const fault: Fault = async (call) => {
+      if (call !== "handles put" || !isFirst) return {};
+      isFirst = false;
+      throw new Error("no answer");
+    };
+    await expect(reclaimer(fault).repairHandles(["pod-0", "pod-1", "pod-2"])).rejects.toThrow("no answer");
+    expect(bench.cluster.handles.size).toBe(2);
   });
 
   test("writes nothing when all is well, or the handle unknown", async () => {
     await give(1);
-    await reclaimer().repairHandle("pod-0");
-    await reclaimer().repairHandle("unknown");
+    await reclaimer().repairHandles(["pod-0"]);
+    await reclaimer().repairHandles(["unknown"]);
     expect(calls.filter((call) => /put|remove/.test(call))).toEqual([]);
+  });
+});
+
+describe("an aborted signal", () => {
+  const works: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>> = {
+    releaseAddresses: async (signal) => {
+      const releases = (await give(16)).map((ip) => releaseOf(ip));
+      return reclaimer(abortAtWrite).releaseAddresses(releases, signal);
+    },
+    releaseBlock: async (signal) => {
+      const [ip] = (await give(1)) as [Ip];
+      const block = { cidr: blockOf(ip), node: node as NodeName, evenIfUsed: true };
+      return reclaimer(abortAtWrite).releaseBlock(block, signal);
+    },
+    deleteOrphan: async (signal) => {
+      const [ip] = (await give(1)) as [Ip];
+      await reclaimer().releaseBlock({ cidr: blockOf(ip), node: node as NodeName, evenIfUsed: true });
+      const cidr = blockOf(ip);
+      await reclaimer().releaseAddresses([releaseOf(ip)]);
+      calls = [];
+      return reclaimer(abortAtRead).deleteOrphan(cidr, signal);
+    },
+    repairHandles: async (signal) => {
+      await give(16);
+      bench.cluster.handles.clear();
+      return reclaimer(abortAtWrite).repairHandles(
+        [...Array(16).keys()].map((index) => `pod-${index}`),
+        signal,
+      );
+    },
+    endCooldowns: async (signal) => {
+      bench.cluster.configuration = configuration({ ipCooldownSeconds: 60 });
+      const [ip] = (await give(1)) as [Ip];
+      const cidr = blockOf(ip);
+      await reclaimer().releaseAddresses([releaseOf(ip)]);
+      bench.cluster.configuration = undefined;
+      calls = [];
+      return reclaimer(abortAtRead).endCooldowns(cidr, signal);
+    },
+  };
+  let lost: AbortController;
+
+  beforeEach(() => {
+    lost = new AbortController();
+  });
+
+  const abortAtWrite: Fault = async (call) => {
+    if (/put|remove/.test(call)) lost.abort(new Error("leads no more"));
+    return {};
+  };
+  const abortAtRead: Fault = async (call) => {
+    if (call === "blocks get") lost.abort(new Error("leads no more"));
+    return {};
+  };
+
+  test.each(Object.keys(works))("stops %s before the next call", async (name) => {
+    await expect(works[name]?.(lost.signal)).rejects.toThrow("leads no more");
+    expect(calls.filter((call) => /put|remove/.test(call)).length).toBeLessThanOrEqual(1);
   });
 });
 

@@ -35,6 +35,13 @@ test("a reservation that cannot be read still reserves what can be read of it", 
   expect(feeds.ipReservation.unreadable(json, "")?.spec.reservedCIDRs).toEqual(["10.1.0.0/30"]);
 });
 
+test("settings of address management that cannot be read are the strictest, field by field", () => {
+  const settings = { strictAffinity: "yes", maxBlocksPerHost: 4, ipCooldownSeconds: 30 };
+  const json = { metadata: { name: "default" }, spec: settings };
+  expect(() => feeds.ipamConfiguration.parse(json)).toThrow("Cannot read IPAMConfiguration default");
+  expect(feeds.ipamConfiguration.unreadable(json, "")?.spec).toMatchObject({ ...settings, strictAffinity: true });
+});
+
 test.each(["pod", "namespace", "node", "ipamBlock", "bgpPeer"] as const)(
   "a %s that cannot be read counts as absent",
   (kind) => {

@@ -76,6 +76,15 @@ test("what is not there is undefined, and any other refusal is an error", async 
   ]);
 });
 
+test("settings that cannot be read are told of, and the strictest hold", async () => {
+  const unreadable = json(object("default", { strictAffinity: false, autoAllocateBlocks: "no" }));
+  await using over = await storeOver(unreadable, unreadable);
+  for (let round = 0; round < 2; round++) {
+    expect((await over.store.configuration())?.spec).toMatchObject({ strictAffinity: true, autoAllocateBlocks: false });
+  }
+  expect(over.rejected).toEqual(["IPAMConfiguration default"]);
+});
+
 test("what the caller knows is not asked for, unless it has to be fresh", async () => {
   const block = newBlock(parseCidr("10.0.0.0/30"), { node: "n" as NodeName, claimedAt: "", sequenceNumber: 1n });
   const known = { ...block, metadata: { ...block.metadata, resourceVersion: "7", uid: "u" } };
