@@ -24,12 +24,18 @@ export function addControllers(program: Command): void {
       "0.0.0.0",
     )
     .addOption(new Option("--query-port <port>", "its TCP port").default(9096).argParser(portOf))
-    .action(async ({ kubeconfig, logLevel, identity, queryAddress, queryPort }: Flags) => {
+    .option(
+      "--metrics-address <address>",
+      "where /metrics and /healthz are served, on prometheusMetricsPort of the configuration: an address of this machine",
+      "0.0.0.0",
+    )
+    .action(async ({ kubeconfig, logLevel, identity, queryAddress, queryPort, metricsAddress }: Flags) => {
       const { runControllers } = await import("../controllers/run-controllers.ts");
-      await runControllers({ kubeconfig, logLevel, identity, queryAddress, queryPort });
+      await runControllers({ kubeconfig, logLevel, identity, queryAddress, queryPort, metricsAddress });
     });
 }
 
 // --- internal ---
 
-type Flags = Partial<RunControllersOptions> & Pick<RunControllersOptions, "queryAddress" | "queryPort">;
+type Flags = Partial<RunControllersOptions> &
+  Pick<RunControllersOptions, "queryAddress" | "queryPort" | "metricsAddress">;

@@ -13,12 +13,16 @@ import { AskAgents } from "./ask-agents.ts";
 import { ConfigurationController } from "./configuration/configuration-controller.ts";
 import { type ControllerEnvironment, readEnvironment } from "./configuration/environment.ts";
 import { controllerSettings } from "./configuration/settings.ts";
-import type { Controller, ControllerParts } from "./controller.ts";
+import type { ControllerParts } from "./controller.ts";
 import { DriveControllers } from "./drive-controllers.ts";
 import { IpPoolController } from "./ip-pool/ip-pool-controller.ts";
 import { IpamGcController } from "./ipam-gc/ipam-gc-controller.ts";
 import { KubeEventRecorder } from "./kube-event-recorder.ts";
 import { LeaderElection } from "./leader-election.ts";
+import { controllersMetrics } from "./metrics/controllers-metrics.ts";
+import type { Metric } from "./metrics/metric.ts";
+import { MetricsServer } from "./metrics/metrics-server.ts";
+import { Reclamations } from "./metrics/reclamations.ts";
 import { QueryApi } from "./query-api/query-api.ts";
 
 export interface ControllersOptions {
@@ -27,6 +31,8 @@ export interface ControllersOptions {
   /** Where the query API is served: an address of this machine, or `0.0.0.0`; TCP. */
   readonly queryAddress: string;
   readonly queryPort: number;
+  /** Where metrics and health are served, on the port that the configuration says. */
+  readonly metricsAddress: string;
   readonly logger: PinoLogger;
   /** Undefined: what the configuration says. */
   readonly fixedLogLevel: string | undefined;
@@ -35,6 +41,9 @@ export interface ControllersOptions {
 /** The Lease by which the processes agree on a leader. */
 const leaseName = "margay-controllers";
 
+/** It is looked at every two seconds. */
+const blindSeconds = 60;
+
 /**
  * The cluster-wide controllers. Every such process follows the API server; the one that leads also acts:
  *
@@ -42,6 +51,7 @@ const leaseName = "margay-controllers";
  *                                           └─▶ IpamGcController ─▶ agents, API server
  *     Lease margay-controllers ─▶ LeaderElection ─▶ DriveControllers ─▶ passes
  *     kube-apiserver ─▶ QueryApi ─▶ agents
+ *     Prometheus, probes ─▶ MetricsServer
  */
 export class Controllers {
   readonly #options: ControllersOptions;
@@ -52,8 +62,13 @@ export class Controllers {
   readonly #events: KubeEventRecorder;
   readonly #drive: DriveControllers;
   readonly #query: QueryApi;
+  readonly #collector: IpamGcController;
+  readonly #reclamations: Reclamations;
+  readonly #election: LeaderElection;
+  readonly #metrics: MetricsServer;
   readonly #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #isSynced = false;
 
   private constructor(options: ControllersOptions, client: KubeClient, environment: ControllerEnvironment) {
     this.#options = options;
@@ -72,9 +87,20 @@ export class Controllers {
     });
     const agents = new AskAgents({ client, snapshot: this.#snapshot, clock });
     const parts = { client, snapshot: this.#snapshot, agents, events: this.#events, clock, logger };
-    this.#drive = new DriveControllers(this.#controllersOf(parts), { clock, logger });
-    const { queryAddress: address, queryPort: port } = options;
-    this.#query = new QueryApi({ ...parts, host: new LinuxHost(), address, port });
+    this.#reclamations = new Reclamations(this.#snapshot);
+    const reclaimer = this.#reclaimerOf(parts);
+    this.#collector = new IpamGcController({
+      ...{ ...parts, reclaimer, settings: this.#settings },
+      onFreed: (freed) => this.#reclamations.add(freed),
+    });
+    const configuration = new ConfigurationController({ ...parts, environment });
+    const controllers = [configuration, new IpPoolController({ ...parts, reclaimer }), this.#collector];
+    this.#drive = new DriveControllers(controllers, { clock, logger });
+    this.#election = new LeaderElection({ client, clock, logger, name: leaseName, identity });
+    const { queryAddress, queryPort, metricsAddress } = options;
+    this.#query = new QueryApi({ ...parts, host: new LinuxHost(), address: queryAddress, port: queryPort });
+    const metrics = () => this.#figures();
+    this.#metrics = new MetricsServer({ address: metricsAddress, metrics, fault: () => this.#fault(), clock, logger });
   }
 
   /** Resolves when it follows the API server and contends. Rejects when there is no usable kubeconfig or environment. */
@@ -93,21 +119,21 @@ export class Controllers {
     await this.#feed.stop();
     await this.#query.stop();
     await this.#running;
+    await this.#metrics.stop();
     await this.#events.settled();
     this.#client.close();
   }
 
   async #run(): Promise<void> {
-    const { logger, identity } = this.#options;
+    const { logger } = this.#options;
     const stop = this.#ending.signal;
     await Promise.race([this.#feed.synced, new Promise((resolve) => stop.addEventListener("abort", resolve))]);
     if (stop.aborted) return;
     logger.info("the process follows the API server");
+    this.#isSynced = true;
     this.#query.start();
-    const election = new LeaderElection({
-      ...{ client: this.#client, clock: systemClock, logger, name: leaseName, identity },
-    });
-    await election.run((signal) => this.#drive.lead(signal), stop);
+    this.#metrics.follow(this.#settings());
+    await this.#election.run((signal) => this.#drive.lead(signal), stop);
   }
 
   #take(changes: readonly Change[]): void {
@@ -117,26 +143,35 @@ export class Controllers {
       else objects.set(key, value);
     }
     const { logger, fixedLogLevel } = this.#options;
-    if (fixedLogLevel === undefined) logger.level = this.#settings().logLevel;
+    const settings = this.#settings();
+    if (fixedLogLevel === undefined) logger.level = settings.logLevel;
+    if (this.#isSynced) this.#metrics.follow(settings);
     this.#drive.touched(new Set(changes.map(({ kind }) => kind)));
   }
 
   readonly #settings = () => controllerSettings(this.#snapshot, this.#environment);
 
-  #controllersOf(parts: ControllerParts): readonly Controller[] {
-    const { client, snapshot, clock, logger } = parts;
+  #figures(): readonly Metric[] {
+    const { leads } = this.#drive;
+    const reclaimed = this.#reclamations.samples();
+    return controllersMetrics({ view: this.#snapshot, leads, reclaimed, ...this.#collector.figures });
+  }
+
+  #fault(): string | undefined {
+    const seconds = Math.round(this.#election.blindMs / 1000);
+    return seconds <= blindSeconds
+      ? undefined
+      : `The API server has not let the leader's Lease be seen for ${seconds} s`;
+  }
+
+  #reclaimerOf({ client, snapshot, clock, logger }: ControllerParts): StoreReclaimer {
     const store = new KubeIpamStore({
       client,
-      onRejected: (report) => logger.error(report, "cannot read an object of address management: it counts as none"),
+      onRejected: (report) => logger.error(report, "cannot read an object of address management: it is set aside"),
       pools: () => [...snapshot.ipPool.values()],
       reservations: () => [...snapshot.ipReservation.values()],
       node: (name) => snapshot.node.get(name),
     });
-    const reclaimer = new StoreReclaimer({ store, clock });
-    return [
-      new ConfigurationController({ ...parts, environment: this.#environment }),
-      new IpPoolController({ ...parts, reclaimer }),
-      new IpamGcController({ ...parts, reclaimer, settings: this.#settings }),
-    ];
+    return new StoreReclaimer({ store, clock });
   }
 }

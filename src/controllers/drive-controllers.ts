@@ -20,6 +20,11 @@ export class DriveControllers {
     this.#logger = logger;
   }
 
+  /** Whether this process leads now. */
+  get leads(): boolean {
+    return this.#wake !== undefined;
+  }
+
   /** These kinds have changed. */
   touched(kinds: ReadonlySet<KindName>): void {
     this.#wake?.(kinds);

@@ -37,10 +37,18 @@ export class LeaderElection {
   readonly #times: ElectionTimes;
   /** The Lease as it was last seen, and since when it has been seen so. */
   #seen: { readonly text: string; readonly atMs: number } | undefined;
+  /** When the API server answered last, or else when this was made. */
+  #answeredAtMs: number;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
     this.#times = options.times ?? { leaseMs: 15_000, renewMs: 10_000, retryMs: 2_000 };
+    this.#answeredAtMs = options.clock.monotonicNow();
+  }
+
+  /** For how many milliseconds this process has not got to see the Lease: no answer, no right, or it does not ask. */
+  get blindMs(): number {
+    return this.#options.clock.monotonicNow() - this.#answeredAtMs;
   }
 
   /**
@@ -111,6 +119,7 @@ export class LeaderElection {
     const { client, clock, identity } = this.#options;
     const found = await readIfThere<LeaseJson>(client, this.#path);
     const nowMs = clock.monotonicNow();
+    this.#answeredAtMs = nowMs;
     const text = JSON.stringify(found?.spec ?? null);
     if (this.#seen?.text !== text) this.#seen = { text, atMs: nowMs };
     const holder = found?.spec?.holderIdentity || undefined;

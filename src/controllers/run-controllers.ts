@@ -12,6 +12,8 @@ export interface RunControllersOptions {
   /** Where the query API is served. */
   readonly queryAddress: string;
   readonly queryPort: number;
+  /** Where metrics and health are served. */
+  readonly metricsAddress: string;
 }
 
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -21,7 +23,7 @@ type LogLevel = "debug" | "info" | "warn" | "error";
  * it cannot begin.
  */
 export async function runControllers(options: RunControllersOptions): Promise<void> {
-  const { kubeconfig, logLevel, identity, queryAddress, queryPort } = options;
+  const { kubeconfig, logLevel, identity, queryAddress, queryPort, metricsAddress } = options;
   // Two processes of one name would both lead.
   const name = `${identity ?? hostname()}_${crypto.randomUUID()}`;
   const logger = pino({
@@ -31,7 +33,7 @@ export async function runControllers(options: RunControllersOptions): Promise<vo
     formatters: { level: (label) => ({ level: label }) },
   });
   const controllers = await Controllers.start({
-    ...{ kubeconfig, identity: name, queryAddress, queryPort, logger },
+    ...{ kubeconfig, identity: name, queryAddress, queryPort, metricsAddress, logger },
     fixedLogLevel: logLevel,
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

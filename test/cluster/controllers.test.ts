@@ -58,6 +58,7 @@ let client: KubeClient;
 let store: KubeIpamStore;
 let survivor: Instance;
 let prepared: Promise<Given>;
+let metricsPort: number;
 const processes = new Set<Instance>();
 const agents = new Set<RunningAgent>();
 /** What the healthy node uses. */
@@ -91,6 +92,16 @@ test("one process leads; when it is killed another takes over and makes the sett
   await until("the second follows", async () => (await second.log()).includes("follows the API server"));
   await until("the settings are there", async () => (await configuration()) !== undefined);
   expect(await leader()).toMatch(/^first_/);
+  // Both follow the port, and only the leader tells of addresses.
+  metricsPort = await freePort();
+  await configure({ prometheusMetricsPort: metricsPort });
+  await until(
+    "both serve metrics",
+    async () => (await scrape(first)) !== undefined && (await scrape(second)) !== undefined,
+  );
+  expect(await scrape(second)).toEqual(new Map([["margay_controllers_leader", 0]]));
+  expect((await scrape(first))?.get("margay_controllers_leader")).toBe(1);
+  expect((await scrape(first))?.get('ipam_ippool_size{ippool="pool"}')).toBe(256);
   await first.kill();
   await plane.kubectl(["delete", "kubecontrollersconfiguration", "default"]);
   prepared = prepare();
@@ -100,7 +111,7 @@ test("one process leads; when it is killed another takes over and makes the sett
   await until("the settings are there", async () => (await configuration()) !== undefined);
   expect(await second.log()).toContain("this process leads");
   survivor = second;
-  await configure({ controllers: { node: { leakGracePeriod: "2s" } } });
+  await configure({ prometheusMetricsPort: metricsPort, controllers: { node: { leakGracePeriod: "2s" } } });
 });
 
 test("an address that really leaked is freed after its grace period; one in use, or of a living pod, is kept", async () => {
@@ -137,6 +148,9 @@ test("many at once are held back, and freed by their approval", async () => {
   // Pass after pass.
   await systemClock.sleep(5_000);
   expect(await heldAddresses()).toEqual(expect.arrayContaining(ips));
+  const waiting = await scrape(survivor);
+  expect(waiting?.get("margay_ipam_held_release")).toBe(15);
+  expect(waiting?.get('ipam_allocations_gc_candidates{ippool="pool",node="node-1"}')).toBe(15);
   const { id } = (await configuration())?.status?.heldRelease ?? {};
   await run([process.execPath, main, "ipam", "approve", "--id", `${id}`, "--kubeconfig", plane.kubeconfig]);
   await until("they are freed", async () => {
@@ -147,6 +161,30 @@ test("many at once are held back, and freed by their approval", async () => {
     return !/Held|heldRelease|approved/.test(JSON.stringify(await configuration()));
   });
   expect(await heldAddresses()).toEqual([living, pending, deletedAlive, deletedSilent].toSorted());
+});
+
+test("the leader's metrics say what has happened, and its health is told", async () => {
+  const held = (node: string) => `{ippool="pool",node="${node}"}`;
+  const figures = await scrape(survivor);
+  expect(Object.fromEntries(figures ?? [])).toMatchObject({
+    margay_controllers_leader: 1,
+    margay_ipam_held_release: 0,
+    [`ipam_allocations_in_use${held(nodes.healthy)}`]: 2,
+    [`ipam_allocations_in_use${held(nodes.silent)}`]: 0,
+    [`ipam_allocations_in_use${held(nodes.deletedAlive)}`]: 1,
+    [`ipam_allocations_borrowed${held(nodes.healthy)}`]: 0,
+    [`ipam_blocks${held(nodes.healthy)}`]: 1,
+    [`ipam_blocks${held(nodes.deletedAlive)}`]: 1,
+    [`ipam_allocations_gc_candidates${held(nodes.healthy)}`]: 0,
+    // The leaked one, the used one, and the many.
+    [`ipam_allocations_gc_reclamations${held(nodes.healthy)}`]: 17,
+    [`ipam_allocations_gc_reclamations${held(nodes.silent)}`]: 1,
+  });
+  const health = await fetch(`http://${survivor.metricsAddress}:${metricsPort}/healthz`);
+  expect([health.status, await health.text()]).toEqual([200, "ok\n"]);
+  expect(await configuration()).toMatchObject({
+    status: { runningConfig: { prometheusMetricsPort: metricsPort, healthChecks: "Enabled" } },
+  });
 });
 
 test("a deleted node keeps its addresses while its agent lives, and loses them with its block when it is silent", async () => {
@@ -170,6 +208,7 @@ test("every right that is needed was there", async () => {
 // --- internal ---
 
 interface Instance {
+  readonly metricsAddress: string;
   log(): Promise<string>;
   kill(): Promise<void>;
 }
@@ -223,13 +262,20 @@ async function startControllers(identity: string): Promise<Instance> {
   const file = join(folder, `${identity}.log`);
   const argv = [main, "controllers", "--identity", identity, "--kubeconfig", kubeconfig, "--log-level", "debug"];
   const port = String(await freePort());
-  const child: ChildProcess = spawn(process.execPath, [...argv, "--query-address", "127.0.0.1", "--query-port", port], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  // Two on one machine have one port in their settings.
+  const metricsAddress = `127.0.0.${2 + processes.size}`;
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...argv, "--query-address", "127.0.0.1", "--query-port", port, "--metrics-address", metricsAddress],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const output = createWriteStream(file);
   child.stdout?.pipe(output, { end: false });
   child.stderr?.pipe(output, { end: false });
   const instance: Instance = {
+    metricsAddress,
     log: () => readFile(file, "utf8"),
     kill: async () => {
       processes.delete(instance);
@@ -323,6 +369,16 @@ async function heldAddresses(): Promise<readonly Ip[]> {
 async function unanswered(node: NodeName): Promise<number> {
   const lines = (await survivor.log()).split("\n").filter((line) => line.includes("no answer from a node's agent"));
   return lines.filter((line) => (JSON.parse(line) as { readonly node?: string }).node === node).length;
+}
+
+/** An instance's figures by their names with labels; undefined when it serves none there. */
+async function scrape({ metricsAddress }: Instance): Promise<ReadonlyMap<string, number> | undefined> {
+  const answer = await fetch(`http://${metricsAddress}:${metricsPort}/metrics`).catch(() => undefined);
+  if (answer === undefined) return undefined;
+  const lines = (await answer.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
 }
 
 async function leader(): Promise<string | undefined> {

@@ -90,7 +90,7 @@ class Course {
       gone.map(({ ip, handle, sequenceNumber }) => ({ ip, handle, sequenceNumber, why: "pod gone" })),
     );
     const handles = (await store.handles.list()).map(({ value }) => value.spec.handleID);
-    for (const handle of handles) await reclaimer.repairHandle(handle);
+    await reclaimer.repairHandles(handles);
     await this.#expectNothingLeaked(store);
   }
 

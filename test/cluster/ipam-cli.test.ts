@@ -281,7 +281,22 @@ describe("split, where pools that overlap are refused", () => {
   });
 });
 
-test("configure makes and changes the settings; show has them; the API server's refusal is a sentence", async () => {
+test("a limit on blocks is set with strictAffinity only, and keeps it on", async () => {
+  const refused = await margay("configure", "--max-blocks-per-host=4");
+  expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(refused.stderr).toMatch(
+    /^margay: Cannot change IPAMConfiguration default: .* needs strictAffinity, which is off\. Give --strictaffinity=true too/,
+  );
+  await expect(plane.kubectl(["get", "ipamconfiguration", "default"])).rejects.toThrow("NotFound");
+  expect((await margay("configure", "--max-blocks-per-host=4", "--strictaffinity=true")).exitCode).toBe(0);
+  const loosened = await margay("configure", "--strictaffinity=false");
+  expect(loosened).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringContaining("which this turns off.") });
+  expect(parse(await margay("show", "--show-configuration", "-o", "json"))).toMatchObject({ strictAffinity: true });
+  expect((await margay("configure", "--strictaffinity=false", "--max-blocks-per-host=0")).exitCode).toBe(0);
+  await plane.kubectl(["delete", "ipamconfiguration", "default"]);
+});
+
+test("configure makes and changes the settings; show has them; what is not valid is refused in a sentence", async () => {
   const made = await margay("configure", "--strictaffinity=true", "--max-blocks-per-host", "4");
   expect(made).toMatchObject({ exitCode: 0, stderr: "" });
   expect(made.stdout).toBe("Successfully set StrictAffinity to: true\nSuccessfully set MaxBlocksPerHost to: 4\n");
@@ -310,7 +325,7 @@ test("configure makes and changes the settings; show has them; the API server's 
     "-p",
     '{"spec":{"autoAllocateBlocks":false}}',
   ]);
-  const refused = await margay("configure", "--strictaffinity", "false");
+  const refused = await margay("configure", "--strictaffinity", "false", "--max-blocks-per-host=0");
   expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
   expect(refused.stderr).toContain("autoAllocateBlocks can be false only when strictAffinity is true");
   await plane.kubectl(["delete", "ipamconfiguration", "default"]);
@@ -352,17 +367,25 @@ test("approve shows what is held, and lets exactly that go", async () => {
 });
 
 describe("what goes wrong is one sentence", () => {
-  test("a report that is not there, and a folder that cannot be written", async () => {
+  test("a report that is not there, and a folder that is not there", async () => {
     const missing = await margay("release", "--from-report", join(folder, "none.json"));
     expect(missing).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringMatching(/^margay: Cannot read the report .*none\.json/),
+      stderr: expect.stringMatching(
+        /^margay: Cannot read the report .*none\.json.*\. Make one with margay ipam check -o FILE\n$/,
+      ),
     });
     const unwritable = await margay("check", "-o", "/proc/none/report.json");
     expect(unwritable).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringMatching(/^margay: Cannot write the report \/proc\/none\/report\.json: ENOENT/),
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^margay: Cannot write the report \/proc\/none\/report\.json: there is no folder \/proc\/none\. Name a file/,
+      ),
     });
+    expect((await margay("check", "-o", folder)).stderr).toBe(
+      `margay: Cannot write the report ${folder}: it is a folder. Name a file in a folder that is there\n`,
+    );
   });
 
   test("an API server that is not there", async () => {
@@ -372,7 +395,9 @@ describe("what goes wrong is one sentence", () => {
     for (const argv of [["show"], ["check"], ["approve"]]) {
       const unanswered = await margay(...argv, "--kubeconfig", kubeconfig);
       expect(unanswered).toMatchObject({ exitCode: 1, stdout: "" });
-      expect(unanswered.stderr).toMatch(/^margay: Cannot read .*: no answer from the API server at https:..127/);
+      expect(unanswered.stderr).toMatch(
+        /^margay: Cannot read .*: no answer from the API server at https:..127.*\. See that it runs/,
+      );
     }
   });
 
@@ -389,9 +414,20 @@ describe("what goes wrong is one sentence", () => {
     ]) {
       const refused = await margay(...argv, "--kubeconfig", kubeconfig);
       expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
-      expect(refused.stderr).toMatch(/^margay: Cannot read .* User "nobody" cannot (list|get) resource /);
+      expect(refused.stderr).toMatch(
+        /^margay: Cannot read .* User "nobody" cannot (list|get) resource .*\. Ask for a role that allows it/,
+      );
     }
   });
+});
+
+test("a cluster that lacks a kind is told from one that lacks the object", async () => {
+  const lost = ["ipamconfigurations", "kubecontrollersconfigurations"];
+  await plane.kubectl(["delete", "crd", ...lost.map((plural) => `${plural}.projectcalico.org`)]);
+  for (const argv of [["show", "--show-configuration"], ["approve"], ["configure", "--strictaffinity=true"]]) {
+    await vi.waitFor(async () => expect(await margay(...argv)).toMatchObject({ exitCode: 1, stdout: "" }), 30_000);
+    expect((await margay(...argv)).stderr).toMatch(/^margay: Cannot read .*\. .* install Margay's CRDs/);
+  }
 });
 
 // --- internal ---

@@ -231,7 +231,7 @@ describe("KubeControllersConfiguration default", () => {
       node: { reconcilerPeriod: "5m", syncLabels: "Enabled", leakGracePeriod: "15m" },
     });
     expect(status?.runningConfig).toMatchObject({
-      ...{ logSeverityScreen: "Info", healthChecks: "Disabled", prometheusMetricsPort: 0 },
+      ...{ logSeverityScreen: "Info", healthChecks: "Enabled", prometheusMetricsPort: 9094 },
       controllers: { node: { reconcilerPeriod: "1m30s", syncLabels: "Disabled", leakGracePeriod: "15m0s" } },
     });
     expect(status?.environmentVars).toEqual({

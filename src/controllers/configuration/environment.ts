@@ -15,6 +15,8 @@ export interface ControllerEnvironment {
   readonly enabled?: ReadonlySet<ControllerName>;
   /** RECONCILER_PERIOD, in milliseconds. */
   readonly reconcilerMs?: number;
+  /** HEALTH_ENABLED. */
+  readonly healthChecks?: boolean;
   /** AUTO_HOST_ENDPOINTS. */
   readonly autoHostEndpoints?: boolean;
 }
@@ -41,9 +43,9 @@ const readers: Readonly<Record<string, (value: string) => Overrides>> = {
   AUTO_HOST_ENDPOINTS: (value) => ({
     autoHostEndpoints: oneOf(new Map([["enabled", true] as const, ["disabled", false] as const]), value.toLowerCase()),
   }),
+  HEALTH_ENABLED: (value) => ({ healthChecks: oneOf(booleans, value) }),
   // These have nothing to override here, but a mistake in them is a mistake.
   COMPACTION_PERIOD: checked(parseDuration),
-  HEALTH_ENABLED: checked((value) => oneOf(booleans, value)),
   SYNC_NODE_LABELS: checked((value) => oneOf(booleans, value)),
   DATASTORE_TYPE: checked((value) => oneOf(new Map([["kubernetes", true]]), value)),
 };

@@ -26,13 +26,15 @@ export const defaultSpec: Spec = {
 export function runningConfig(spec: Spec, environment: ControllerEnvironment): Spec {
   const { enabled, reconcilerMs, logSeverity } = environment;
   const { node } = spec.controllers;
+  const health = environment.healthChecks ?? spec.healthChecks === "Enabled";
   const runs = enabled === undefined ? node !== undefined : enabled.has("node");
   const period = reconcilerMs ?? parseDuration(node?.reconcilerPeriod ?? defaultPeriod);
   return {
     logSeverityScreen: logSeverity ?? spec.logSeverityScreen,
-    healthChecks: "Disabled",
+    // Health is told where metrics are.
+    healthChecks: health && spec.prometheusMetricsPort !== 0 ? "Enabled" : "Disabled",
     etcdV3CompactionPeriod: "0s",
-    prometheusMetricsPort: 0,
+    prometheusMetricsPort: spec.prometheusMetricsPort,
     controllers: runs
       ? {
           node: {

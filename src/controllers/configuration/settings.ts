@@ -1,7 +1,7 @@
 import { parseDuration } from "../../api/duration.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { ControllerEnvironment } from "./environment.ts";
-import { configurationName, runningConfig } from "./running-config.ts";
+import { configurationName, defaultSpec, runningConfig } from "./running-config.ts";
 
 /** What the controllers go by. */
 export interface ControllerSettings {
@@ -12,6 +12,9 @@ export interface ControllerSettings {
   readonly leakGraceMs: number | undefined;
   /** At most so many milliseconds from one comparison of everything to the next. */
   readonly reconcilerMs: number;
+  /** Where metrics and health are served; 0: nowhere. */
+  readonly metricsPort: number;
+  readonly healthChecks: boolean;
   /** pino's. */
   readonly logLevel: "silent" | "debug" | "info" | "warn" | "error";
 }
@@ -22,11 +25,14 @@ export function controllerSettings(
   environment: ControllerEnvironment,
 ): ControllerSettings {
   const spec = kubeControllersConfiguration.get(configurationName)?.spec;
-  const { node } = spec === undefined ? {} : runningConfig(spec, environment).controllers;
+  const running = runningConfig(spec ?? defaultSpec, environment);
+  const node = spec === undefined ? undefined : running.controllers.node;
   const severity = environment.logSeverity ?? spec?.logSeverityScreen ?? "Info";
   return {
     leakGraceMs: parseDuration(node?.leakGracePeriod ?? "0") || undefined,
     reconcilerMs: parseDuration(node?.reconcilerPeriod ?? "5m"),
+    metricsPort: running.prometheusMetricsPort,
+    healthChecks: running.healthChecks === "Enabled",
     logLevel: logLevels[severity],
   };
 }

@@ -85,16 +85,16 @@ export class IpPoolController implements Controller {
     const { reclaimer, logger } = this.#options;
     await inParallel(cooling, maxParallel, async (cidr) => {
       signal.throwIfAborted();
-      await reclaimer.endCooldowns(cidr);
+      await reclaimer.endCooldowns(cidr, signal);
     });
     await inParallel(claims, maxParallel, async ({ cidr, node }) => {
       signal.throwIfAborted();
-      const outcome = await reclaimer.releaseBlock({ cidr, node, evenIfUsed: false });
+      const outcome = await reclaimer.releaseBlock({ cidr, node, evenIfUsed: false }, signal);
       logger.info({ block: cidr, node, outcome }, "gave up a node's block of a deleted pool");
     });
     await inParallel(orphans, maxParallel, async (cidr) => {
       signal.throwIfAborted();
-      const outcome = await reclaimer.deleteOrphan(cidr);
+      const outcome = await reclaimer.deleteOrphan(cidr, signal);
       logger.info({ block: cidr, outcome }, "removed nobody's block of a deleted pool");
     });
   }

@@ -55,6 +55,6 @@ function blockSizeUniform({ pool: { spec }, blocks }: PoolFacts): readonly Findi
   const count = others.length === 1 ? "1 block" : `${others.length} blocks`;
   const message =
     `The pool's blocks are /${spec.blockSize}, but ${count} of another size, such as ${others[0]}, ` +
-    `${others.length === 1 ? "lies" : "lie"} in it; their addresses are not given out anew.`;
+    `${others.length === 1 ? "lies" : "lie"} in it; nodes go on using them, and make no block that overlaps them.`;
   return [{ type: "BlockSizeUniform", status: "False", reason: "BlockSizeMismatch", message }];
 }

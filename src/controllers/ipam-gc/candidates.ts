@@ -55,15 +55,15 @@ export function ripe(candidates: readonly Candidate[], graceMs: number, nowMs: n
  * Why the address is not, or no longer, rightly held; undefined while it may be. What nobody can be asked about counts as
  * rightly held: an allocation of no pod, or of no node.
  */
-export function whyLeaked(
-  { ip, handle, node, pod, attribute }: Holding,
-  found: Pod | undefined,
-  nodeExists: boolean,
-): string | undefined {
+export function whyLeaked(holding: Holding, found: Pod | undefined, nodeExists: boolean): string | undefined {
+  const { ip, handle, node, pod, attribute } = holding;
   const { secondary = {}, alternateOwnerAttrs = {} } = attribute;
   if (handle === windowsReserved || Object.keys(alternateOwnerAttrs).length > 0) return undefined;
   if (node === undefined) return undefined;
-  if (isTunnel(attribute)) return nodeExists ? undefined : "tunnel address of a node gone";
+  if (isOfNode(holding)) {
+    if (nodeExists) return undefined;
+    return isTunnel(attribute) ? "tunnel address of a node gone" : "network's address of a node gone";
+  }
   if (pod === undefined || machineAttributes.some((name) => secondary[name])) return undefined;
   if (found === undefined) return nodeExists ? "pod gone" : "node gone";
   if (found.finished) return "pod finished";
@@ -74,9 +74,12 @@ export function whyLeaked(
   return found.hostNetwork ? "pod is on the host's network" : "container replaced";
 }
 
-/** True for an address of a node's own tunnel interface. */
-export function isTunnel({ secondary }: AllocationAttribute): boolean {
-  return tunnelTypes.has(secondary?.["type"] ?? "");
+/**
+ * True for an address that stays for as long as there is its node, and goes with it, whatever pods there are: of the node's
+ * own tunnel interface, or held by the CNI for a network itself, such as a bridge's gateway.
+ */
+export function isOfNode(holding: Holding): boolean {
+  return isTunnel(holding.attribute) || isOfNetwork(holding);
 }
 
 /** The same text for the same allocation only: one that was freed and made again has another. */
@@ -94,6 +97,16 @@ const tunnelTypes: ReadonlySet<string> = new Set([
 ]);
 /** The address is a virtual machine's, which outlives its pod. */
 const machineAttributes = ["vmi-name", "vmi-uid", "vm-uid"] as const;
+
+function isTunnel({ secondary }: AllocationAttribute): boolean {
+  return tunnelTypes.has(secondary?.["type"] ?? "");
+}
+
+/** By its handle, `NETWORK:NODE:IP`; no container's handle has a colon. */
+function isOfNetwork({ ip, handle = "", node, pod }: Holding): boolean {
+  const end = `:${node}:${ip}`;
+  return pod === undefined && handle.length > end.length && handle.endsWith(end);
+}
 
 /** Without the addresses of handles of which one address fails the test. An allocation of no handle stands alone. */
 function onlyWholeHandles<T extends Holding>(holdings: readonly T[], passes: (one: T) => boolean): readonly T[] {

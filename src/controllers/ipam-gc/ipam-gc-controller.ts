@@ -35,6 +35,7 @@ export class IpamGcController implements Controller {
   readonly #tidyUp: TidyUp;
   /** What is held, in full: the list that a restart finds may be cut short. */
   #heldInFull: Ruling["held"];
+  #heldCount: number | undefined;
   #candidates: readonly Candidate[] = [];
   #sightings: Sightings = new Map();
   /** What was freed without approval. */
@@ -46,6 +47,11 @@ export class IpamGcController implements Controller {
     this.#options = options;
     this.#held = new HeldStore(options.client);
     this.#tidyUp = new TidyUp(options);
+  }
+
+  /** What looks leaked and is not freed yet, and how many of that wait for approval; undefined before it is known. */
+  get figures(): { readonly candidates: readonly Candidate[]; readonly held: number | undefined } {
+    return { candidates: this.#candidates, held: this.#heldCount };
   }
 
   dueInMs(): number {
@@ -79,6 +85,7 @@ export class IpamGcController implements Controller {
     this.#tellOfLiving(verdicts);
     const state = await this.#held.read(signal);
     const ruling = this.#rule(verdicts, state);
+    this.#heldCount = heldCountOf(ruling, state);
     // First the reason for stopping, then the stop: should this fail, nothing is freed either.
     if (ruling.held !== undefined) await this.#hold(ruling.held, state, signal);
     await this.#free(ruling, signal);
@@ -121,7 +128,7 @@ export class IpamGcController implements Controller {
     events.record(configurationSubject, "Warning", "IPAMGarbageCollectionHeld", message);
   }
 
-  /** One write a block; a batch is small, so that a leader that is none any more stops soon. */
+  /** One write a block. */
   async #free({ free, approvedCount }: Ruling, signal: AbortSignal): Promise<void> {
     const { reclaimer, clock, logger, onFreed } = this.#options;
     let approvedLeft = approvedCount;
@@ -132,12 +139,15 @@ export class IpamGcController implements Controller {
       if (count > 0) this.#freedLately = [...this.#freedLately, { atMs: clock.monotonicNow(), count }];
       const answers = await reclaimer.releaseAddresses(
         batch.map(({ ip, handle, sequenceNumber, reason }) => ({ ip, handle, sequenceNumber, why: reason })),
+        signal,
       );
       const outcomes = new Map(answers.map(({ ip, outcome }) => [ip, outcome]));
       for (const { ip, handle, pod, node, reason } of batch) {
         logger.info({ ip, handle, pod, node, reason, outcome: outcomes.get(ip) }, "took a leaked address back");
       }
-      onFreed?.(batch.filter(({ ip }) => outcomes.get(ip) === "released"));
+      const freed = new Set(batch.filter(({ ip }) => outcomes.get(ip) === "released"));
+      this.#candidates = this.#candidates.filter((one) => !freed.has(one));
+      onFreed?.([...freed]);
     }
   }
 
@@ -184,6 +194,12 @@ const leastPeriodMs = 1000;
 const freedWindowMs = 3_600_000;
 const batchSize = 256;
 const configurationSubject = { kind: kubeControllersConfigurationKind, name: "default" };
+
+/** The list that a restart finds may be cut short; its count is not. */
+function heldCountOf({ held }: Ruling, state: HeldState | undefined): number {
+  if (held === undefined) return 0;
+  return state?.release?.id === held.id ? state.release.count : held.addresses.length;
+}
 
 /** By block, so that each is written once. */
 function batchesOf(candidates: readonly Candidate[]): readonly (readonly Candidate[])[] {

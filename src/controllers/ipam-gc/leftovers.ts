@@ -1,4 +1,5 @@
 /** What crashes, and nodes that went, leave behind of blocks, affinities and handles: what to tidy up, in the order to do it. */
+import type { BlockAffinity } from "../../api/block-affinity.ts";
 import { hostAffinity, type IpamBlock } from "../../api/ipam-block.ts";
 import type { NodeName } from "../../api/names.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
@@ -12,7 +13,10 @@ export type Chore =
   | { readonly kind: "end-cooldowns"; readonly cidr: Cidr }
   | { readonly kind: "repair-handle"; readonly handle: string }
   | { readonly kind: "delete-orphan"; readonly cidr: Cidr }
-  /** `gone`: only if the Node object is gone, and then though other nodes' addresses are in the block. */
+  /**
+   * `gone`: only if the Node object is gone, and then though other nodes' addresses are in the block. Otherwise only if the
+   * block is empty; one in use stays, and its claim is made whole.
+   */
   | { readonly kind: "release-block"; readonly cidr: Cidr; readonly node: NodeName; readonly gone: boolean };
 
 /** What looked left over, and since when without a change, in milliseconds of the caller's monotonic clock. */
@@ -65,6 +69,7 @@ interface Claim {
   readonly block: IpamBlock | undefined;
   /** The revision of the affinity. */
   readonly affinity: string | undefined;
+  readonly state: BlockAffinity["spec"]["state"] | undefined;
 }
 
 function cooling({ ipamBlock }: LeftoversView): readonly Chore[] {
@@ -90,8 +95,10 @@ function blockLeftovers(view: LeftoversView): readonly Leftover[] {
     ...claims.flatMap((claim) => {
       const { node, cidr, block, affinity } = claim;
       const gone = !view.node.has(node);
-      if (gone ? holdsOwn(claim) : block !== undefined && !spare.has(claim)) return [];
-      const key = keyOf("claim", node, cidr, gone, affinity, gone ? undefined : block?.spec.sequenceNumber);
+      if (gone ? holdsOwn(claim) : isWhole(claim) && !spare.has(claim)) return [];
+      // An empty block must stay as it is; in one that is in use, only the claim is looked at.
+      const contents = gone ? undefined : isEmpty(block) ? block?.spec.sequenceNumber : block && "used";
+      const key = keyOf("claim", node, cidr, gone, affinity, contents);
       return [{ key, chore: { kind: "release-block", cidr, node, gone } as const }];
     }),
   ];
@@ -105,12 +112,13 @@ function claimsOf({ ipamBlock, blockAffinity }: Pick<Snapshot, "ipamBlock" | "bl
     if (block.spec.deleted || !affinity?.startsWith(host)) continue;
     const node = affinity.slice(host.length) as NodeName;
     owned.set(`${node} ${cidr}`, block);
-    claims.set(`${node} ${cidr}`, { node, cidr, block, affinity: undefined });
+    claims.set(`${node} ${cidr}`, { node, cidr, block, affinity: undefined, state: undefined });
   }
   for (const { metadata, spec } of blockAffinity.values()) {
     if (spec.deleted || spec.type !== "host") continue;
     const [node, cidr, key] = [spec.node as NodeName, spec.cidr, `${spec.node} ${spec.cidr}`];
-    claims.set(key, { node, cidr, block: owned.get(key), affinity: metadata.resourceVersion ?? "" });
+    const affinity = metadata.resourceVersion ?? "";
+    claims.set(key, { node, cidr, block: owned.get(key), affinity, state: spec.state });
   }
   return [...claims.values()];
 }
@@ -121,12 +129,14 @@ function claimsOf({ ipamBlock, blockAffinity }: Pick<Snapshot, "ipamBlock" | "bl
  */
 function spareBlocks({ ipamConfiguration }: LeftoversView, claims: readonly Claim[]): ReadonlySet<Claim> {
   if (ipamConfiguration.get("default")?.spec.autoAllocateBlocks === false) return new Set();
-  const byNode = Map.groupBy(
-    claims.filter(({ block, affinity }) => block !== undefined && affinity !== undefined),
-    ({ node, cidr }) => `${node} ${cidrVersion(cidr)}`,
-  );
+  const byNode = Map.groupBy(claims.filter(isWhole), ({ node, cidr }) => `${node} ${cidrVersion(cidr)}`);
   const kept = [...byNode.values()].map((own) => own.find(({ block }) => !isEmpty(block)) ?? own[0]);
   return new Set(claims.filter((claim) => isEmpty(claim.block) && !kept.includes(claim)));
+}
+
+/** Whether both records say so: nothing of a claim, or of its end, is half done. */
+function isWhole({ block, state }: Claim): boolean {
+  return block !== undefined && state === "confirmed";
 }
 
 function isOrphan(block: IpamBlock): boolean {

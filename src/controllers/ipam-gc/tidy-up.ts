@@ -31,16 +31,22 @@ export class TidyUp {
     this.#seen = seen;
     const nodes = await this.#nodesGone(chores, sightings, graceMs, signal);
     const failures: unknown[] = [];
-    await inParallel(bounded(chores), choresAtOnce, async (chore) => {
+    const attempt = async (facts: object, work: () => Promise<void>) => {
       signal.throwIfAborted();
-      if (chore.kind === "release-block" && chore.gone !== nodes.gone.has(chore.node)) return;
       try {
-        await this.#do(chore);
+        await work();
       } catch (error) {
+        signal.throwIfAborted();
         failures.push(error);
-        logger.warn({ chore, err: error }, "cannot tidy up");
+        logger.warn({ ...facts, err: error }, "cannot tidy up");
       }
+    };
+    await inParallel(choresOfPass(chores), choresAtOnce, async (chore) => {
+      if (chore.kind === "release-block" && chore.gone !== nodes.gone.has(chore.node)) return;
+      await attempt({ chore }, () => this.#do(chore, signal));
     });
+    const handles = repairsOfPass(chores);
+    await attempt({ handles }, () => this.#repair(handles, signal));
     if (failures.length === 0) return nodes.sightings;
     throw new Error(`Cannot tidy up after IPAM: ${failures.length} things failed: ${messageOf(failures[0])}`, {
       cause: failures[0],
@@ -56,25 +62,31 @@ export class TidyUp {
     return { gone: new Set([...named].filter(isGone)), sightings };
   }
 
-  async #do(chore: Chore): Promise<void> {
+  async #do(chore: Exclude<Chore, HandleChore>, signal: AbortSignal): Promise<void> {
     const { reclaimer, logger } = this.#parts;
     switch (chore.kind) {
       case "end-cooldowns":
-        return reclaimer.endCooldowns(chore.cidr);
-      case "repair-handle":
-        logger.info({ handle: chore.handle }, "correcting the record of a handle by what the blocks say");
-        return reclaimer.repairHandle(chore.handle);
+        return reclaimer.endCooldowns(chore.cidr, signal);
       case "delete-orphan": {
-        const outcome = await reclaimer.deleteOrphan(chore.cidr);
+        const outcome = await reclaimer.deleteOrphan(chore.cidr, signal);
         logger.info({ block: chore.cidr, outcome }, "removed an empty block of nobody");
         return;
       }
       case "release-block": {
         const { cidr, node, gone } = chore;
-        const outcome = await reclaimer.releaseBlock({ cidr, node, evenIfUsed: gone });
-        logger.info({ block: cidr, node, nodeGone: gone, outcome }, "gave a node's block up");
+        const outcome = await reclaimer.releaseBlock({ cidr, node, evenIfUsed: gone }, signal);
+        const deed = outcome === "kept" ? "kept a node's block, as it is in use" : "gave a node's block up";
+        logger.info({ block: cidr, node, nodeGone: gone, outcome }, deed);
       }
     }
+  }
+
+  async #repair(handles: readonly string[], signal: AbortSignal): Promise<void> {
+    const { reclaimer, logger } = this.#parts;
+    for (const handle of handles) {
+      logger.info({ handle }, "correcting the record of a handle by what the blocks say");
+    }
+    await reclaimer.repairHandles(handles, signal);
   }
 }
 
@@ -82,11 +94,14 @@ export class TidyUp {
 
 const choresAtOnce = 4;
 const choresPerPass = 1000;
-/** Each costs a list of all blocks. */
-const repairsPerPass = 50;
+const repairsPerPass = 1000;
 
-function bounded(chores: readonly Chore[]): readonly Chore[] {
-  const repairs = chores.filter(({ kind }) => kind === "repair-handle");
-  const others = chores.filter(({ kind }) => kind !== "repair-handle");
-  return [...others.slice(0, choresPerPass), ...repairs.slice(0, repairsPerPass)];
+type HandleChore = Extract<Chore, { readonly kind: "repair-handle" }>;
+
+function choresOfPass(chores: readonly Chore[]): readonly Exclude<Chore, HandleChore>[] {
+  return chores.filter((chore) => chore.kind !== "repair-handle").slice(0, choresPerPass);
+}
+
+function repairsOfPass(chores: readonly Chore[]): readonly string[] {
+  return chores.flatMap((chore) => (chore.kind === "repair-handle" ? chore.handle : [])).slice(0, repairsPerPass);
 }

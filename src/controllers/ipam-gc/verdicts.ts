@@ -4,7 +4,7 @@ import type { AddressUse } from "../../api/node-query.ts";
 import type { Pod } from "../../api/objects.ts";
 import type { Ip } from "../../net/ip.ts";
 import { silenceNeededMs } from "./agent-sightings.ts";
-import { type Candidate, isTunnel, whyLeaked } from "./candidates.ts";
+import { type Candidate, isOfNode, whyLeaked } from "./candidates.ts";
 
 /** What was found out about candidates, past the watch cache. What is missing is not known, and keeps its addresses. */
 export interface Evidence {
@@ -67,12 +67,12 @@ function usersOf({ uses }: Evidence): ReadonlyMap<Ip, User> {
 
 function verdictOf(candidate: Candidate, evidence: Evidence, users: ReadonlyMap<Ip, User>, graceMs: number): Verdict {
   const keep = (outcome: "alive" | "unknown", because: string): Verdict => ({ candidate, outcome, because });
-  const { ip, node, pod, attribute } = candidate;
+  const { ip, node, pod } = candidate;
   const user = users.get(ip);
   if (user !== undefined) return keep("alive", `in use on node ${user.node}: ${user.use.kind} ${user.use.interface}`);
   const exists = evidence.nodeExists.get(node);
   if (exists === undefined) return keep("unknown", `the API server did not say whether there is a Node ${node}`);
-  if (!isTunnel(attribute) && (pod === undefined || !evidence.pods.has(pod))) {
+  if (!isOfNode(candidate) && (pod === undefined || !evidence.pods.has(pod))) {
     return keep("unknown", `the API server did not say whether there is a pod ${pod}`);
   }
   const reason = whyLeaked(candidate, pod === undefined ? undefined : evidence.pods.get(pod), exists);

@@ -28,7 +28,7 @@ describe("readEnvironment", () => {
     };
     const { HOME: _, ...variables } = env;
     expect(readEnvironment(env)).toEqual({
-      ...{ variables, logSeverity: "Warning", reconcilerMs: 90_000, autoHostEndpoints: true },
+      ...{ variables, logSeverity: "Warning", reconcilerMs: 90_000, autoHostEndpoints: true, healthChecks: false },
       enabled: new Set(["node", "namespace"]),
     });
     expect(none).toEqual({ variables: {} });
@@ -57,9 +57,9 @@ describe("runningConfig", () => {
     expect(runningConfig(defaultSpec, none)).toEqual({
       ...{
         logSeverityScreen: "Info",
-        healthChecks: "Disabled",
+        healthChecks: "Enabled",
         etcdV3CompactionPeriod: "0s",
-        prometheusMetricsPort: 0,
+        prometheusMetricsPort: 9094,
       },
       controllers: { node: { reconcilerPeriod: "5m0s", syncLabels: "Disabled", leakGracePeriod: "15m0s" } },
     });
@@ -129,6 +129,18 @@ describe("controllerSettings", () => {
       configuration({ node: {} }),
       { ENABLED_CONTROLLERS: "policy" },
       { leakGraceMs: undefined },
+    ],
+    ["the defaults, for metrics", configuration({}), {}, { metricsPort: 9094, healthChecks: true }],
+    ["no configuration, for metrics", undefined, {}, { metricsPort: 9094, healthChecks: true }],
+    ["another port", configuration({}, { prometheusMetricsPort: 1 }), {}, { metricsPort: 1, healthChecks: true }],
+    ["no metrics", configuration({}, { prometheusMetricsPort: 0 }), {}, { metricsPort: 0, healthChecks: false }],
+    ["no health", configuration({}, { healthChecks: "Disabled" }), {}, { metricsPort: 9094, healthChecks: false }],
+    ["no health by the environment", configuration({}), { HEALTH_ENABLED: "false" }, { healthChecks: false }],
+    [
+      "health by the environment",
+      configuration({}, { healthChecks: "Disabled" }),
+      { HEALTH_ENABLED: "true" },
+      { healthChecks: true },
     ],
     ["silence", configuration({}, { logSeverityScreen: "None" }), {}, { logLevel: "silent" }],
     ["panic", configuration({}, { logSeverityScreen: "Panic" }), {}, { logLevel: "error" }],

@@ -38,12 +38,13 @@ test("without leadership nothing is done, and the end waits for the pass that ru
   controller.wait = slow.promise;
   drive.touched(new Set(["ipPool"]));
   await settle();
+  expect(drive.leads).toBe(true);
   let ended = false;
   const ending = end().then(() => {
     ended = true;
   });
   await settle();
-  expect([ended, controller.signal?.aborted]).toEqual([false, true]);
+  expect([ended, controller.signal?.aborted, drive.leads]).toEqual([false, true, false]);
   slow.resolve();
   await ending;
   drive.touched(new Set(["ipPool"]));

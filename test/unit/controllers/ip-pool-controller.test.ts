@@ -148,7 +148,7 @@ class World {
     const never = () => Promise.reject(new Error("not for this controller"));
     return {
       releaseAddresses: never,
-      repairHandle: never,
+      repairHandles: never,
       endCooldowns: async () => {},
       releaseBlock: async ({ cidr, node, evenIfUsed }: BlockRelease) => {
         this.reclaimed.push(`${cidr} of ${node}${evenIfUsed ? " even if used" : ""}`);

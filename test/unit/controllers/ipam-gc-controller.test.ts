@@ -11,7 +11,7 @@ import { systemNamespace } from "../../../src/api/names.ts";
 import { agentLeaseName } from "../../../src/api/node-query.ts";
 import type { Snapshot } from "../../../src/api/snapshot.ts";
 import { IpamGcController } from "../../../src/controllers/ipam-gc/ipam-gc-controller.ts";
-import type { AddressRelease } from "../../../src/ipam/reclaimer.ts";
+import type { AddressRelease, BlockRelease } from "../../../src/ipam/reclaimer.ts";
 import { type KubeClient, KubeError, KubeUnreachableError } from "../../../src/kube/client.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { testClock } from "../../fakes/test-clock.ts";
@@ -36,6 +36,25 @@ describe("a pass", () => {
     expect(world.released).toEqual([
       { ip: "10.0.0.0", handle: "k8s-pod-network.a", sequenceNumber: 5n, why: "pod gone" },
     ]);
+  });
+
+  test("tells of what looks leaked, until it is freed", async () => {
+    const world = new World(snapshotOf(one));
+    expect(world.controller.figures).toEqual({ candidates: [], held: undefined });
+    await world.pass();
+    expect(world.controller.figures).toMatchObject({ candidates: [{ ip: "10.0.0.0" }], held: 0 });
+    await world.passAfter(graceMs);
+    expect(world.controller.figures).toEqual({ candidates: [], held: 0 });
+    expect(world.freed).toEqual(["10.0.0.0"]);
+  });
+
+  test("what was not freed after all still looks leaked", async () => {
+    const world = new World(snapshotOf(one));
+    world.outcome = "changed";
+    await world.pass();
+    await world.passAfter(graceMs);
+    expect(world.controller.figures.candidates).toHaveLength(1);
+    expect(world.freed).toEqual([]);
   });
 
   test.each<[string, (world: World) => void]>([
@@ -128,6 +147,32 @@ describe("a pass", () => {
     expect(world.released).toHaveLength(200);
   });
 
+  test("hands every write the signal that ends with the leadership", async () => {
+    const orphan = blockOf("10.0.2.0/26", [], "");
+    const ofGone = blockOf("10.0.3.0/26", [], "host:node-9");
+    const cooling = blockOf("10.0.4.0/26", [{ ...heldBy("c"), releasedAt: "2026-11-21T10:00:00Z" }]);
+    const world = new World(snapshotOf({ blocks: [block("a"), orphan, ofGone, cooling], nodes: ["node-1"] }));
+    const { signal } = new AbortController();
+    await world.controller.pass(signal);
+    world.clock.pass(graceMs);
+    await world.controller.pass(signal);
+    expect(new Set(world.signals.keys())).toEqual(
+      new Set(["releaseAddresses", "releaseBlock", "deleteOrphan", "repairHandles", "endCooldowns"]),
+    );
+    expect([...world.signals.values()].every((given) => given === signal)).toBe(true);
+  });
+
+  test("what is held for a network goes with its node, and then the node's block does", async () => {
+    const gateway = { handle_id: "bridged:node-1:10.0.0.0", secondary: { node: "node-1" } };
+    const world = new World(snapshotOf({ blocks: [blockOf("10.0.0.0/26", [gateway])] }));
+    await world.pass();
+    await world.passAfter(graceMs);
+    expect([world.released, world.blocksReleased]).toEqual([[], []]);
+    world.remove("node");
+    await world.passAfter(graceMs);
+    expect(world.released).toMatchObject([{ ip: "10.0.0.0", why: "network's address of a node gone" }]);
+  });
+
   test("grace switched off frees nothing, however long it was on", async () => {
     const world = new World(snapshotOf(one));
     await world.pass();
@@ -157,6 +202,7 @@ describe("the interlock", () => {
     expect(world.released).toEqual([]);
     expect(world.events).toEqual(["IPAMGarbageCollectionHeld"]);
     const { heldRelease, conditions } = world.configuration.status as Held;
+    expect(world.controller.figures).toMatchObject({ candidates: { length: 30 }, held: 30 });
     expect(heldRelease).toMatchObject({ count: 30, addresses: { length: 30 } });
     expect(conditions).toMatchObject([{ type: "IPAMGarbageCollectionHeld", status: "True" }]);
 
@@ -164,11 +210,25 @@ describe("the interlock", () => {
     world.configuration.metadata.annotations[approvalAnnotation] = heldRelease?.id ?? "";
     await world.pass();
     expect([world.released, (world.configuration.status as Held).heldRelease?.id]).toEqual([[], heldRelease?.id]);
+    expect(world.controller.figures.held).toBe(30);
     await world.passAfter(graceMs);
     expect(world.released).toHaveLength(30);
+    expect(world.controller.figures).toMatchObject({ candidates: [], held: 0 });
     expect(world.configuration).toMatchObject({ status: {}, metadata: { annotations: {} } });
     expect((world.configuration.status as Held).heldRelease).toBeUndefined();
     expect(world.configuration.metadata.annotations).toEqual({});
+  });
+
+  test("tells how many are held though a list that was cut short is all that is left of them", async () => {
+    const world = new World(snapshotOf(many));
+    await world.pass();
+    await world.passAfter(graceMs);
+    const { heldRelease } = world.configuration.status as Held;
+    const addresses = heldRelease?.addresses?.slice(0, 20);
+    world.configuration.status = { heldRelease: { ...heldRelease, addresses } };
+    world.restart();
+    await world.pass();
+    expect(world.controller.figures.held).toBe(30);
   });
 
   test("frees nothing when it cannot say what it holds", async () => {
@@ -193,7 +253,7 @@ describe("the interlock", () => {
 // --- internal ---
 
 interface Held {
-  readonly heldRelease?: { readonly id: string; readonly count: number };
+  readonly heldRelease?: { readonly id: string; readonly count: number; readonly addresses?: readonly object[] };
   readonly conditions?: readonly unknown[];
 }
 
@@ -212,6 +272,11 @@ class World {
   readonly released: AddressRelease[] = [];
   readonly patches: string[] = [];
   readonly events: string[] = [];
+  readonly freed: string[] = [];
+  outcome: "released" | "changed" = "released";
+  readonly blocksReleased: BlockRelease[] = [];
+  /** By the reclaimer's methods, what they were given last. */
+  readonly signals = new Map<string, AbortSignal | undefined>();
   /** By node; a node that is absent does not answer. */
   readonly uses = new Map<string, readonly string[]>([["node-1", []]]);
   readonly configuration = {
@@ -277,18 +342,30 @@ class World {
         },
       },
       reclaimer: {
-        releaseAddresses: async (releases) => {
+        releaseAddresses: async (releases, signal) => {
+          this.signals.set("releaseAddresses", signal);
           this.onRelease();
           this.released.push(...releases);
-          return releases.map(({ ip }) => ({ ip, outcome: "released" }));
+          return releases.map(({ ip }) => ({ ip, outcome: this.outcome }));
         },
-        releaseBlock: async () => "kept",
-        deleteOrphan: async () => "kept",
-        repairHandle: async () => {},
-        endCooldowns: async () => {},
+        releaseBlock: async (release, signal) => {
+          this.signals.set("releaseBlock", signal);
+          this.blocksReleased.push(release);
+          return "kept";
+        },
+        deleteOrphan: async (_cidr, signal) => {
+          this.signals.set("deleteOrphan", signal);
+          return "kept";
+        },
+        repairHandles: async (_handles, signal) => {
+          this.signals.set("repairHandles", signal);
+        },
+        endCooldowns: async (_cidr, signal) => {
+          this.signals.set("endCooldowns", signal);
+        },
       },
       settings: () => ({ leakGraceMs: this.settings.graceMs, reconcilerMs: graceMs }),
-      onFreed: () => {},
+      onFreed: (freed) => void this.freed.push(...freed.map(({ ip }) => ip)),
     });
   }
 

@@ -7,6 +7,7 @@ import { parseCidr } from "../../../src/net/cidr.ts";
 import { blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
 
 const graceMs = 60_000;
+const states: readonly State[] = ["", "pending", "confirmed", "pendingDeletion"];
 const [one, two] = ["10.0.0.0/30", "10.0.0.4/30"];
 
 describe("blocks and affinities", () => {
@@ -22,17 +23,51 @@ describe("blocks and affinities", () => {
 
   test("all stay where a node may not claim another", () => {
     const blocks = [blockOf(one, []), blockOf(two, [])];
-    const spec = { autoAllocateBlocks: false, strictAffinity: false, maxBlocksPerHost: 0 };
-    const configuration = { metadata: { name: "default", labels: {}, annotations: {} }, spec };
-    const view = viewOf({ blocks, affinities: [one, two] });
-    const ipamConfiguration = new Map([["default", configuration]]) as unknown as typeof view.ipamConfiguration;
-    expect(settle({ ...view, ipamConfiguration })).toEqual([]);
+    expect(settle(withoutAutoAllocation(viewOf({ blocks, affinities: [one, two] })))).toEqual([]);
   });
 
-  test("an affinity without its block goes, a block without its affinity too once it is empty", () => {
-    expect(settled({ affinities: [one] })).toEqual([release(one, false)]);
+  test.each(states)("an affinity that is %j without its block goes", (state) => {
+    expect(settled({ affinities: [one], state })).toEqual([release(one, false)]);
+  });
+
+  test.each(states)("a block whose affinity is %j is looked at, empty or not, unless that is in order", (state) => {
+    const expected = state === "confirmed" ? [] : [release(one, false)];
+    for (const block of [blockOf(one, []), blockOf(one, [heldBy("a")])]) {
+      expect(settled({ blocks: [block], affinities: [one], state })).toEqual(expected);
+      expect(settle(withoutAutoAllocation(viewOf({ blocks: [block], affinities: [one], state })))).toEqual(
+        expect.arrayContaining(expected),
+      );
+    }
+  });
+
+  test("a block without its affinity is looked at, empty or not", () => {
     expect(settled({ blocks: [blockOf(one, [])] })).toEqual([release(one, false)]);
-    expect(settled({ blocks: [blockOf(one, [heldBy("a")])] })).toEqual([]);
+    expect(settled({ blocks: [blockOf(one, [heldBy("a")])] })).toEqual([release(one, false)]);
+  });
+
+  test("a block in use whose claim is half made is looked at though it is written all the time", () => {
+    const written = (sequenceNumber: bigint, ...pods: string[]) => {
+      const block = blockOf(
+        one,
+        pods.map((pod) => heldBy(pod)),
+      );
+      return viewOf({ blocks: [{ ...block, spec: { ...block.spec, sequenceNumber } }] });
+    };
+    const used = find(written(7n, "a"), new Map(), 0);
+    expect(releases(find(written(8n, "a", "b"), used.seen, graceMs).chores)).toEqual([release(one, false)]);
+    // One that came to be empty must stay so.
+    const emptied = find(written(8n), used.seen, graceMs);
+    expect(releases(emptied.chores)).toEqual([]);
+    expect(releases(find(written(9n), emptied.seen, 2 * graceMs).chores)).toEqual([]);
+    expect(releases(find(written(8n), emptied.seen, 2 * graceMs).chores)).toEqual([release(one, false)]);
+  });
+
+  test("a block whose claim is half made is not the one that the node keeps", () => {
+    const blocks = [blockOf(one, []), blockOf(two, [])];
+    const half = viewOf({ blocks, affinities: [one], state: "pending" });
+    const whole = viewOf({ blocks, affinities: [two] });
+    const blockAffinity = new Map([...half.blockAffinity, ...whole.blockAffinity]);
+    expect(settle({ ...whole, blockAffinity })).toEqual([release(one, false)]);
   });
 
   test("nobody's block goes once it is empty", () => {
@@ -98,27 +133,41 @@ describe("handles and cooldowns", () => {
 
 // --- internal ---
 
+type State = BlockAffinity["spec"]["state"];
+
 interface World {
   readonly blocks?: readonly IpamBlock[];
   /** Of node-1. */
   readonly affinities?: readonly string[];
   readonly revision?: string;
+  /** Of all affinities. */
+  readonly state?: State;
   readonly handles?: readonly IpamHandle[];
   readonly nodes?: readonly string[];
 }
 
-function viewOf({ blocks = [], affinities = [], revision = "1", handles = [], nodes = ["node-1"] }: World) {
+function viewOf({ blocks = [], affinities = [], revision = "1", state = "confirmed", ...rest }: World) {
+  const { handles = [], nodes = ["node-1"] } = rest;
   return {
     ...snapshotOf({ blocks, nodes }),
-    blockAffinity: new Map(affinities.map((cidr) => [cidr, affinity(cidr, revision)])),
+    blockAffinity: new Map(affinities.map((cidr) => [cidr, affinity(cidr, revision, state)])),
     ipamHandle: new Map(handles.map((one) => [one.metadata.name, one])),
   };
 }
 
-function affinity(cidr: string, resourceVersion: string): BlockAffinity {
+function withoutAutoAllocation(view: ReturnType<typeof viewOf>): ReturnType<typeof viewOf> {
+  const spec = { autoAllocateBlocks: false, strictAffinity: false, maxBlocksPerHost: 0 };
+  const configuration = { metadata: { name: "default", labels: {}, annotations: {} }, spec };
+  return {
+    ...view,
+    ipamConfiguration: new Map([["default", configuration]]) as unknown as typeof view.ipamConfiguration,
+  };
+}
+
+function affinity(cidr: string, resourceVersion: string, state: State): BlockAffinity {
   return {
     metadata: { name: cidr, labels: {}, annotations: {}, resourceVersion },
-    spec: { state: "pending", node: "node-1", type: "host", cidr: parseCidr(cidr), deleted: false },
+    spec: { state, node: "node-1", type: "host", cidr: parseCidr(cidr), deleted: false },
   };
 }
 
@@ -140,6 +189,10 @@ function settle(view: Parameters<typeof findLeftovers>[0], silence = graceMs): r
 
 function settled(world: World, silence?: number): readonly Chore[] {
   return settle(viewOf(world), silence).filter(({ kind }) => kind !== "repair-handle" || world.handles !== undefined);
+}
+
+function releases(chores: readonly Chore[]): readonly Chore[] {
+  return chores.filter(({ kind }) => kind === "release-block");
 }
 
 function release(cidr: string, gone: boolean): Chore {

@@ -17,6 +17,7 @@ import { aLease, aPod, blockOf, heldBy, nodeName, podName, snapshotOf } from "./
 
 const nodes = ["node-1", "node-2"];
 const graceMs = 60_000;
+const gateway = { handle_id: "bridged:node-1:10.0.0.0", secondary: { node: "node-1", note: "a gateway" } };
 const tunnel = { handle_id: "ipip-tunnel-addr-node-1", secondary: { node: "node-1", type: "ipipTunnelAddress" } };
 
 describe("findCandidates", () => {
@@ -45,6 +46,17 @@ describe("findCandidates", () => {
     ["no node, but the pod says so", heldBy("a"), { nodes: [], pods: [aPod("a", { ips: ["10.0.0.0"] })] }, undefined],
     ["a tunnel of a node", tunnel, {}, undefined],
     ["a tunnel of a node gone", tunnel, { nodes: ["node-2"] }, "tunnel address of a node gone"],
+    ["a network's own, of a node", gateway, {}, undefined],
+    ["a network's own, of a node gone", gateway, { nodes: ["node-2"] }, "network's address of a node gone"],
+    ["as a network's own, but of a pod", { ...heldBy("a"), handle_id: gateway.handle_id }, {}, "pod gone"],
+    [
+      "as a network's own, of another address",
+      { ...gateway, handle_id: "n:node-1:10.0.0.1" },
+      { nodes: [] },
+      undefined,
+    ],
+    ["as a network's own, of another node", { ...gateway, handle_id: "n:node-2:10.0.0.0" }, { nodes: [] }, undefined],
+    ["as a network's own, of no network", { ...gateway, handle_id: ":node-1:10.0.0.0" }, { nodes: [] }, undefined],
     ["of no pod", { handle_id: "x", secondary: { node: "node-1" } }, {}, undefined],
     ["of no node", { handle_id: "x", secondary: { pod: "a", namespace: "shop" } }, {}, undefined],
     ["of no namespace", { handle_id: "x", secondary: { pod: "a", node: "node-1" } }, {}, undefined],
@@ -133,11 +145,13 @@ describe("judge", () => {
     expect(verdict).toMatchObject({ outcome, because: expect.stringMatching(because) });
   });
 
-  test("a tunnel's address goes only with its node", () => {
-    const view = snapshotOf({ blocks: [blockOf("10.0.0.0/30", [tunnel])] });
+  test.each([tunnel, gateway])("$handle_id goes only with its node", (attribute) => {
+    const view = snapshotOf({ blocks: [blockOf("10.0.0.0/30", [attribute])] });
     const found = findCandidates(view, [], 0);
     expect(judge(found, { ...gone, pods: new Map(), silentMs: silent(graceMs) }, graceMs)[0]?.outcome).toBe("free");
     expect(judge(found, { ...leaked, pods: new Map() }, graceMs)[0]?.outcome).toBe("alive");
+    const lives = { ...gone, pods: new Map(), silentMs: silent(graceMs - 1) };
+    expect(judge(found, lives, graceMs)[0]?.outcome).toBe("unknown");
   });
 
   test("one address kept keeps its handle", () => {

@@ -84,6 +84,29 @@ test("a holder's clock is not believed", async () => {
   await a.stop();
 });
 
+test("who leads and who stands by sees the Lease; who gets no answer, or cannot end its work, is blind", async () => {
+  const world = new World();
+  const ending = Promise.withResolvers<void>();
+  const a = world.contend("a", () => ending.promise);
+  await world.advance(5_000);
+  const b = world.contend("b");
+  await world.advance(60_000);
+  for (const { election } of [a, b]) expect(election.blindMs).toBeLessThan(5_000);
+  b.reach = "nothing";
+  await world.advance(60_000);
+  expect(b.election.blindMs).toBeGreaterThan(55_000);
+  b.reach = "everything";
+  a.reach = "nothing";
+  await world.advance(20_000);
+  a.reach = "everything";
+  await world.advance(60_000);
+  expect([a.election.blindMs > 60_000, b.election.blindMs < 5_000]).toEqual([true, true]);
+  ending.resolve();
+  await world.advance(5_000);
+  expect(a.election.blindMs).toBeLessThan(5_000);
+  await Promise.all([a.stop(), b.stop()]);
+});
+
 test("work that fails is no leadership: it is contended for anew", async () => {
   const world = new World();
   const a = world.contend("a", () => Promise.reject(new Error("out of order")));
@@ -167,7 +190,8 @@ class World implements Clock {
     };
     const client = this.#clientOf(contender);
     const options = { client, clock: this as Clock, logger: silent, name: "margay-controllers", identity: name, times };
-    const running = new LeaderElection(options).run(async (signal) => {
+    const election = new LeaderElection(options);
+    const running = election.run(async (signal) => {
       contender.begun++;
       contender.leads = true;
       this.most = Math.max(this.most, ++this.#leading);
@@ -178,7 +202,7 @@ class World implements Clock {
         this.#leading--;
       }
     }, end.signal);
-    return contender;
+    return Object.assign(contender, { election });
   }
 
   #clientOf(contender: { readonly reach: Reach }): KubeClient {
