@@ -4,9 +4,9 @@ import type { Pod } from "../api/objects.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { KubeIpamStore } from "../kube/ipam-store.ts";
 import type { RejectedReport } from "../kube/rejected-report.ts";
-import { type ConnectionOptions, withClient } from "./connection.ts";
+import type { ConnectionOptions } from "./connection.ts";
 import type { ClusterState } from "./ipam-cluster-state.ts";
-import { addIpamCommand, print } from "./ipam-command.ts";
+import { addIpamCommand, print, withIpamClient } from "./ipam-command.ts";
 
 interface CheckOptions extends ConnectionOptions {
   readonly showAllIps?: true;
@@ -29,11 +29,12 @@ export function addIpamCheck(program: Command): void {
       const { formatCheck } = await import("./ipam-check-text.ts");
       const { reportOn } = await import("./ipam-report.ts");
       const { output } = options;
-      const state = await withClient(options, readClusterState);
+      const file = output === undefined || output === "json" ? undefined : await reportFile(output);
+      const state = await withIpamClient(options, readClusterState);
       const report = reportOn(state);
       const shown = { allIps: options.showAllIps ?? false, problemIps: options.showProblemIps ?? false };
       await print({ output: output === "json" ? "json" : "text" }, report, () => formatCheck(state, report, shown));
-      if (output !== undefined && output !== "json") await writeReport(output, report);
+      if (file !== undefined) await writeReport(file, report);
     });
 }
 
@@ -110,16 +111,21 @@ async function readNodeNames(client: KubeClient): Promise<ReadonlySet<string>> {
   return new Set(nodes.map(({ metadata }) => metadata.name));
 }
 
-/** For its owner only: it says which pods there are. Whole or not at all; its folder must be there. */
-async function writeReport(path: string, report: unknown): Promise<void> {
-  const { stat } = await import("node:fs/promises");
+/** Where to write. Rejects when that cannot be, before a large cluster is read for nothing: no folder is made for it. */
+async function reportFile(path: string): Promise<string> {
+  const { statSync } = await import("node:fs");
   const { dirname, resolve } = await import("node:path");
-  const { messageOf } = await import("../net/message-of.ts");
+  const isFolder = (place: string) => statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const file = resolve(path);
+  const folder = dirname(file);
+  const why = isFolder(file) ? "it is a folder" : isFolder(folder) ? undefined : `there is no folder ${folder}`;
+  if (why === undefined) return file;
+  throw new Error(`Cannot write the report ${path}: ${why}. Name a file in a folder that is there`);
+}
+
+/** For its owner only: it says which pods there are. Whole or not at all. */
+async function writeReport(file: string, report: unknown): Promise<void> {
   const { LinuxHost } = await import("../host/linux-host.ts");
   const { formatJson } = await import("../kube/json.ts");
-  const file = resolve(path);
-  await stat(dirname(file)).catch((cause: unknown) => {
-    throw new Error(`Cannot write the report ${path}: ${messageOf(cause)}`, { cause });
-  });
   await new LinuxHost().replaceFile(file, `${formatJson(report, 2)}\n`, 0o600);
 }

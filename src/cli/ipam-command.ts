@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KubeIpamStore } from "../kube/ipam-store.ts";
-import { type Ip, isIp, parseIp } from "../net/ip.ts";
+import { type Ip, ipFromNumber, ipToNumber, isIp, parseIp, versionOf } from "../net/ip.ts";
 import { addConnectionOption, type ConnectionOptions, withClient } from "./connection.ts";
 
 /** The options that `addOutputOption` gives to a command. */
@@ -19,7 +19,9 @@ export function addIpamCommand(program: Command, usage: string, description: str
   const group =
     program.commands.find((one) => one.name() === "ipam") ??
     program.command("ipam").description("see, check and mend how addresses are given out");
-  return addConnectionOption(group.command(usage).description(description));
+  const command = group.command(usage).description(description);
+  command.showHelpAfterError(`(margay ipam ${command.name()} --help says what it takes)`);
+  return addConnectionOption(command);
 }
 
 /** Adds `-o text|json`. */
@@ -27,15 +29,30 @@ export function addOutputOption(command: Command): Command {
   return command.addOption(new Option("-o, --output <format>", "format").choices(["text", "json"]).default("text"));
 }
 
-/** For an option's `argParser`. */
+/** For an option's `argParser`. `::ffff:10.0.0.1` is 10.0.0.1, as calicoctl reads it (RFC 4291 section 2.5.5.2). */
 export function ipArgument(text: string): Ip {
   if (!isIp(text)) throw new InvalidArgumentError("It must be an IPv4 or IPv6 address.");
-  return parseIp(text);
+  const ip = parseIp(text);
+  const value = ipToNumber(ip);
+  return versionOf(ip) === 6 && value >> 32n === 0xffffn ? ipFromNumber(value & 0xffff_ffffn, 4) : ip;
+}
+
+/** As `withClient`; what fails says also what to do about it. */
+export async function withIpamClient<T>(
+  options: ConnectionOptions,
+  use: (client: IpamParts["client"]) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withClient(options, use);
+  } catch (error) {
+    const { withRemedy } = await import("./ipam-remedy.ts");
+    throw withRemedy(error);
+  }
 }
 
 /** What `use` gives, with the cluster's records; one that cannot be read is told of on standard error, and left out. */
 export function withIpam<T>(options: ConnectionOptions, use: (parts: IpamParts) => Promise<T>): Promise<T> {
-  return withClient(options, async (client) => {
+  return withIpamClient(options, async (client) => {
     const { KubeIpamStore } = await import("../kube/ipam-store.ts");
     return use({ client, store: new KubeIpamStore({ client, onRejected: ({ reason }) => warn(reason) }) });
   });

@@ -1,14 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { IpamConfiguration } from "../api/ipam-configuration.ts";
 import type { ConnectionOptions } from "./connection.ts";
-import {
-  addIpamCommand,
-  addOutputOption,
-  type IpamParts,
-  type OutputOptions,
-  print,
-  withIpam,
-} from "./ipam-command.ts";
+import { addIpamCommand, addOutputOption, type OutputOptions, print, withIpam } from "./ipam-command.ts";
+import type { Settings } from "./ipam-configure-steps.ts";
 import { usageError } from "./kind-argument.ts";
 
 interface ConfigureOptions extends ConnectionOptions, OutputOptions {
@@ -17,8 +10,6 @@ interface ConfigureOptions extends ConnectionOptions, OutputOptions {
   readonly ipCooldownSeconds?: number;
   readonly kubevirtIpPersistence?: "Enabled" | "Disabled";
 }
-
-type Settings = IpamConfiguration["spec"];
 
 /** Adds `ipam configure`: changes IPAMConfiguration `default`, and makes it when there is none. */
 export function addIpamConfigure(program: Command): void {
@@ -43,6 +34,7 @@ export function addIpamConfigure(program: Command): void {
   addOutputOption(command).action(async (options: ConfigureOptions) => {
     const change = changeOf(options);
     if (Object.keys(change).length === 0) usageError(command, "name at least one setting to change");
+    const { configure } = await import("./ipam-configure-steps.ts");
     const settings = await withIpam(options, ({ client }) => configure(client, change));
     await print(options, settings, () => formatChange(change));
   });
@@ -73,20 +65,6 @@ function changeOf(options: ConfigureOptions): Partial<Settings> {
     ...(kubevirtIpPersistence === undefined ? {} : { kubeVirtVMAddressPersistence: kubevirtIpPersistence }),
     ...(ipCooldownSeconds === undefined ? {} : { ipCooldownSeconds }),
   };
-}
-
-/** The settings after the change; what the API server refuses is its own sentence. */
-async function configure(client: IpamParts["client"], spec: Partial<Settings>): Promise<Settings> {
-  const { apiVersionOf, ipamConfigurationKind: kind, resourcePath } = await import("../api/kinds.ts");
-  const { parseIpamConfiguration } = await import("../api/ipam-configuration.ts");
-  const { readIfThere } = await import("../kube/read-if-there.ts");
-  const path = resourcePath(kind, { name: "default" });
-  const query = { fieldManager: "margay" };
-  if ((await readIfThere(client, path)) !== undefined) {
-    return parseIpamConfiguration(await client.patch(path, { spec }, { type: "merge", query })).spec;
-  }
-  const body = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: { name: "default" }, spec };
-  return parseIpamConfiguration(await client.request("POST", resourcePath(kind), { body, query })).spec;
 }
 
 function formatChange(change: Partial<Settings>): string {

@@ -1,4 +1,5 @@
 /** Finds out whether addresses are used: at the API server, and at the nodes themselves. */
+import { ZodError } from "zod";
 import { InvalidObjectError } from "../api/invalid-object-error.ts";
 import { podKind, resourcePath } from "../api/kinds.ts";
 import { parsePod } from "../api/kubernetes/pod.ts";
@@ -84,9 +85,19 @@ async function askNode(client: KubeClient, node: string, ips: readonly Ip[]): Pr
     const answer = parseAddressAnswer({ node: metadata?.name, uses: addresses });
     return answer.node === node ? answer.uses : new Error(`node ${answer.node} answered`);
   } catch (error) {
-    if (error instanceof KubeError && error.status === 404) {
-      return new Error(`the cluster serves no query API, or knows no such node (${error.message})`);
-    }
-    return new Error(messageOf(error), { cause: error });
+    return new Error(`${whyOf(error)}. ${remedyOf(error, node)}`, { cause: error });
   }
+}
+
+function whyOf(error: unknown): string {
+  if (!(error instanceof ZodError)) return messageOf(error);
+  const [issue] = error.issues;
+  return `Cannot read its answer: ${issue?.path.join(".")}: ${issue?.message}`;
+}
+
+function remedyOf(error: unknown, node: string): string {
+  const status = error instanceof KubeError ? error.status : undefined;
+  if (status === 403) return "Ask for the right to get nodeaddresses of query.margay.io";
+  if (status === 404) return "The cluster serves no query API, or knows no such node: see that margay controllers run";
+  return `See that margay controllers and the agent of node ${node} run, and try again`;
 }

@@ -116,7 +116,9 @@ async function readReports(files: readonly string[]): Promise<readonly ReadRepor
   const { parseReport } = await import("./ipam-report.ts");
   const read = async (file: string) => {
     const text = await readFile(file, "utf8").catch((cause: unknown) => {
-      throw new Error(`Cannot read the report ${file}: ${messageOf(cause)}`, { cause });
+      throw new Error(`Cannot read the report ${file}: ${messageOf(cause)}. Make one with margay ipam check -o FILE`, {
+        cause,
+      });
     });
     return parseReport(text, file);
   };
@@ -177,7 +179,7 @@ async function removeHandles({ store }: IpamParts, handles: readonly LeakedHandl
   for (const { ID, UID, Revision } of handles) {
     const metadata = (await store.handles.get(ID))?.value.metadata;
     const isSame = metadata?.uid === UID && metadata.resourceVersion === Revision;
-    if (isSame) await reclaimer.repairHandle(ID);
+    if (isSame) await reclaimer.repairHandles([ID]);
     (isSame ? removed : changed).push(ID);
   }
   return { removed, changed };

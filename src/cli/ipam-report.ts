@@ -101,6 +101,9 @@ function parseWithSentence(text: string, place: string): z.output<typeof schema>
   } catch (cause) {
     const [issue] = cause instanceof z.ZodError ? cause.issues : [];
     const why = issue === undefined ? messageOf(cause) : `${issue.path.join(".") || "it"}: ${issue.message}`;
-    throw new Error(`Cannot read ${place} as a report of margay ipam check: ${why}`, { cause });
+    throw new Error(
+      `Cannot read ${place} as a report of margay ipam check: ${why}. Make one with margay ipam check -o FILE`,
+      { cause },
+    );
   }
 }

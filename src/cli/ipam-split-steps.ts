@@ -75,7 +75,8 @@ function brief({ metadata, spec }: PoolJson) {
 function alreadySplit(pools: readonly PoolJson[], { parts, name, cidr }: SplitRequest): Split {
   const asked = [name, cidr].filter((text) => text !== undefined).join(", ");
   const children = childrenOfFormer(pools, { name, cidr });
-  if (children.length === 0) throw new Error(`Cannot split pool ${asked}: there is no such pool`);
+  if (children.length === 0)
+    throw new Error(`Cannot split pool ${asked}: there is no such pool. See margay get ippools`);
   if (children.length !== parts) {
     throw new Error(
       `Cannot split pool ${asked} into ${parts}: it was split already, and ${children.length} parts of it are there`,

@@ -3,23 +3,28 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../lab/control-plane.ts";
+import { SnapshotStore } from "../../src/agent/snapshot-store.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { Allocator } from "../../src/ipam/allocator.ts";
 import { addressesOf, newBlock } from "../../src/ipam/block.ts";
 import { affinityName } from "../../src/ipam/object-names.ts";
+import { StoreReclaimer } from "../../src/ipam/store-reclaimer.ts";
+import { ChangeFeed } from "../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeIpamStore, type KubeIpamStoreOptions } from "../../src/kube/ipam-store.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
+import { messageOf } from "../../src/net/message-of.ts";
 import { ipamStoreContract } from "../contract/ipam-store.ts";
 
 const crds = join(import.meta.dirname, "../../crds");
 const needed = ["ippools", "ipamblocks", "blockaffinities", "ipamhandles", "ipamconfigurations", "ipreservations"];
 const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const group = "/apis/projectcalico.org/v3";
+const crdName = "ipamconfigurations.projectcalico.org";
 
 let folder: string;
 let plane: ControlPlane;
@@ -121,6 +126,96 @@ test("three nodes' allocators share a pool; every address is one pod's, and all 
   expect(left).toEqual([]);
 });
 
+describe("the rights that the manifests grant suffice", () => {
+  const [one, two] = ["node-1", "node-2"].map((name) => name as NodeName) as [NodeName, NodeName];
+  const later = { ...systemClock, now: () => systemClock.now() + 120_000 };
+
+  beforeAll(async () => {
+    for (const file of ["agent-rbac.yaml", "controllers.yaml"]) {
+      await plane.kubectl(["apply", `--filename=${join(crds, "../manifests", file)}`]);
+    }
+  });
+
+  test("an agent's, to claim, to take over what stands empty, and to give back what is not for it any more", async () => {
+    const admin = await emptyStore();
+    const store = await storeOf("margay-agent");
+    await create("IPPool", "small", '{"cidr":"10.3.0.0/29","blockSize":30}');
+    const first = new Allocator({ store, node: one, clock: systemClock });
+    const handles = Array.from({ length: 8 }, (_, index) => `k8s-pod-network.${index}`);
+    await Promise.all(handles.map((handle) => first.assign(requestOf(handle, one))));
+    await Promise.all(handles.map((handle) => first.release(handle, "DEL")));
+    const second = new Allocator({ store, node: two, clock: later });
+    await second.assign(requestOf("k8s-pod-network.b", two));
+    expect((await admin.affinities.list()).map(({ value }) => value.spec.node).toSorted()).toEqual([one, two]);
+
+    await create("IPPool", "other", '{"cidr":"10.4.0.0/29","blockSize":30}');
+    await plane.kubectl([
+      "patch",
+      "ippool",
+      "small",
+      "--type=merge",
+      `--patch={"spec":{"nodeSelector":"has(nothing)"}}`,
+    ]);
+    await new Allocator({ store, node: one, clock: later }).assign(requestOf("k8s-pod-network.a", one));
+    const claims = await vi.waitFor(async () => {
+      const found = (await admin.affinities.list()).map(({ value: { spec } }) => `${spec.node} ${spec.cidr}`);
+      expect(found.filter((claim) => claim.startsWith(`${one} 10.3.`))).toEqual([]);
+      return found;
+    });
+    expect(claims.filter((claim) => claim.startsWith(`${one} 10.4.`))).toHaveLength(1);
+  });
+
+  test("the controllers', to end claims, also when the claim itself is missing", async () => {
+    const admin = await emptyStore();
+    const reclaimer = new StoreReclaimer({ store: await storeOf("margay-controllers"), clock: later });
+    await create("IPPool", "small", '{"cidr":"10.3.0.0/29","blockSize":30}');
+    const ipam = new Allocator({ store: admin, node: one, clock: systemClock });
+    const [given] = await ipam.assign(requestOf("k8s-pod-network.a", one));
+    if (given === undefined) throw new Error("nothing was given");
+    const release = { cidr: given.block, node: one, evenIfUsed: false };
+    await client.request("DELETE", `${group}/blockaffinities`);
+    expect(await reclaimer.releaseBlock(release)).toBe("kept");
+    expect((await admin.affinities.list()).map(({ value }) => value.spec.state)).toEqual(["confirmed"]);
+    await ipam.release("k8s-pod-network.a", "DEL");
+    await client.request("DELETE", `${group}/blockaffinities`);
+    expect(await reclaimer.releaseBlock(release)).toBe("deleted");
+    expect([await admin.blocks.list(), await admin.affinities.list()]).toEqual([[], []]);
+  });
+});
+
+describe("settings that cannot be read", () => {
+  const crd = join(crds, "projectcalico.org_ipamconfigurations.yaml");
+
+  beforeAll(async () => {
+    // As the CRD of another version could let them in.
+    const loose = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+    const patch = [{ op: "replace", path: "/spec/versions/0/schema/openAPIV3Schema", value: loose }];
+    await plane.kubectl(["patch", "crd", crdName, "--type=json", `--patch=${JSON.stringify(patch)}`]);
+    const spec = '{"strictAffinity":"yes","maxBlocksPerHost":2}';
+    await vi.waitFor(() => create("IPAMConfiguration", "default", spec), { timeout: 30_000, interval: 200 });
+  });
+
+  afterAll(async () => {
+    await client.request("DELETE", `${group}/ipamconfigurations/default`);
+    await plane.kubectl(["apply", `--filename=${crd}`]);
+  });
+
+  test.each(["asked for", "followed, as an agent does"])("are the strictest: nobody borrows (%s)", async (how) => {
+    const rejected: string[] = [];
+    const onRejected: KubeIpamStoreOptions["onRejected"] = ({ reason }) => rejected.push(reason);
+    const empty = await emptyStore(onRejected);
+    const store = how === "asked for" ? empty : await storeThatFollows(onRejected);
+    await create("IPPool", "tiny", '{"cidr":"10.2.0.0/30","blockSize":30}');
+    const [owner, borrower] = ["node-1", "node-2"].map((name) => name as NodeName) as [NodeName, NodeName];
+    const allocatorOf = (node: NodeName) => new Allocator({ store, node, clock: systemClock });
+    expect(await allocatorOf(owner).assign(requestOf("k8s-pod-network.a", owner))).toHaveLength(1);
+    await expect(allocatorOf(borrower).assign(requestOf("k8s-pod-network.b", borrower))).rejects.toThrow(
+      "strictAffinity keeps it from using other nodes' blocks",
+    );
+    expect(rejected).toEqual([expect.stringMatching(/^Cannot read IPAMConfiguration default: spec\.strictAffinity /)]);
+  });
+});
+
 test("an API server that does not answer fails an assign with what was tried", async () => {
   const node = "node-1" as NodeName;
   const nowhere = await connect({ kubeconfig: await kubeconfigOfNobody(), clock: systemClock });
@@ -140,6 +235,30 @@ async function emptyStore(onRejected: KubeIpamStoreOptions["onRejected"] = () =>
     await client.request("DELETE", `${group}/${plural}`);
   }
   return new KubeIpamStore({ client, onRejected });
+}
+
+/** A store with no more than what a ServiceAccount of ours may do. */
+async function storeOf(account: string): Promise<KubeIpamStore> {
+  const groups = ["system:serviceaccounts", "system:serviceaccounts:margay-system"];
+  const kubeconfig = await plane.addUser(`system:serviceaccount:margay-system:${account}`, groups);
+  const limited = await connect({ kubeconfig, clock: systemClock });
+  onTestFinished(() => limited.close());
+  return new KubeIpamStore({ client: limited, onRejected: ({ reason }) => expect.fail(reason) });
+}
+
+/** A store that takes the settings from what a `ChangeFeed` tells. */
+async function storeThatFollows(onRejected: KubeIpamStoreOptions["onRejected"]): Promise<KubeIpamStore> {
+  const followed = new SnapshotStore();
+  const feed = new ChangeFeed({
+    ...{ client, kinds: ["ipamConfiguration"], clock: systemClock, onRejected },
+    onChanges: (changes) => followed.apply(changes),
+    onTrouble: ({ error }) => expect.fail(messageOf(error)),
+  });
+  feed.start();
+  onTestFinished(() => feed.stop());
+  await feed.synced;
+  const configuration = () => ({ value: followed.snapshot.ipamConfiguration.get("default") });
+  return new KubeIpamStore({ client, onRejected, configuration });
 }
 
 function requestOf(handle: string, node: NodeName) {

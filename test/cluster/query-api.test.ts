@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,13 +9,19 @@ import { inNode, killDaemon, releaseDaemon } from "../../lab/node.ts";
 import { processesOf } from "../../lab/processes.ts";
 import { removeLab } from "../../lab/state.ts";
 import { waitFor } from "../../lab/wait.ts";
+import type { NodeName } from "../../src/api/names.ts";
 import { systemClock } from "../../src/host/clock.ts";
+import { Allocator } from "../../src/ipam/allocator.ts";
 import { HttpsKubeClient } from "../../src/kube/https-client.ts";
+import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
+import { connect } from "../../src/kube/kubeconfig.ts";
+import type { Ip } from "../../src/net/ip.ts";
 
 const name = "labquery";
 const raw = "/apis/query.margay.io/v1/nodeaddresses/node-1";
 const patience = { timeoutMs: 60_000, everyMs: 200 };
 const script = join(import.meta.dirname, "ask-agent.ts");
+const main = join(import.meta.dirname, "../../src/cli/main.ts");
 
 let lab: Lab;
 
@@ -84,6 +91,34 @@ async function writeLease(token: string, leaseName: string): Promise<unknown> {
   }
 }
 
+/** An address of node-1 whose pod is not there. */
+async function leakedAddress(pod: string): Promise<Ip> {
+  const client = await connect({ kubeconfig: lab.kubeconfig, clock: systemClock });
+  const store = new KubeIpamStore({ client, onRejected: ({ reason }) => expect.fail(reason) });
+  const node = "node-1" as NodeName;
+  const attributes = { pod, namespace: "default", node, timestamp: "2026-01-01T00:00:00Z" };
+  const request = { handle: `k8s-pod-network.${pod}`, v4: 1, v6: 0, attributes };
+  const [given] = await new Allocator({ store, node, clock: systemClock }).assign(request);
+  client.close();
+  if (given === undefined) throw new Error(`Cannot test: pod ${pod} was given nothing`);
+  return given.ip;
+}
+
+interface Ended {
+  readonly exitCode: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function release(ip: Ip): Promise<Ended> {
+  const argv = [main, "ipam", "release", "--ip", ip, "--kubeconfig", lab.kubeconfig];
+  return new Promise((resolve) => {
+    execFile(process.execPath, argv, (error, stdout, stderr) => {
+      resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
+    });
+  });
+}
+
 test("an agent accepts the controllers' token for agents, and no other", async () => {
   const system = "--namespace=margay-system";
   const forAgents = "--audience=margay-agent";
@@ -131,13 +166,35 @@ test("an address outlives its container's records: the namespace itself is asked
   expect(await addresses("?ip=192.168.77.7")).toEqual([]);
 });
 
+test("an address is released by hand once its node says that nothing there has it", async () => {
+  const ip = await leakedAddress("gone");
+  const node = nodeNamed(lab.layout, "node-1");
+  await inNode(lab.layout, node, ["ip", "netns", "add", "leftover"]);
+  await inNode(lab.layout, node, ["ip", "-n", "leftover", "link", "add", "br0", "type", "bridge"]);
+  await inNode(lab.layout, node, ["ip", "-n", "leftover", "address", "add", `${ip}/32`, "dev", "br0"]);
+  expect(await release(ip)).toEqual({
+    exitCode: 1,
+    stdout: "",
+    stderr: `margay: Cannot release IP address ${ip}: node node-1 uses it: interface br0 in /run/netns/leftover. If you are sure that nothing uses it: --force\n`,
+  });
+  await inNode(lab.layout, node, ["ip", "netns", "del", "leftover"]);
+  expect(await release(ip)).toEqual({ exitCode: 0, stdout: `Successfully released IP address ${ip}\n`, stderr: "" });
+  expect(await release(ip)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("it is not assigned") });
+});
+
 test("no agent, no answer; its Lease comes back when it was deleted, with another certificate after a restart", async () => {
   const node = nodeNamed(lab.layout, "node-1");
   const before = await agentLease();
   expect(before.metadata.ownerReferences).toBeUndefined();
   expect(before.spec.holderIdentity).toBe("node-1");
+  const ip = await leakedAddress("unknown");
   await killDaemon(lab.layout, node, "agent", "down");
   await expect(addresses()).rejects.toThrow(/ServiceUnavailable|Cannot ask the agent of node node-1: .*ECONNREFUSED/);
+  const kept = await release(ip);
+  expect(kept).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(kept.stderr).toMatch(
+    /^margay: Cannot release IP address [\d.]+: node node-1 could not be asked whether it uses it: .*\. See that margay controllers and the agent of node node-1 run, and try again\. If you are sure that nothing uses it: --force\n$/,
+  );
   await lab.kubectl(["delete", "lease", "margay-agent.node-1", "--namespace=margay-system"]);
   await releaseDaemon(node, "agent");
   const after = await publishedLease();

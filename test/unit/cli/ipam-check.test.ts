@@ -303,7 +303,7 @@ describe("the report", () => {
     [
       "an address that is none",
       formatJson({ ...report, allocations: { x: [{ ip: "x", inUse: true }] } }),
-      /as a report of margay ipam check: allocations\.x\.0\.ip: it must be an IPv4 or IPv6 address$/,
+      /as a report of margay ipam check: allocations\.x\.0\.ip: it must be an IPv4 or IPv6 address\. Make one with margay ipam check -o FILE$/,
     ],
     [
       "another version's",

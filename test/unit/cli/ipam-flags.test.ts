@@ -1,6 +1,7 @@
 import { Command, type CommanderError } from "commander";
 import { expect, test } from "vitest";
 import { addIpam } from "../../../src/cli/ipam.ts";
+import { ipArgument } from "../../../src/cli/ipam-command.ts";
 
 /** What the command line says before anything is asked of a cluster. */
 async function refusal(...argv: readonly string[]): Promise<string> {
@@ -38,7 +39,20 @@ test.each([
 ])("a wrong use is refused: %j", async (argv, sentence) => {
   const said = await refusal(...argv);
   expect(said).toMatch(/^error: /);
+  expect(said).toContain(`(margay ipam ${argv[0]} --help says what it takes)`);
   expect(said).toContain(sentence);
+});
+
+test.each([
+  ["FD00:0010:0000::2A:0", "fd00:10::2a:0"],
+  ["fd00:10:0:0:0:0:2a:0", "fd00:10::2a:0"],
+  ["::ffff:10.1.0.9", "10.1.0.9"],
+  ["::FFFF:A01:9", "10.1.0.9"],
+  ["::10.1.0.9", "::a01:9"],
+  ["1::ffff:a01:9", "1::ffff:a01:9"],
+  ["10.1.0.9", "10.1.0.9"],
+])("an address is the same in every form: %s", (text, ip) => {
+  expect(ipArgument(text)).toBe(ip);
 });
 
 test("every command says what it is for, and names its options", () => {
