@@ -62,11 +62,12 @@ export function changeFaults(
   const faults = after === undefined ? [] : [...faultsOf(after)];
   const old = before === undefined ? [] : slotsOf(before);
   const now = after === undefined ? [] : slotsOf(after);
-  for (const { ip, ...slot } of now.length > 0 ? now : old) {
-    const stays = after !== undefined && slot.state === "held";
+  for (const [ordinal, { ip, state, handle }] of old.entries()) {
     const holder = judgement.holderOf(ip);
-    if (holder !== undefined && !(stays && slot.handle === holder)) {
-      faults.push(`${ip} is ${holder}'s, and is ${after === undefined ? "gone" : `${slot.state} (${slot.handle})`}`);
+    if (holder === undefined || state !== "held" || handle !== holder) continue;
+    const slot = now[ordinal];
+    if (slot?.state !== "held" || slot.handle !== holder) {
+      faults.push(`${ip} is ${holder}'s, and is ${slot === undefined ? "gone" : `${slot.state} (${slot.handle})`}`);
     }
   }
   if (before === undefined || after === undefined) return faults;

@@ -8,10 +8,19 @@ test("histories without mishaps: every address is one holder's, and nothing is l
   expect(figures.given).toBeGreaterThan(figures.refused);
 }, 120_000);
 
-test("calls that are lost, late or old, and processes killed at any of them, change nothing of that", async () => {
-  const figures = await every(histories(40), 1600);
-  expect(figures.kills).toBeGreaterThan(1000);
-}, 120_000);
+test.each([
+  [20, 800],
+  [40, 800],
+  [80, 300],
+  [160, 120],
+])(
+  "calls that are lost, late or old, and processes killed at any of them, change nothing of that: up to %i operations",
+  async (longest, count) => {
+    const figures = await every(histories(longest), count);
+    expect(figures.kills).toBeGreaterThan(count);
+  },
+  120_000,
+);
 
 test("a release that was decided on before its address was given again frees nothing", async () => {
   const anew = Array.from({ length: 12 }, () => ({ op: "add", pod: 0, want: "fixed", turns: 2 }) as const);
@@ -30,13 +39,13 @@ test("a release that was decided on before its address was given again frees not
 
 // --- internal ---
 
-/** Every one of so many random histories keeps to the rules. A failure is shrunk and names its seed. */
+/** Every one of so many random histories, the same each time, keeps to the rules. `make soak` runs ever new ones. */
 async function every(arbitrary: fc.Arbitrary<History>, numRuns: number): Promise<Figures> {
   let figures = noFigures;
   const property = fc.asyncProperty(arbitrary, async (history) => {
     figures = addFigures(figures, await runHistory(history));
   });
   // A failure is told of while the runner still listens, be it shrunk to the end or not.
-  await fc.assert(property, { numRuns, interruptAfterTimeLimit: 90_000 });
+  await fc.assert(property, { numRuns, seed: 4271, interruptAfterTimeLimit: 90_000 });
   return figures;
 }
