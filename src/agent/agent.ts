@@ -13,10 +13,12 @@ import { IpsetDriver } from "../felix/dataplane/ipset-driver.ts";
 import { IptablesDriver } from "../felix/dataplane/iptables-driver.ts";
 import { NetlinkRouteDriver } from "../felix/dataplane/route-driver.ts";
 import { defaultRenderOptions, renderOptionsFor } from "../felix/render/options.ts";
+import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
+import { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { Allocator } from "../ipam/allocator.ts";
 import { ChangeFeed } from "../kube/change-feed.ts";
@@ -183,7 +185,7 @@ export class Agent {
     const { nodeName, paths, logger } = this.#options;
     const store = new KubeIpamStore({
       client: this.#client,
-      onRejected: (report) => logger.error(report, "cannot read an object of address management: it counts as none"),
+      onRejected: (report) => logger.error(report, "cannot read an object of address management: it is set aside"),
       pools: () => (this.#ready ? [...this.#store.snapshot.ipPool.values()] : undefined),
       reservations: () => (this.#ready ? [...this.#store.snapshot.ipReservation.values()] : undefined),
       blocks: () => (this.#ready ? [...this.#store.snapshot.ipamBlock.values()] : undefined),
@@ -197,6 +199,8 @@ export class Agent {
       openNetlink,
       readSysctl,
       writeSysctl,
+      readInterfaceAddresses,
+      mayLeadToNamespace,
       ipam: new Allocator({ store, node: nodeName, clock: systemClock }),
       attachments: this.#attachments,
       leases: this.#leases,

@@ -27,6 +27,7 @@ export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
   return {
     spool: join(state, "cni/spool"),
     journal: join(state, "cni/journal"),
+    holds: join(state, "cni/holds"),
     mtuFile,
   };
 }

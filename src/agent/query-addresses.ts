@@ -1,17 +1,17 @@
 import type { AddressUse } from "../api/node-query.ts";
-import type { StoredAttachment } from "../cni/attachments.ts";
-import type { Lease } from "../cni/leases.ts";
+import { type AttachmentFiles, isWired, type StoredAttachment } from "../cni/attachments.ts";
+import { isHeld, type Lease, type LeaseFiles } from "../cni/leases.ts";
 import { type InterfaceAddress, readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import type { Netlink } from "../host/netlink/netlink.ts";
-import { ownNetworkNamespace } from "../host/network-namespaces.ts";
+import { mayLeadToNamespace, ownNetworkNamespace } from "../host/network-namespaces.ts";
 import { cidrVersion, firstIp, prefixLength } from "../net/cidr.ts";
 import { bitsOf, type Ip } from "../net/ip.ts";
 
 /** Where the evidence comes from. */
 export interface AddressSources {
-  readonly attachments: { list(): Promise<readonly StoredAttachment[]> };
+  readonly attachments: Pick<AttachmentFiles, "listWhole">;
   /** What was given to containers of other main plugins: some move it where no namespace shows it, e.g. into a machine. */
-  readonly leases: { list(): Promise<readonly Lease[]> };
+  readonly leases: Pick<LeaseFiles, "listWhole">;
   /** The routing netlink of the node's own namespace, to be closed. */
   readonly openNetlink: () => Netlink;
   /** What the names of workload interfaces begin with. */
@@ -19,9 +19,9 @@ export interface AddressSources {
 }
 
 /**
- * How the node uses the addresses in `ips`, or all but loopback and link-local IPv6 ones: its attachments and leases, the
- * interfaces of every network namespace, and its own routes to single workloads. Rejects when any of these cannot be read whole:
- * half an answer would call an address unused that is in use.
+ * How the node uses the addresses in `ips`, or all but loopback and link-local IPv6 ones: its attachments and leases, as far
+ * as something may be left of their containers, the interfaces of every network namespace, and its own routes to single
+ * workloads. Rejects when any of these cannot be read whole: half an answer would call an address unused that is in use.
  */
 export async function findAddressUses(
   sources: AddressSources,
@@ -29,15 +29,19 @@ export async function findAddressUses(
 ): Promise<readonly AddressUse[]> {
   const asked = ips === undefined ? undefined : new Set(ips);
   const isWanted = (ip: Ip) => (asked === undefined ? !isEverywhere(ip) : asked.has(ip));
-  const before = await sources.attachments.list();
+  const before = await sources.attachments.listWhole();
   const onInterfaces = await readInterfaceAddresses(isWanted, [...new Set(before.map(({ netns }) => netns))]);
   const routed = await readRoutes(sources);
   // Once more, last: what was wired meanwhile counts, and what was withdrawn meanwhile may have been read as still there.
-  const attachments = [...new Set([...before, ...(await sources.attachments.list())])];
-  const leases = await sources.leases.list();
+  const attachments = [...new Set([...before, ...(await sources.attachments.listWhole())])];
+  const leases = await sources.leases.listWhole();
+  const links = await readLinkNames(sources);
+  const wired = attachments.filter((one) => isWired(one, links, mayLeadToNamespace));
   return [
-    ...attachments.flatMap((one) => one.addresses.filter(isWanted).map((ip) => attachmentUse(one, ip))),
-    ...leases.flatMap((one) => one.addresses.filter(({ ip }) => isWanted(ip)).map(({ ip }) => leaseUse(one, ip))),
+    ...wired.flatMap((one) => one.addresses.filter(isWanted).map((ip) => attachmentUse(one, ip))),
+    ...leases
+      .filter((one) => isHeld(one, mayLeadToNamespace))
+      .flatMap((one) => one.addresses.filter(({ ip }) => isWanted(ip)).map(({ ip }) => leaseUse(one, ip))),
     ...onInterfaces.map((one) => interfaceUse(one, attachments)),
     ...routed.filter(({ ip }) => isWanted(ip)).map((one) => routeUse(one, attachments)),
   ];
@@ -53,6 +57,15 @@ interface Route {
 /** 127.0.0.0/8, ::1 and fe80::/10. */
 function isEverywhere(ip: Ip): boolean {
   return ip === "::1" || ip.startsWith("127.") || /^fe[89ab][0-9a-f]:/.test(ip);
+}
+
+async function readLinkNames({ openNetlink }: AddressSources): Promise<ReadonlySet<string>> {
+  const netlink = openNetlink();
+  try {
+    return new Set((await netlink.links()).map(({ name }) => name));
+  } finally {
+    netlink.close();
+  }
 }
 
 async function readRoutes({ openNetlink, interfacePrefix }: AddressSources): Promise<readonly Route[]> {
@@ -75,8 +88,8 @@ function attachmentUse(attachment: StoredAttachment, ip: Ip): AddressUse {
   return { ip, kind: "attachment", interface: interfaceName, namespace: netns, ...podOf(attachment) };
 }
 
-function leaseUse({ interfaceName, containerId, pod }: Lease, ip: Ip): AddressUse {
-  return { ip, kind: "attachment", interface: interfaceName, namespace: "unknown", containerId, ...(pod && { pod }) };
+function leaseUse({ interfaceName, netns = "unknown", containerId, pod }: Lease, ip: Ip): AddressUse {
+  return { ip, kind: "attachment", interface: interfaceName, namespace: netns, containerId, ...(pod && { pod }) };
 }
 
 function interfaceUse({ ip, interface: name, namespace }: InterfaceAddress, attachments: readonly StoredAttachment[]) {

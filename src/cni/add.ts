@@ -9,6 +9,7 @@ import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import { findNamespace } from "./find-namespace.ts";
 import { findPod } from "./find-pod.ts";
+import { requireOwnHandle } from "./handle-users.ts";
 import type { NetConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import { planPodAddresses, takeAddresses } from "./pod-addresses.ts";
@@ -32,6 +33,7 @@ export interface AddRequest {
 export async function add(request: AddRequest, state: NodeState, signal: AbortSignal): Promise<AddOutcome> {
   const { node } = state;
   await requireForeignNamespace(request.target.netns, node);
+  await requireOwnHandle({ ...request.target, kind: "attachments", network: request.conf.name }, state);
   const standing = await standingAttachment(request, state);
   if (standing !== undefined) {
     const mac = await configure(wiringOf(standing, request.conf), node);

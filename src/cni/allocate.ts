@@ -1,7 +1,8 @@
 import { type NamespacedName, namespacedName } from "../api/names.ts";
 import type { Labels } from "../api/objects.ts";
-import { type AssignedAddress, type AssignRequest, IpamError } from "../ipam/ipam.ts";
+import { type AddressTest, type AssignedAddress, type AssignRequest, IpamError } from "../ipam/ipam.ts";
 import type { AddressPlan } from "./address-request.ts";
+import { nodeAttributes } from "./node-attributes.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { Target } from "./request.ts";
 
@@ -12,6 +13,8 @@ export interface Allocation {
   readonly plan: AddressPlan;
   /** Those of the pod's namespace; undefined for what is no pod. */
   readonly namespaceLabels: Labels | undefined;
+  /** As in `AssignRequest`. */
+  readonly isUnfit?: AddressTest;
   /** Whether something stands on the handle's addresses already, which is its DEL's to give back. */
   readonly isInUse: () => Promise<boolean>;
 }
@@ -44,11 +47,6 @@ export async function allocate(
   }
 }
 
-/** What is kept beside an allocation, whoever holds it: upstream's names. */
-export function nodeAttributes({ node }: NodeState): Labels {
-  return { node: node.nodeName, timestamp: new Date(node.clock.now()).toISOString() };
-}
-
 /** The pod of a target, if it is one. */
 export function podName({ pod }: Target): NamespacedName | undefined {
   return pod === undefined ? undefined : namespacedName(pod.namespace, pod.name);
@@ -58,8 +56,8 @@ export function podName({ pod }: Target): NamespacedName | undefined {
 
 function requestOf(
   handle: string,
-  { target: { pod }, plan, namespaceLabels }: Allocation,
-  state: NodeState,
+  { target: { pod }, plan, namespaceLabels, isUnfit }: Allocation,
+  { node }: NodeState,
 ): AssignRequest {
   return {
     handle,
@@ -69,8 +67,9 @@ function requestOf(
     pools: plan.pools,
     attributes: {
       ...(pod === undefined ? {} : { pod: pod.name, namespace: pod.namespace }),
-      ...nodeAttributes(state),
+      ...nodeAttributes(node),
     },
     ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
+    ...(isUnfit === undefined ? {} : { isUnfit }),
   };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { NamespacedName } from "../api/names.ts";
 import type { Attachment } from "../api/objects.ts";
 import type { Host } from "../host/host.ts";
+import { type mayLeadToNamespace, ownNetworkNamespace } from "../host/network-namespaces.ts";
 import { parseIp } from "../net/ip.ts";
 import type { Report } from "./dependencies.ts";
 import { InterfaceFiles } from "./interface-files.ts";
@@ -16,6 +17,19 @@ export class AttachmentFiles extends InterfaceFiles<StoredAttachment> {
   constructor(host: Host, folder: string, report: Report) {
     super({ host, folder, report, what: "attachment", parse: (json) => schema.parse(json) });
   }
+}
+
+/**
+ * Whether something may be left of what was wired: the host's interface, among the `links` of the node by name, or the pod's
+ * network namespace where the runtime mounted it. A node that starts anew has neither. Never false when that cannot be told.
+ */
+export function isWired(
+  { hostInterface, netns }: Attachment,
+  links: ReadonlySet<string>,
+  mayLead: typeof mayLeadToNamespace,
+): boolean {
+  // No pod is wired in the node's own namespace: a path of a process leads there once its number is another's.
+  return links.has(hostInterface) || mayLead(netns, ownNetworkNamespace());
 }
 
 // --- internal ---

@@ -1,4 +1,5 @@
 import { attachmentKey } from "../api/objects.ts";
+import { isOthersHandle } from "./handle-users.ts";
 import type { ReleaseReason } from "./journal.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { Target } from "./request.ts";
@@ -27,6 +28,8 @@ export async function del(
     await usingNetlink(node, undefined, (netlink) => netlink.deleteLink(hostInterface));
   }
   for (const name of new Set([network, stored?.network ?? network])) {
+    const user = { ...target, kind: "attachments" as const, network: name };
+    if (await isOthersHandle(user, state)) continue;
     await journal.release(handleOf(name, target.containerId), { containerId: target.containerId, why });
   }
   await node.attachments.remove(key);

@@ -1,8 +1,10 @@
 import type { IpPool } from "../api/ip-pool.ts";
 import type { NamespacedName, NodeName } from "../api/names.ts";
 import type { Attachment, AttachmentKey, Namespace, Pod } from "../api/objects.ts";
+import type { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import type { Host } from "../host/host.ts";
 import type { Netlink } from "../host/netlink/netlink.ts";
+import type { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import type { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Clock } from "../net/clock.ts";
@@ -18,6 +20,8 @@ export interface CniDependencies {
   readonly openNetlink: (netns?: string) => Netlink;
   readonly readSysctl: typeof readSysctl;
   readonly writeSysctl: typeof writeSysctl;
+  readonly readInterfaceAddresses: typeof readInterfaceAddresses;
+  readonly mayLeadToNamespace: typeof mayLeadToNamespace;
   readonly ipam: Ipam;
   /** What this node has wired. The agent reads it too; nobody else writes it. */
   readonly attachments: AttachmentFiles;
@@ -49,6 +53,8 @@ export interface CniPaths {
   readonly spool: string;
   /** Folder of address releases still owed to the API server, `/var/lib/margay/cni/journal`. */
   readonly journal: string;
+  /** Folder of the addresses held for networks themselves, `/var/lib/margay/cni/holds`. */
+  readonly holds: string;
   /** `/var/lib/calico/mtu`: the MTU for pods when the configuration gives none. The file may be missing. */
   readonly mtuFile: string;
 }

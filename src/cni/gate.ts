@@ -22,9 +22,10 @@ export class Gate {
     );
   }
 
-  /** The same for one container, whichever pod's. */
+  /** The same for one container, whichever pod's, and any other whose handle could be the same. */
   aloneInContainer<T>(containerId: string, action: () => Promise<T>): Promise<T> {
-    return this.#containers.run(containerId, action);
+    // Network `a` and container `b.c` make the handle of network `a.b` and container `c`: the end they always share.
+    return this.#containers.run(containerId.slice(containerId.lastIndexOf(".") + 1), action);
   }
 
   /**

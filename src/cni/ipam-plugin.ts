@@ -8,7 +8,7 @@ import type { NodeState } from "./node-state.ts";
 import { type ArguedTarget, parseArguedTarget, parseTarget, type RawRequest, type Verb } from "./request.ts";
 import { announcedAddresses } from "./result.ts";
 import { type Role, requireVersion } from "./role.ts";
-import { requireValidAttachments } from "./valid-attachments.ts";
+import { unlisted } from "./valid-attachments.ts";
 
 /**
  * `calico-ipam`: addresses alone, for containers that another main plugin wires (CNI specification section 4, "Delegated
@@ -58,9 +58,7 @@ export class IpamPlugin implements Role {
   /** Ends the leases of this network that are of none of the attachments that the runtime lists as valid. */
   async gc(request: RawRequest): Promise<string> {
     const conf = this.#confOf(request, "GC");
-    const isValid = requireValidAttachments(conf);
-    for (const lease of await this.#state.node.leases.list()) {
-      if (lease.network !== conf.name || isValid(lease)) continue;
+    for (const lease of unlisted(await this.#state.node.leases.list(), conf)) {
       const end = () => endLease(conf.name, lease, this.#state, "GC by the runtime");
       await this.#gate.aloneInContainer(lease.containerId, end);
     }

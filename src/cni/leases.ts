@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { NamespacedName } from "../api/names.ts";
 import type { Host } from "../host/host.ts";
+import type { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import type { AssignedAddress } from "../ipam/ipam.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseIp } from "../net/ip.ts";
@@ -12,6 +13,8 @@ export interface Lease {
   readonly network: string;
   readonly containerId: string;
   readonly interfaceName: string;
+  /** Where the container's network namespace is mounted; undefined when that is not known for certain. */
+  readonly netns: string | undefined;
   /** The pod that the runtime named, if it named one. */
   readonly pod: NamespacedName | undefined;
   /** Empty while they are sought: a crash then leaves a lease by which what was given is found. */
@@ -25,12 +28,25 @@ export class LeaseFiles extends InterfaceFiles<Lease> {
   }
 }
 
+/**
+ * Whether the container may still be there: its network namespace is where the runtime mounted it, or where that is is not
+ * known. Its interface is no sign, as another plugin may have moved it or its addresses anywhere.
+ */
+export function isHeld({ netns }: Lease, mayLead: typeof mayLeadToNamespace): boolean {
+  return netns === undefined || mayLead(netns);
+}
+
 // --- internal ---
 
 const schema = z.object({
   network: z.string(),
   containerId: z.string(),
   interfaceName: z.string(),
+  // Absent in what an earlier release wrote.
+  netns: z
+    .string()
+    .optional()
+    .transform((path) => path as string | undefined),
   pod: z
     .string()
     .optional()

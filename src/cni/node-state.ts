@@ -1,11 +1,13 @@
 import type { CniDependencies } from "./dependencies.ts";
 import type { ReleaseJournal } from "./journal.ts";
+import type { NetworkHolds } from "./network-holds.ts";
 import type { CniTiming } from "./timing.ts";
 
-/** What the verbs work on: the node with what it has wired, and what it still has to give back. */
+/** What the verbs work on: the node with what it has wired, what it holds for networks, and what it still has to give back. */
 export interface NodeState {
   readonly node: CniDependencies;
   readonly journal: ReleaseJournal;
+  readonly holds: NetworkHolds;
   readonly timing: CniTiming;
 }
 

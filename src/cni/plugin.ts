@@ -4,6 +4,7 @@ import { Gate } from "./gate.ts";
 import { IpamPlugin } from "./ipam-plugin.ts";
 import { ReleaseJournal } from "./journal.ts";
 import { answerVersion } from "./net-conf.ts";
+import { NetworkHolds } from "./network-holds.ts";
 import type { NodeState } from "./node-state.ts";
 import { type RawRequest, verbOf } from "./request.ts";
 import type { Role } from "./role.ts";
@@ -24,7 +25,7 @@ export class CniPlugin {
   readonly #ipam: Role;
 
   constructor(node: CniDependencies, timing: CniTiming) {
-    this.#state = { node, journal: new ReleaseJournal(node), timing };
+    this.#state = { node, journal: new ReleaseJournal(node), holds: new NetworkHolds(node), timing };
     this.#gate = new Gate(this.#state);
     this.#whole = new WholePlugin(this.#state, this.#gate);
     this.#ipam = new IpamPlugin(this.#state, this.#gate);
@@ -44,6 +45,11 @@ export class CniPlugin {
   /** Gives back addresses that an earlier DEL could not. What still fails is kept. */
   async drainJournal(): Promise<void> {
     await this.#state.journal.drain((containerId, action) => this.#gate.aloneInContainer(containerId, action));
+  }
+
+  /** Gives back what networks hold that have no container on this node any more, as `NetworkHolds.sweep`. */
+  sweepHolds(): Promise<void> {
+    return this.#state.holds.sweep();
   }
 
   /** The text for standard output. */

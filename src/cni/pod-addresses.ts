@@ -1,15 +1,15 @@
 import { namespacedName } from "../api/names.ts";
-import { attachmentKey, type Labels, type Namespace } from "../api/objects.ts";
+import { type Attachment, attachmentKey, type Labels, type Namespace } from "../api/objects.ts";
 import { cidrContainsIp } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { type AddressPlan, planAddresses } from "./address-request.ts";
 import { allocate } from "./allocate.ts";
 import { clearSandbox } from "./clear-sandbox.ts";
-import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import type { NetConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { PodTarget } from "./request.ts";
+import { requireAllReadable, requireUnused } from "./unused-addresses.ts";
 import { vethName } from "./veth-name.ts";
 
 /** A pod that is to have addresses. */
@@ -63,32 +63,20 @@ export async function takeAddresses(
   course: { readonly undo: AsyncDisposableStack; readonly signal: AbortSignal },
 ): Promise<readonly Ip[]> {
   const { node } = state;
-  await requireUnused(target, plan.addresses, node);
+  const own = namespacedName(target.pod.namespace, target.pod.name);
+  const claimant = { name: `pod ${own}`, owns: ({ pod }: Attachment) => pod === own };
+  if (plan.by === "given") await requireAllReadable(claimant, state);
+  await requireUnused(plan.addresses, claimant, state);
   if (plan.by === "given") return plan.addresses;
   await freeFixed(conf.name, target, plan.addresses, state);
   const isInUse = async () => (await node.attachments.get(attachmentKey(target))) !== undefined;
   const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse };
   const addresses = (await allocate(allocation, state, course)).map(({ ip }) => ip);
-  await requireUnused(target, addresses, node);
+  await requireUnused(addresses, claimant, state);
   return addresses;
 }
 
 // --- internal ---
-
-/** What was given past IPAM is unknown to it, so it may give the same again: on one node that is seen. */
-async function requireUnused({ pod }: PodTarget, wanted: readonly Ip[], node: CniDependencies): Promise<void> {
-  const own = namespacedName(pod.namespace, pod.name);
-  const users = [
-    ...(await node.attachments.list()).filter((one) => one.pod !== own),
-    ...(await node.leases.list()).map((one) => ({ ...one, addresses: one.addresses.map(({ ip }) => ip) })),
-  ];
-  for (const ip of wanted) {
-    const user = users.find(({ addresses }) => addresses.includes(ip));
-    if (user === undefined) continue;
-    const sentence = `Cannot give pod ${own} the address ${ip}: ${user.pod ?? `container ${user.containerId}`} uses it on this node`;
-    throw new CniError(cniCode.noAddress, sentence);
-  }
-}
 
 /**
  * A runtime may make a pod's sandbox anew before it deletes the old one, which then holds the very address that the pod is

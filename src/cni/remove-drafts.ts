@@ -4,12 +4,12 @@ import { messageOf } from "../net/message-of.ts";
 import type { CniDependencies } from "./dependencies.ts";
 
 /**
- * Takes away what writers left half-written that were killed: attachments, leases, debts, and DELs that the shim was to keep. Only
+ * Takes away what writers left half-written that were killed: attachments, leases, debts, holds, and DELs that the shim was to keep. Only
  * for the agent's start, when it writes nothing itself. What cannot be removed is reported and stays.
  */
 export async function removeDrafts(node: CniDependencies): Promise<void> {
   const { host, attachments, leases, paths } = node;
-  for (const folder of [attachments.folder, leases.folder, paths.journal]) {
+  for (const folder of [attachments.folder, leases.folder, paths.journal, paths.holds]) {
     await reporting(node, folder, () => host.removeDrafts(folder));
   }
   await reporting(node, paths.spool, async () => {

@@ -24,6 +24,8 @@ export interface Target {
 export interface ArguedTarget extends Target {
   /** The pairs of `CNI_ARGS`; of a key that comes twice the last one. */
   readonly arguments: ReadonlyMap<string, string>;
+  /** What CNI_NETNS says, which is checked for a `PodTarget` only. */
+  readonly netns: string | undefined;
 }
 
 /** The same, whole: what ADD and CHECK need. */
@@ -70,7 +72,8 @@ export function parsePodTarget({ environment }: RawRequest): PodTarget {
  */
 export function parseArguedTarget(request: RawRequest): ArguedTarget {
   const names = parseTarget(request);
-  return { ...names, arguments: readArguments(request.environment) };
+  const { environment } = request;
+  return { ...names, netns: environment.get("CNI_NETNS"), arguments: readArguments(environment) };
 }
 
 /**

@@ -138,7 +138,7 @@ export class CniServer {
         // A sleep ends early only for `close`.
         () => false,
       );
-    while (await rested()) await Promise.all([this.#drainSpool(), this.#drainJournal()]);
+    while (await rested()) await Promise.all([this.#drainSpool(), this.#drainJournal(), this.#sweepHolds()]);
   }
 
   async #drainSpool(): Promise<void> {
@@ -153,6 +153,12 @@ export class CniServer {
   async #drainJournal(): Promise<void> {
     await this.#plugin.drainJournal().catch((error: unknown) => {
       this.#node.report("error", "Cannot give back addresses that are still owed", { error });
+    });
+  }
+
+  async #sweepHolds(): Promise<void> {
+    await this.#plugin.sweepHolds().catch((error: unknown) => {
+      this.#node.report("error", "Cannot look for addresses of networks that are used no more", { error });
     });
   }
 }

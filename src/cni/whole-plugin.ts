@@ -8,7 +8,7 @@ import type { NodeState } from "./node-state.ts";
 import { parsePodTarget, parseTarget, type RawRequest, type Verb } from "./request.ts";
 import { formatResult } from "./result.ts";
 import { type Role, requireVersion } from "./role.ts";
-import { requireValidAttachments } from "./valid-attachments.ts";
+import { unlisted } from "./valid-attachments.ts";
 
 /** `calico`: interfaces, addresses, policy and routes of pods. */
 export class WholePlugin implements Role {
@@ -55,9 +55,7 @@ export class WholePlugin implements Role {
   /** Takes away every attachment of this network that the runtime does not list as valid. */
   async gc(request: RawRequest): Promise<string> {
     const conf = this.#confOf(request, "GC");
-    const isValid = requireValidAttachments(conf);
-    for (const stored of await this.#state.node.attachments.list()) {
-      if (stored.network !== conf.name || isValid(stored)) continue;
+    for (const stored of unlisted(await this.#state.node.attachments.list(), conf)) {
       const [namespace, name] = splitName(stored.pod);
       const target = { ...stored, pod: { namespace, name, uid: stored.podUid } };
       await this.#gate.alone(target, () => del(conf.name, target, this.#state, "GC by the runtime"));

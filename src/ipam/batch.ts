@@ -4,7 +4,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { IpVersion } from "../net/ip.ts";
 import { endCooldownsIn } from "./block-release.ts";
 import type { AssignedAddress } from "./ipam.ts";
-import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
+import { choicesOf, contextFor, type NodeContext, type PoolChoices } from "./node-context.ts";
 import {
   type Blocks,
   type BlockView,
@@ -61,6 +61,7 @@ export function settleBatch(
   const cooldown = { nowMs: context.nowMs, cooldownSeconds: context.limits.cooldownSeconds };
   // What has rested long enough becomes free with the write of whoever takes something of the block.
   const blocks = new Map([...before].map(([cidr, block]) => [cidr, endCooldownsIn(block, cooldown)]));
+  const proven = new Map(blocks);
   const steps: Step[] = [];
   const stuck: StuckTask[] = [];
   for (const task of tasks) {
@@ -69,7 +70,7 @@ export function settleBatch(
       continue;
     }
     const step = assignStep(blocks, task, { record: recordOf(task.handle), context, closed });
-    if ("kind" in step) stuck.push(step);
+    if ("kind" in step) stuck.push(isTentative(step, blocks, proven) ? { kind: "unproven", task, blocks: [] } : step);
     else steps.push(step);
   }
   return { blocks, steps, stuck };
@@ -77,11 +78,17 @@ export function settleBatch(
 
 // --- internal ---
 
+/** Refused for what another task of the batch has taken, and may not get. */
+function isTentative(step: StuckTask, blocks: Blocks, proven: Blocks): boolean {
+  return step.kind === "refused" && step.block !== undefined && blocks.get(step.block) !== proven.get(step.block);
+}
+
 function assignStep(
   blocks: Map<Cidr, IpamBlock>,
   task: AssignTask,
-  { record, context, closed }: Pick<SettleOptions, "record" | "context" | "closed">,
+  { record, context: common, closed }: Pick<SettleOptions, "record" | "context" | "closed">,
 ): Step | StuckTask {
+  const context = contextFor(task.request, common);
   const before = holdingsOf(blocks, task.handle);
   task.heldBefore ??= before.length > 0;
   const { request, borrow } = task;

@@ -29,6 +29,10 @@ export interface AssignRequest {
    * `assignmentMode` do not count.
    */
   readonly addresses?: readonly Ip[];
+  /**
+   * Addresses that the holder cannot use, and gets only by name; of every block some must be left. It must not throw.
+   */
+  readonly isUnfit?: AddressTest;
   /** By family, names or CIDRs of the only pools to use; the node's own choice for a family that is absent. */
   readonly pools?: Readonly<Partial<Record<IpVersion, readonly string[]>>>;
   /** The most blocks that the node may have in these pools, where IPAMConfiguration allows more. */
@@ -36,6 +40,9 @@ export interface AssignRequest {
   /** The labels of the pod's namespace, for a pool's `namespaceSelector`. */
   readonly namespaceLabels?: Labels;
 }
+
+/** Asks something of an address and the block that it is of. */
+export type AddressTest = (ip: Ip, block: Cidr) => boolean;
 
 /** An address that a handle holds, and the block it is of. */
 export interface AssignedAddress {

@@ -71,6 +71,15 @@ export class NodeBlocks {
     this.#stale.add(cidr);
   }
 
+  /** Has the node's own closed blocks in these pools read again; false when there is none. */
+  doubtClosed(pools: readonly IpPool[]): boolean {
+    const closed = this.own().filter(
+      ({ spec }) => this.#closed.has(spec.cidr) && poolOfBlock(pools, spec.cidr) !== undefined,
+    );
+    for (const { spec } of closed) this.doubt(spec.cidr);
+    return closed.length > 0;
+  }
+
   view(): BlockView {
     return { blocks: new Map([...this.#blocks].map(([cidr, { value }]) => [cidr, value])), closed: this.#closed };
   }

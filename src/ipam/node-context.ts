@@ -44,6 +44,11 @@ export async function readNodeContext(
   return { node, nodeLabels: found?.labels ?? {}, pools, reservations, limits, nowMs };
 }
 
+/** The context as it is for one request: what its holder cannot use is reserved too. */
+export function contextFor({ isUnfit }: AssignRequest, context: NodeContext): NodeContext {
+  return isUnfit === undefined ? context : { ...context, reservations: context.reservations.besides(isUnfit) };
+}
+
 /** The pools of each family that may serve a request. */
 export function choicesOf(request: AssignRequest, { pools, nodeLabels }: NodeContext): PoolChoices {
   const query = { nodeLabels, namespaceLabels: request.namespaceLabels };

@@ -33,8 +33,15 @@ export interface BlockRelease {
  * written, and a call that is not done rejects with its reason.
  */
 export interface Reclaimer {
-  /** One write a block for all of its addresses; handles' records follow, and may stay behind. */
-  releaseAddresses(releases: readonly AddressRelease[], signal?: AbortSignal): Promise<readonly ReleaseAnswer[]>;
+  /**
+   * One write a block for all of its addresses; handles' records follow, and may stay behind. `onAnswers` hears of each
+   * block's as soon as they stand, also when the call rejects then.
+   */
+  releaseAddresses(
+    releases: readonly AddressRelease[],
+    signal?: AbortSignal,
+    onAnswers?: (answers: readonly ReleaseAnswer[]) => void,
+  ): Promise<readonly ReleaseAnswer[]>;
   /** `deleted`: the block was empty and is gone. `orphaned`: it is nobody's now. `kept`: somebody was first, or it is in use. */
   releaseBlock(release: BlockRelease, signal?: AbortSignal): Promise<"deleted" | "orphaned" | "kept">;
   /** Removes an empty block that is nobody's. */

@@ -2,8 +2,9 @@
 import type { IpReservation } from "../api/ip-reservation.ts";
 import { type Cidr, cidrSize, cidrsOverlap, cidrVersion } from "../net/cidr.ts";
 import type { IpVersion } from "../net/ip.ts";
-import type { OrdinalTest } from "./block.ts";
+import { ipOf, type OrdinalTest } from "./block.ts";
 import { type AddressRange, addressRange } from "./block-order.ts";
+import type { AddressTest } from "./ipam.ts";
 
 /** What is reserved of one block; undefined when nothing is. */
 export interface BlockReservation {
@@ -17,9 +18,11 @@ export class Reservations {
   readonly #list: readonly IpReservation[];
   readonly #ranges: Readonly<Record<IpVersion, readonly AddressRange[]>>;
   readonly #blocks = new Map<Cidr, BlockReservation | undefined>();
+  readonly #isUnfit: AddressTest | undefined;
 
-  constructor(list: readonly IpReservation[]) {
+  constructor(list: readonly IpReservation[], isUnfit?: AddressTest) {
     this.#list = list;
+    this.#isUnfit = isUnfit;
     const cidrs = list.flatMap(({ spec }) => spec.reservedCIDRs);
     const rangesOf = (version: IpVersion) =>
       merged(cidrs.filter((cidr) => cidrVersion(cidr) === version).map((cidr) => addressRange(cidr)));
@@ -29,6 +32,11 @@ export class Reservations {
   /** True when these are the reservations that this was made of. */
   isOf(list: readonly IpReservation[]): boolean {
     return list.length === this.#list.length && list.every((one, index) => one === this.#list[index]);
+  }
+
+  /** These and, address by address, what one holder cannot use. */
+  besides(isUnfit: AddressTest): Reservations {
+    return new Reservations(this.#list, isUnfit);
   }
 
   ofBlock(cidr: Cidr): BlockReservation | undefined {
@@ -58,10 +66,13 @@ export class Reservations {
       first: Number(first - base),
       end: Number(end - base),
     }));
-    if (inside.length === 0) return undefined;
+    const isUnfit = this.#isUnfit;
+    if (inside.length === 0 && isUnfit === undefined) return undefined;
     const size = inside.reduce((sum, { first, end }) => sum + end - first, 0);
     return {
-      isReserved: (ordinal) => inside.some(({ first, end }) => ordinal >= first && ordinal < end),
+      isReserved: (ordinal) =>
+        inside.some(({ first, end }) => ordinal >= first && ordinal < end) ||
+        isUnfit?.(ipOf(cidr, ordinal), cidr) === true,
       isWhole: BigInt(size) === cidrSize(cidr),
     };
   }

@@ -1,7 +1,7 @@
 import { type Cidr, cidrContainsIp, cidrsOverlap } from "../net/cidr.ts";
 import type { ShortTask, StuckTask } from "./batch.ts";
 import type { NodeBlocks } from "./node-blocks.ts";
-import type { NodeContext } from "./node-context.ts";
+import { contextFor, type NodeContext } from "./node-context.ts";
 import { exhaustedError, noPoolError } from "./pool-errors.ts";
 import { overlapRefusal, type Unplaced } from "./settle-address.ts";
 import type { IpamStore } from "./store.ts";
@@ -42,7 +42,11 @@ function verify(task: AssignTask, cidr: Cidr, { blocks }: RoomOptions): void {
   blocks.doubt(cidr);
 }
 
-async function roomFor({ task, version, choices }: ShortTask, { store, blocks, context }: RoomOptions): Promise<Room> {
+async function roomFor(
+  { task, version, choices }: ShortTask,
+  { store, blocks, ...options }: RoomOptions,
+): Promise<Room> {
+  const context = contextFor(task.request, options.context);
   const { usable, refused } = choices[version];
   const { node, limits, reservations } = context;
   if (usable.length === 0) return noPoolError(task.request, { node, version, refused });
@@ -63,6 +67,8 @@ async function roomFor({ task, version, choices }: ShortTask, { store, blocks, c
     task.borrow = true;
     if ((await blocks.borrow(usable, listed, context)) === "found") return "found";
   }
+  // Another process of this node is just making sure of one.
+  if (blocks.doubtClosed(usable)) return "contended";
   return exhaustedError(task.request, {
     ...{ ...limits, maxBlocks, node, version, pools: usable, ownBlocks: blocks.countIn(usable) },
     reservations: [...new Set(usable.flatMap(({ spec }) => reservations.namesIn(spec.cidr)))],

@@ -29,7 +29,11 @@ export class StoreReclaimer implements Reclaimer {
   }
 
   /** What other blocks have answered is done also when one block makes it reject. */
-  async releaseAddresses(releases: readonly AddressRelease[], signal?: AbortSignal): Promise<readonly ReleaseAnswer[]> {
+  async releaseAddresses(
+    releases: readonly AddressRelease[],
+    signal?: AbortSignal,
+    onAnswers?: (answers: readonly ReleaseAnswer[]) => void,
+  ): Promise<readonly ReleaseAnswer[]> {
     if (releases.length === 0) return [];
     const store = untilAborted(this.#store, signal);
     const ips = releases.map(({ ip }) => ip);
@@ -40,6 +44,7 @@ export class StoreReclaimer implements Reclaimer {
     await inParallel([...byBlock], async ([cidr, some]) => {
       if (cidr === undefined) return;
       const done = await this.#releaseFrom(store, cidr, some, cooldown);
+      onAnswers?.(done.answers);
       for (const answer of done.answers) answers.set(answer.ip, answer);
       for (const handle of done.handles) handles.set(handle, (handles.get(handle) ?? new Set()).add(cidr));
     });

@@ -65,11 +65,56 @@ describe("two containers of a real main plugin reach each other", () => {
     // It is a router's work to bring packets from one to the other.
     await node.run(node.netns, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"]);
     const [ip] = await expectReach(node, conf);
-    expect(node.allocations().map((one) => one.ip)).toContain(ip?.gateway);
+    expect(ip?.gateway).toMatch(/^192\.168\.7\./);
   });
 
   test("macvlan", async ({ node }) => {
     await expectReach(node, delegatedConf({ type: "macvlan", master: "uplink" }));
+  });
+});
+
+describe("what is a network's own is held", () => {
+  /** Addresses that no container holds. */
+  const heldByNetworks = (node: CniNode) =>
+    node
+      .allocations()
+      .map(({ ip }) => ip)
+      .filter((ip) => !heldByContainers(node).includes(ip));
+  const patience = { timeout: 20_000 };
+
+  test("until the last container of the network has gone, and no longer", async ({ node }) => {
+    await node.serve({}, { retryMs: 20 });
+    const conf = delegatedConf({ type: "ptp" });
+    const netns = { one: node.addNamespace(), two: node.addNamespace() };
+    for (const name of ["one", "two"] as const) {
+      expect((await run(node, "ADD", { container: name, netns: netns[name], conf })).exitCode).toBe(0);
+    }
+    const held = heldByNetworks(node);
+    expect(held).toContain("192.168.7.1");
+    await run(node, "DEL", { container: "one", netns: netns.one, conf });
+    // Long enough for many sweeps.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(heldByNetworks(node)).toEqual(held);
+    await run(node, "DEL", { container: "two", netns: netns.two, conf });
+    await expect.poll(() => node.allocations(), patience).toEqual([]);
+    await expect.poll(() => node.leftovers(), patience).toEqual([]);
+    // And anew with the next one.
+    expect((await run(node, "ADD", { netns: netns.one, conf })).exitCode).toBe(0);
+    expect(heldByNetworks(node)).toEqual(["192.168.7.1"]);
+  });
+
+  test("for as long as a bridge has it, also by an agent that comes later", async ({ node }) => {
+    const server = await node.serve({}, { retryMs: 60_000 });
+    const netns = node.addNamespace();
+    const conf = delegatedConf(bridge);
+    await run(node, "ADD", { netns, conf });
+    expect(heldByNetworks(node)).toContain("192.168.7.1");
+    await run(node, "DEL", { netns, conf });
+    await server.close();
+    await node.serve({}, { retryMs: 20 });
+    await expect.poll(() => heldByNetworks(node), patience).toEqual(["192.168.7.1"]);
+    await node.run(node.netns, ["ip", "link", "delete", "br0"]);
+    await expect.poll(() => heldByNetworks(node), patience).toEqual([]);
   });
 });
 

@@ -93,6 +93,23 @@ describe("calico-ipam by itself", () => {
     expect(heldByContainers(node)).toEqual([]);
   });
 
+  test("keeps apart two containers whose networks and IDs make the same handle", async ({ node }) => {
+    const one = { container: "b.c", conf: delegatedConf({ type: "bridge" }) };
+    const two = { container: "c", conf: delegatedConf({ type: "bridge" }, { name: "side.b" }) };
+    const replies = await Promise.all([one, two].map((wish) => runIpam(node, "ADD", wish)));
+    const [given, refused] = replies[0]?.exitCode === 0 ? [one, two] : [two, one];
+    expect(replies.map(({ exitCode }) => exitCode).toSorted()).toEqual([0, 1]);
+    expect(replies.find(({ exitCode }) => exitCode === 1)?.json).toMatchObject({
+      code: 7,
+      msg: expect.stringMatching(/under the same name, side\.b\.c\. Rename/),
+    });
+    expect((await runIpam(node, "DEL", refused)).exitCode).toBe(0);
+    expect(heldByContainers(node)).toHaveLength(1);
+    expect((await runIpam(node, "DEL", given)).exitCode).toBe(0);
+    expect(heldByContainers(node)).toEqual([]);
+    expect((await runIpam(node, "ADD", refused)).exitCode).toBe(0);
+  });
+
   test("does not take the addresses of a pod that calico wired", async ({ node }) => {
     const netns = node.addPod("web");
     const pods = { name: "k8s-pod-network", cniVersion: "1.0.0", type: "calico", datastore_type: "kubernetes" };

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import type { CniDependencies } from "../../src/cni/dependencies.ts";
 import { LeaseFiles } from "../../src/cni/leases.ts";
 import { CniServer } from "../../src/cni/server.ts";
 import type { CniTiming } from "../../src/cni/timing.ts";
+import type { readInterfaceAddresses } from "../../src/host/addresses-in-use.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
@@ -58,6 +59,11 @@ export class CniNode implements AsyncDisposable {
     mkdirSync(this.folder);
     this.cluster.pools = [poolOf("four", { cidr: "192.168.7.0/24" }), poolOf("six", { cidr: "fd00:7::/64" })];
     this.dependencies = dependenciesOf(this);
+  }
+
+  /** The node's network namespace and those made on it. */
+  get namespacePaths(): readonly string[] {
+    return [this.#own, ...this.#others].map(({ path }) => path);
   }
 
   get netns(): string {
@@ -113,7 +119,7 @@ export class CniNode implements AsyncDisposable {
   async leftovers(): Promise<readonly string[]> {
     const links = this.#own.ipJson("link").map((link) => String(link["ifname"]));
     const routes = this.#own.ip("route").split("\n");
-    const files = ["attachments", "leases", "journal", "spool"].map((name) =>
+    const files = ["attachments", "leases", "holds", "journal", "spool"].map((name) =>
       this.dependencies.host.listFolder(join(this.folder, name)),
     );
     return [
@@ -182,12 +188,20 @@ function dependenciesOf(node: CniNode): NodeParts {
   const store = new FakeIpamStore(node.cluster, (call) => node.storeFault(call));
   return {
     nodeName,
-    paths: { spool: node.shim.spool, journal: join(folder, "journal"), mtuFile: join(folder, "mtu") },
+    paths: {
+      spool: node.shim.spool,
+      journal: join(folder, "journal"),
+      holds: join(folder, "holds"),
+      mtuFile: join(folder, "mtu"),
+    },
     host: new LinuxHost(),
     // The node's namespace, since the tests' own process runs outside it.
     openNetlink: (path) => openNetlink(path ?? netns),
     readSysctl: (path, key) => readSysctl(path ?? netns, key),
     writeSysctl: (path, key, value) => writeSysctl(path ?? netns, key, value),
+    readInterfaceAddresses: (isWanted) => readAddresses(node.namespacePaths, isWanted),
+    // As far as this node goes: the machine's first process may be out of sight here.
+    mayLeadToNamespace: (path) => existsSync(path),
     ipam: new Allocator({ store, node: nodeName, clock: { ...systemClock, sleep: async () => {} } }),
     cachedPod: (pod) => node.pods.get(pod),
     namespaceOf: (name) => node.namespaces.get(name),
@@ -204,6 +218,27 @@ function dependenciesOf(node: CniNode): NodeParts {
     report: (_level, message) => node.reports.push(message),
     clock: systemClock,
   };
+}
+
+/** What the kernel has in these namespaces, and not in those of other tests. */
+async function readAddresses(
+  paths: readonly string[],
+  isWanted: (ip: Ip) => boolean,
+): ReturnType<typeof readInterfaceAddresses> {
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const netlink = openNetlink(path);
+      try {
+        const links = new Map((await netlink.links()).map(({ index, name }) => [index, name]));
+        const namespace = { inode: path, paths: [path], name: path };
+        const wanted = (await netlink.addresses()).filter(({ ip }) => isWanted(ip));
+        return wanted.map(({ ip, linkIndex }) => ({ ip, interface: links.get(linkIndex) ?? "", namespace }));
+      } finally {
+        netlink.close();
+      }
+    }),
+  );
+  return found.flat();
 }
 
 /** What Felix does with an attachment, less policy. */

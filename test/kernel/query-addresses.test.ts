@@ -8,6 +8,9 @@ interface Asked {
   readonly ips?: readonly string[];
   readonly attachments?: readonly object[];
   readonly leases?: readonly object[];
+  /** Folders of real files instead. */
+  readonly attachmentsFolder?: string;
+  readonly leasesFolder?: string;
 }
 
 const script = join(import.meta.dirname, "print-uses.ts");
@@ -93,31 +96,71 @@ test("finds routes to single workloads, and no others", () => {
   expect(routes).toEqual(["192.168.0.1 route cali1 host", "2001:db8::5 route cali1 host"]);
 });
 
-test("names the pod of an attachment, and counts what has no interface any more or never showed one", () => {
+test("names the pod of an attachment, and counts it while its namespace or its interface on the node is there", () => {
   node.run("ip", "netns", "add", "pod");
   addLink("eth0", "192.168.0.1/32", "ip", "netns", "exec", "pod");
   node.run("touch", "/run/netns/unmounted");
   const attachment = { containerId: "c1", interfaceName: "eth0", hostInterface: "cali1", pod: "shop/web" };
-  const leases = [{ containerId: "c2", interfaceName: "net1", addresses: [{ ip: "192.168.0.7" }] }];
+  addLink("cali4", "169.254.7.7/32");
+  const lease = { interfaceName: "net1", pod: undefined };
+  const leases = [
+    { ...lease, containerId: "c2", addresses: [{ ip: "192.168.0.7" }] },
+    { ...lease, containerId: "c6", netns: "/run/netns/pod", addresses: [{ ip: "192.168.0.10" }] },
+    { ...lease, containerId: "c7", netns: "/run/netns/gone", addresses: [{ ip: "192.168.0.11" }] },
+  ];
   const attachments = [
     { ...attachment, netns: "/run/netns/pod", addresses: ["192.168.0.1", "192.168.0.5"] },
     { ...attachment, containerId: "c3", netns: "/run/netns/gone", addresses: ["192.168.0.6"] },
-    { ...attachment, containerId: "c4", netns: "/run/netns/unmounted", addresses: [] },
+    { ...attachment, containerId: "c4", netns: "/run/netns/unmounted", addresses: ["192.168.0.8"] },
+    // The path of a process whose number is one of the node's own now.
+    { ...attachment, containerId: "c5", netns: "/proc/1/ns/net", addresses: ["192.168.0.9"] },
+    { ...attachment, containerId: "c8", netns: "/run/netns/gone", hostInterface: "cali4", addresses: ["192.168.0.12"] },
   ];
-  expect(answer({ attachments, leases }).uses).toEqual([
+  const uses = answer({ attachments, leases }).uses ?? [];
+  expect(uses.filter(({ ip }) => !ip.startsWith("169.254."))).toEqual([
     ...["192.168.0.1", "192.168.0.5"].map((ip) => ({
       ...{ ip, kind: "attachment", interface: "eth0", namespace: "/run/netns/pod", pod: "shop/web", containerId: "c1" },
     })),
     {
-      ...{ ip: "192.168.0.6", kind: "attachment", interface: "eth0", namespace: "/run/netns/gone" },
-      ...{ pod: "shop/web", containerId: "c3" },
+      ...{ ip: "192.168.0.12", kind: "attachment", interface: "eth0", namespace: "/run/netns/gone" },
+      ...{ pod: "shop/web", containerId: "c8" },
     },
     { ip: "192.168.0.7", kind: "attachment", interface: "net1", namespace: "unknown", containerId: "c2" },
+    {
+      ...{ ip: "192.168.0.10", kind: "attachment", interface: "net1", namespace: "/run/netns/pod" },
+      containerId: "c6",
+    },
     {
       ...{ ip: "192.168.0.1", kind: "interface", interface: "eth0", namespace: "/run/netns/pod" },
       ...{ pod: "shop/web", containerId: "c1" },
     },
   ]);
+});
+
+test("a namespace that cannot be looked for is none that is gone", () => {
+  // No name may be so long, so nobody can tell what is there.
+  const netns = `/run/${"x".repeat(300)}`;
+  const leases = [{ containerId: "c2", interfaceName: "net1", netns, addresses: [{ ip: "192.168.0.2" }] }];
+  expect(answer({ leases }).uses?.map(({ ip }) => ip)).toEqual(["192.168.0.2"]);
+  const wired = { containerId: "c1", interfaceName: "eth0", hostInterface: "cali1", pod: "shop/web" };
+  const attachments = [{ ...wired, netns, addresses: ["192.168.0.1"] }];
+  expect(answer({ attachments })).toEqual({ error: expect.stringMatching(/^Cannot look at .*: ENAMETOOLONG/) });
+});
+
+test("a file that cannot be read is an error that names it, not an absence", () => {
+  const folder = node.run("mktemp", "-d").trim();
+  try {
+    node.run("sh", "-c", 'printf "{" > "$1"', "sh", `${folder}/c1:eth0.json`);
+    for (const kind of ["attachmentsFolder", "leasesFolder"]) {
+      expect(answer({ [kind]: folder, ips: ["192.168.0.1"] })).toEqual({
+        error: expect.stringMatching(
+          /^Cannot read every \w+ of this node: \S+\/c1:eth0\.json\. The DEL of its container/,
+        ),
+      });
+    }
+  } finally {
+    node.run("rm", "-r", folder);
+  }
 });
 
 test.each([

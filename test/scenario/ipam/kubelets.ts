@@ -161,8 +161,9 @@ export class Kubelets {
       }
     }
     this.#judgeChoice(answer, { request, node, before });
-    // Whoever holds more than it was told may be told another part of it.
-    if (phase === "live" && held.length > world.ledger.holdingsOf(handle).length) return;
+    // Whoever holds more than it was told, or asks for less, may be told another part of it.
+    const told = world.ledger.holdingsOf(handle).length;
+    if (phase === "live" && (held.length > told || answer.length < told)) return;
     try {
       world.ledger.told(handle, answer);
     } catch (error) {

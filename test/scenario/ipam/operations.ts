@@ -53,10 +53,50 @@ export function histories(longest: number, fate: fc.Arbitrary<Fate> = fates): fc
   });
 }
 
+/** Histories of pools whose block size changes, under nodes that hear of it and of each other's blocks late. */
+export const sizeHistories: fc.Arbitrary<History> = fc.record({
+  operations: fc
+    .tuple(
+      fc.boolean(),
+      fc.array(
+        fc.tuple(sizeOperations(), fc.nat({ max: 30 })).map(([one, count]) => ({ ...one, turns: count })),
+        { minLength: 20, maxLength: 60, size: "max" },
+      ),
+    )
+    .map(([strict, some]) => [{ op: "configure", strict, maxBlocks: 0, cooldownS: 0, turns: 0 } as const, ...some]),
+  fates: fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant<Fate>("fine") }, fc.constant<Fate>("old answer")), {
+    maxLength: 300,
+    size: "max",
+  }),
+  choices: fc.array(fc.nat({ max: 11 }), { maxLength: 600, size: "max" }),
+});
+
 /** Calls that all end well. */
 export const fine: fc.Arbitrary<Fate> = fc.constant("fine");
 
 // --- internal ---
+
+function sizeOperations(): fc.Arbitrary<Operation> {
+  const anyPod = fc.nat({ max: podCount - 1 });
+  const what = fc.constantFrom<Collection>("blocks", "used blocks", "addresses");
+  return fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ op: fc.constant("add" as const), pod: anyPod, want: fc.constant<Want>("v4") }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ op: fc.constant("add" as const), pod: anyPod, want: fc.constant<Want>("fixed") }),
+    },
+    { weight: 4, arbitrary: fc.record({ op: fc.constant("remove" as const), pod: anyPod }) },
+    {
+      weight: 3,
+      arbitrary: fc.constant({ op: "pool" as const, pool: 0, change: "other size" as const }),
+    },
+    { weight: 2, arbitrary: fc.record({ op: fc.constant("collect" as const), what }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant("twin" as const), node: fc.nat({ max: nodeCount - 1 }) }) },
+  );
+}
 
 const pod = fc.nat({ max: podCount - 1 });
 const node = fc.nat({ max: nodeCount - 1 });

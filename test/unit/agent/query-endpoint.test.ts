@@ -26,7 +26,7 @@ beforeEach(async () => {
     published = (body as { metadata: { annotations: typeof published } }).metadata.annotations;
     return {};
   });
-  const none = { list: async () => [] };
+  const none = { listWhole: async () => [] };
   const openNetlink = () => {
     throw new Error("nobody asks");
   };

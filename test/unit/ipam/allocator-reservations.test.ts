@@ -1,4 +1,7 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { NodeName } from "../../../src/api/names.ts";
+import { type Cidr, firstIp } from "../../../src/net/cidr.ts";
+import { type Ip, ipPlus } from "../../../src/net/ip.ts";
 import { AllocatorBench, many } from "./allocator-bench.ts";
 import { configuration, instantClock, node, pool, request } from "./samples.ts";
 
@@ -34,6 +37,28 @@ test("they are not borrowed either", async () => {
   await giveAll(1);
   bench.reserve("10.0.0.0/28");
   await expect(bench.allocator("node-2" as never).assign(request("b"))).rejects.toMatchObject({ reason: "exhausted" });
+});
+
+describe("what a holder cannot use", () => {
+  const isUnfit = (ip: Ip, block: Cidr) => ip === firstIp(block) || ip === ipPlus(firstIp(block), 1);
+
+  test("is passed over, and is left to others", async () => {
+    bench.pools();
+    const ipam = bench.allocator();
+    const some = many(12).map((handle) => ipam.assign(request(handle, { isUnfit })));
+    const given = (await Promise.all(some)).flat();
+    expect(given.filter(({ ip, block }) => isUnfit(ip, block))).toEqual([]);
+    await expect(ipam.assign(request("one more", { isUnfit }))).rejects.toThrow("no address is free");
+    expect(await ipam.assign(request("another"))).toHaveLength(1);
+  });
+
+  test("is not borrowed either", async () => {
+    bench.pools();
+    await Promise.all(many(12).map((handle) => bench.allocator().assign(request(handle, { isUnfit }))));
+    const other = bench.allocator("node-2" as NodeName);
+    await expect(other.assign(request("a", { isUnfit }))).rejects.toThrow("no address is free");
+    expect(await other.assign(request("b"))).toHaveLength(1);
+  });
 });
 
 test("when they leave nothing, the error names them", async () => {

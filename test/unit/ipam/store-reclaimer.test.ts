@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
 import { allocationOf, assignFromBlock } from "../../../src/ipam/block.ts";
-import type { AddressRelease } from "../../../src/ipam/reclaimer.ts";
+import type { AddressRelease, ReleaseAnswer } from "../../../src/ipam/reclaimer.ts";
 import { releasesOf } from "../../../src/ipam/release-journal.ts";
 import { StoreReclaimer } from "../../../src/ipam/store-reclaimer.ts";
 import type { Cidr } from "../../../src/net/cidr.ts";
+import { compareText } from "../../../src/net/compare-text.ts";
 import type { Ip } from "../../../src/net/ip.ts";
 import { FakeIpamStore, type Fault } from "../../fakes/ipam-store.ts";
 import { AllocatorBench, many } from "./allocator-bench.ts";
@@ -47,6 +48,10 @@ async function give(count: number): Promise<readonly Ip[]> {
   return given.flat().map(({ ip }) => ip);
 }
 
+function byIp(one: { readonly ip: Ip }, other: { readonly ip: Ip }): number {
+  return compareText(one.ip, other.ip);
+}
+
 function blockOf(ip: Ip): Cidr {
   return [...bench.cluster.blocks.values()].find(({ value }) => allocationOf(value, ip))?.value.spec.cidr as Cidr;
 }
@@ -62,6 +67,16 @@ describe("releaseAddresses", () => {
     const journals = [...bench.cluster.blocks.values()].flatMap(({ value }) => releasesOf(value));
     expect(journals.map(({ pod }) => pod).toSorted()).toEqual(many(10).map((name) => `default/${name}`));
     expect(new Set(journals.map(({ why }) => why))).toEqual(new Set(["pod gone"]));
+  });
+
+  test("tells of what was freed though another block's write fails", async () => {
+    const releases = (await give(10)).map((ip) => releaseOf(ip));
+    const heard: ReleaseAnswer[] = [];
+    const crashing = reclaimer(crashAt(1)).releaseAddresses(releases, undefined, (answers) => heard.push(...answers));
+    await expect(crashing).rejects.toThrow("crashed");
+    const freed = releases.filter(({ ip }) => blockOf(ip) === undefined);
+    expect(freed.length).toBeGreaterThan(0);
+    expect(heard.toSorted(byIp)).toEqual(freed.map(({ ip }) => ({ ip, outcome: "released" as const })).toSorted(byIp));
   });
 
   test("keeps an address that was given anew meanwhile, and its record", async () => {
