@@ -1,4 +1,7 @@
-/** What garbage collection holds back until a person has approved it, as it stands on KubeControllersConfiguration `default`. */
+/**
+ * What garbage collection holds back until a person has approved it, and what it has freed of late without: as it stands
+ * on KubeControllersConfiguration `default`.
+ */
 import { z } from "zod";
 import { compareText } from "../net/compare-text.ts";
 import { sha256 } from "../net/sha256.ts";
@@ -34,6 +37,24 @@ export const heldRelease = z.object({
     .describe("The addresses, in order; only the first when there are very many."),
 });
 
+/** The schema of `status.freedLately`. */
+export const freedLately = z
+  .array(
+    z.object({
+      at: timeField().describe("When."),
+      count: z.int().min(1).describe("How many addresses were to be freed then."),
+    }),
+  )
+  .max(maxListedAddresses)
+  .meta({ "x-kubernetes-list-type": "atomic" });
+
+/** How many addresses were freed at a moment. */
+export interface FreedCount {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly count: number;
+}
+
 /** An address that would be freed. */
 export type HeldAddress = Readonly<z.output<typeof heldAddress>>;
 
@@ -56,7 +77,7 @@ export function heldReleaseId(addresses: readonly Pick<HeldAddress, "ip" | "hand
 
 const object = z.object({
   metadata: z.object({ annotations: z.record(z.string(), z.string()).nullish() }),
-  status: z.object({ heldRelease: heldRelease.nullish() }).nullish(),
+  status: z.object({ heldRelease: heldRelease.nullish(), freedLately: freedLately.nullish() }).nullish(),
 });
 
 /** What a KubeControllersConfiguration, as the API server sends it, says of it. Throws InvalidObjectError. */
@@ -64,10 +85,12 @@ export function parseHeld(json: unknown): {
   readonly release: HeldRelease | undefined;
   /** The `id` that was approved. */
   readonly approved: string | undefined;
+  readonly freed: readonly FreedCount[];
 } {
   const { metadata, status } = parseWith("KubeControllersConfiguration", object, json);
   return {
     release: status?.heldRelease ?? undefined,
     approved: metadata.annotations?.[approvalAnnotation] || undefined,
+    freed: status?.freedLately ?? [],
   };
 }

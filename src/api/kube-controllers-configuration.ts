@@ -2,7 +2,7 @@ import { z } from "zod";
 import { conditions } from "./condition.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { durationField, networkField, selectorField } from "./fields.ts";
-import { heldRelease } from "./held-release.ts";
+import { freedLately, heldRelease } from "./held-release.ts";
 import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
 
 const onOff = z.enum(["Enabled", "Disabled"]);
@@ -141,6 +141,11 @@ const status = z.object({
   heldRelease: heldRelease
     .optional()
     .describe("The addresses that are kept until a person approves their release: margay ipam approve."),
+  freedLately: freedLately
+    .optional()
+    .describe(
+      "How many addresses garbage collection has freed of its own accord, so that the next leader does not begin at 0.",
+    ),
 });
 
 /** What the KubeControllersConfiguration kind is: its schema and names. */

@@ -27,9 +27,12 @@ export function agentLeaseName(node: NodeName): string {
   return `margay-agent.${node}`;
 }
 
+/** So many addresses can be asked about in one question. */
+export const maxAddressesAsked = 65_536;
+
 const querySchema = z.object({
   /** Only these; when absent all, but for loopback and link-local IPv6 ones, which every namespace has. */
-  ips: z.array(ipField()).max(65_536).optional(),
+  ips: z.array(ipField()).max(maxAddressesAsked).optional(),
 });
 
 /** Which of these addresses does the node use? */

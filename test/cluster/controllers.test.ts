@@ -160,7 +160,12 @@ test("many at once are held back, and freed by their approval", async () => {
   await until("nothing is held any more", async () => {
     return !/Held|heldRelease|approved/.test(JSON.stringify(await configuration()));
   });
+  await until("it is told of", async () => (await events()).includes("IPAMGarbageCollectionApproved"));
+  expect(await events()).not.toContain("IPAMApprovalOutdated");
   expect(await heldAddresses()).toEqual([living, pending, deletedAlive, deletedSilent].toSorted());
+  // What nobody approved is on record for the next leader: the leaked one, the used one, the silent node's.
+  const freed = (await configuration())?.status?.freedLately ?? [];
+  expect(freed.reduce((sum, { count }) => sum + count, 0)).toBe(3);
 });
 
 test("the leader's metrics say what has happened, and its health is told", async () => {
@@ -223,7 +228,10 @@ type Given = Readonly<
 >;
 
 interface ConfigurationJson {
-  readonly status?: { readonly heldRelease?: { readonly id: string } };
+  readonly status?: {
+    readonly heldRelease?: { readonly id: string };
+    readonly freedLately?: readonly { readonly count: number }[];
+  };
 }
 
 const pool = JSON.stringify({

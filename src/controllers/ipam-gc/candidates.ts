@@ -1,5 +1,5 @@
 /** Which addresses look leaked, as far as the watch cache can tell. It decides nothing: see `judge`. */
-import type { AllocationAttribute, IpamBlock } from "../../api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, windowsReservedHandle } from "../../api/ipam-block.ts";
 import { type NamespacedName, type NodeName, namespacedName } from "../../api/names.ts";
 import type { Pod } from "../../api/objects.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
@@ -58,7 +58,7 @@ export function ripe(candidates: readonly Candidate[], graceMs: number, nowMs: n
 export function whyLeaked(holding: Holding, found: Pod | undefined, nodeExists: boolean): string | undefined {
   const { ip, handle, node, pod, attribute } = holding;
   const { secondary = {}, alternateOwnerAttrs = {} } = attribute;
-  if (handle === windowsReserved || Object.keys(alternateOwnerAttrs).length > 0) return undefined;
+  if (handle?.toLowerCase() === windowsReservedHandle || Object.keys(alternateOwnerAttrs).length > 0) return undefined;
   if (node === undefined) return undefined;
   if (isOfNode(holding)) {
     if (nodeExists) return undefined;
@@ -82,6 +82,15 @@ export function isOfNode(holding: Holding): boolean {
   return isTunnel(holding.attribute) || isOfNetwork(holding);
 }
 
+/**
+ * True when the pod lives where the address was given out, with other addresses: it may be of a second interface, which no
+ * pod's status lists. That its node uses it is then no surprise.
+ */
+export function mayBeSecondary({ ip, node }: Holding, found: Pod | undefined): boolean {
+  if (found === undefined || found.finished || found.hostNetwork) return false;
+  return found.node === node && found.ips.length > 0 && !found.ips.includes(ip);
+}
+
 /** The same text for the same allocation only: one that was freed and made again has another. */
 export function holdingKey({ ip, handle, sequenceNumber }: Holding): string {
   return JSON.stringify([ip, handle ?? null, sequenceNumber === undefined ? null : String(sequenceNumber)]);
@@ -90,7 +99,6 @@ export function holdingKey({ ip, handle, sequenceNumber }: Holding): string {
 // --- internal ---
 
 /** Upstream's marks (libcalico-go/lib/ipam). */
-const windowsReserved = "windows-reserved-ipam-handle";
 const tunnelTypes: ReadonlySet<string> = new Set([
   ...["ipipTunnelAddress", "vxlanTunnelAddress", "vxlanV6TunnelAddress"],
   ...["wireguardTunnelAddress", "wireguardV6TunnelAddress"],

@@ -1,16 +1,15 @@
 import { leaseKind, nodeKind, resourcePath } from "../../api/kinds.ts";
 import { parseLease } from "../../api/kubernetes/lease.ts";
 import { parseNode } from "../../api/kubernetes/node.ts";
-import { type NamespacedName, type NodeName, systemNamespace } from "../../api/names.ts";
-import { type AddressUse, agentLeaseName } from "../../api/node-query.ts";
-import type { Pod } from "../../api/objects.ts";
+import { type NodeName, systemNamespace } from "../../api/names.ts";
+import { type AddressUse, agentLeaseName, maxAddressesAsked } from "../../api/node-query.ts";
 import { readIfThere } from "../../kube/read-if-there.ts";
-import { readPod } from "../../kube/read-pod.ts";
 import type { ControllerParts } from "../controller.ts";
 import { inParallel } from "../in-parallel.ts";
 import { type Sightings, sightAgain, silentMs } from "./agent-sightings.ts";
 import type { Candidate } from "./candidates.ts";
-import { addressesToAsk, type Evidence } from "./verdicts.ts";
+import { readPods } from "./read-pods.ts";
+import type { Evidence } from "./verdicts.ts";
 
 /** Where evidence is looked for. */
 export type EvidenceParts = Pick<ControllerParts, "client" | "snapshot" | "agents" | "clock" | "logger">;
@@ -22,8 +21,8 @@ export interface Findings {
 }
 
 /**
- * Asks the API server, past every cache, and every agent that there is, about the candidates. Whoever does not answer is
- * left out of the evidence. Rejects only when `signal` is aborted.
+ * Asks the API server, past every cache, about the candidates, and each node's agent about those of its node. Whoever does
+ * not answer is left out of the evidence. Rejects only when `signal` is aborted.
  */
 export async function gatherEvidence(
   candidates: readonly Candidate[],
@@ -31,15 +30,35 @@ export async function gatherEvidence(
   parts: EvidenceParts,
   signal: AbortSignal,
 ): Promise<Findings> {
-  const nodes = new Set(candidates.map(({ node }) => node));
-  const [pods, presence] = await Promise.all([
-    readPods(candidates, parts, signal),
-    lookAtNodes(nodes, known, parts, signal),
+  const byNode = Map.groupBy(candidates, ({ node }) => node);
+  const [pods, { sightings, ...presence }] = await Promise.all([
+    readPods(new Set(candidates.flatMap(({ pod }) => pod ?? [])), parts, signal),
+    lookAtNodes(byNode.keys(), known, parts, signal),
   ]);
-  const there = [...presence.nodeExists].flatMap(([node, exists]) => (exists ? [node] : []));
-  const uses = candidates.length === 0 ? new Map() : await askAgents(candidates, there, parts, signal);
+  const withLease = nodesWithLease(parts.snapshot);
+  const exists = (node: NodeName) => presence.nodeExists.get(node) === true;
+  const questions = [...byNode].filter(([node]) => exists(node) || withLease.has(node));
+  const uses = await askAgents(new Map(questions), (node) => (exists(node) ? "warn" : "debug"), parts, signal);
   signal.throwIfAborted();
-  return { evidence: { pods, uses, ...presence }, sightings: presence.sightings };
+  return { evidence: { pods, uses, elsewhere: new Map(), ...presence }, sightings };
+}
+
+/**
+ * The evidence with what all other nodes' agents say of the candidates: an address may live where nobody expects it. It is
+ * work for every node, so it is for what would be freed otherwise. Rejects only when `signal` is aborted.
+ */
+export async function askElsewhere(
+  candidates: readonly Candidate[],
+  evidence: Evidence,
+  parts: EvidenceParts,
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const questions = [...nodesWithLease(parts.snapshot)].map(
+    (node) => [node, candidates.filter((one) => one.node !== node)] as const,
+  );
+  const elsewhere = await askAgents(new Map(questions), () => "debug", parts, signal);
+  signal.throwIfAborted();
+  return { ...evidence, elsewhere };
 }
 
 /** Whether these nodes are there, and for how long the agents of those that are not have been silent, as of now. */
@@ -76,56 +95,38 @@ export async function lookAtNodes(
 
 const parallel = 16;
 const answerMs = 10_000;
-/** An agent's answer for so many addresses stays small. */
-const addressesPerQuestion = 10_000;
-
-async function readPods(
-  candidates: readonly Candidate[],
-  { client, logger }: EvidenceParts,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<NamespacedName, Pod | undefined>> {
-  const pods = new Map<NamespacedName, Pod | undefined>();
-  const names = new Set(candidates.flatMap(({ pod }) => pod ?? []));
-  await inParallel(names, parallel, async (name) => {
-    try {
-      pods.set(name, await readPod(client, name, signal));
-    } catch (error) {
-      logger.warn({ pod: name, err: error }, "cannot see whether a pod is there: its addresses are kept");
-    }
-  });
-  return pods;
-}
 
 async function askAgents(
-  candidates: readonly Candidate[],
-  needed: readonly NodeName[],
-  { agents, snapshot, logger }: EvidenceParts,
+  questions: ReadonlyMap<NodeName, readonly Candidate[]>,
+  levelOf: (node: NodeName) => "warn" | "debug",
+  { agents, logger }: EvidenceParts,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<NodeName, readonly AddressUse[]>> {
-  const ips = addressesToAsk(candidates);
   const answers = new Map<NodeName, readonly AddressUse[]>();
-  const isNeeded = new Set(needed);
-  await inParallel(new Set([...needed, ...nodesWithLease(snapshot)]), parallel, async (node) => {
+  await inParallel(questions, parallel, async ([node, candidates]) => {
+    const ips = [...new Set(candidates.map(({ ip }) => ip))];
     try {
       const found: AddressUse[] = [];
-      for (let from = 0; from < ips.length; from += addressesPerQuestion) {
-        const some = ips.slice(from, from + addressesPerQuestion);
-        found.push(
-          ...(await agents.addressesInUse(node, some, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]))),
-        );
+      for (let from = 0; from < ips.length; from += maxAddressesAsked) {
+        const some = ips.slice(from, from + maxAddressesAsked);
+        const patience = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+        found.push(...(await agents.addressesInUse(node, some, patience)));
       }
       answers.set(node, found);
     } catch (error) {
-      const level = isNeeded.has(node) ? "warn" : "debug";
-      logger[level]({ node, err: error }, "no answer from a node's agent: what was given out there is kept");
+      logger[levelOf(node)]({ node, err: error }, "no answer from a node's agent: what was given out there is kept");
     }
   });
   return answers;
 }
 
-function nodesWithLease({ lease }: EvidenceParts["snapshot"]): readonly NodeName[] {
+function nodesWithLease({ lease }: EvidenceParts["snapshot"]): ReadonlySet<NodeName> {
   const prefix = agentLeaseName("" as NodeName);
-  return [...lease.values()].flatMap(({ name }) =>
-    name.startsWith(prefix) && name.length > prefix.length ? [name.slice(prefix.length) as NodeName] : [],
+  return new Set(
+    lease
+      .values()
+      .flatMap(({ name }) =>
+        name.startsWith(prefix) && name.length > prefix.length ? [name.slice(prefix.length) as NodeName] : [],
+      ),
   );
 }

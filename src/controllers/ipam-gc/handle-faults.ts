@@ -1,3 +1,4 @@
+import { windowsReservedHandle } from "../../api/ipam-block.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { compareText } from "../../net/compare-text.ts";
 import { holdingsOf } from "./candidates.ts";
@@ -9,7 +10,10 @@ interface HandleFault {
   readonly state: string;
 }
 
-/** The handles whose records are surplus, missing or wrong. The blocks are the truth. */
+/**
+ * The handles whose records are surplus, missing or wrong. The blocks are the truth. What is reserved for Windows has no
+ * record, as upstream.
+ */
 export function handleFaults(view: Pick<Snapshot, "ipamBlock" | "ipamHandle">): readonly HandleFault[] {
   const truth = new Map<string, Map<string, number>>();
   for (const { handle, block } of holdingsOf(view.ipamBlock.values())) {
@@ -23,6 +27,7 @@ export function handleFaults(view: Pick<Snapshot, "ipamBlock" | "ipamHandle">): 
       .map(({ spec }) => [spec.handleID, Object.entries(spec.block)]),
   );
   return [...new Set([...truth.keys(), ...records.keys()])].flatMap((handle) => {
+    if (handle.toLowerCase() === windowsReservedHandle) return [];
     const [said, found] = [textOf(records.get(handle)), textOf(truth.get(handle))];
     return said === found ? [] : [{ handle, state: `${said} ${found}` }];
   });

@@ -1,5 +1,6 @@
 import {
   approvalAnnotation,
+  type FreedCount,
   type HeldRelease,
   heldCondition,
   maxListedAddresses,
@@ -10,14 +11,15 @@ import type { KubeClient } from "../../kube/client.ts";
 import { readIfThere } from "../../kube/read-if-there.ts";
 import type { Ruling } from "./interlock.ts";
 
-/** What KubeControllersConfiguration `default` says of held addresses, at one revision. */
+/** What KubeControllersConfiguration `default` says of held and of freed addresses, at one revision. */
 export interface HeldState {
   readonly release: HeldRelease | undefined;
   readonly approved: string | undefined;
+  readonly freed: readonly FreedCount[];
   readonly resourceVersion: string;
 }
 
-/** Keeps what is held where people and the next leader find it. Each call rejects as the client does. */
+/** Keeps what is held, and how many were freed, where people and the next leader find it. Each call rejects as the client does. */
 export class HeldStore {
   readonly #client: KubeClient;
 
@@ -31,31 +33,20 @@ export class HeldStore {
     return json === undefined ? undefined : { ...parseHeld(json), resourceVersion: json.metadata.resourceVersion };
   }
 
-  /** Says that these are held; `at` is RFC 3339. */
-  async hold({ id, addresses }: NonNullable<Ruling["held"]>, at: string, signal: AbortSignal): Promise<void> {
-    const heldRelease: HeldRelease = {
-      id,
-      count: addresses.length,
-      since: at,
-      addresses: addresses.slice(0, maxListedAddresses),
+  /** Says that this is held, or that nothing is, and how many were freed. What was said before is no longer. */
+  async write({ release, freed }: Pick<HeldState, "release" | "freed">, signal: AbortSignal): Promise<void> {
+    const status = {
+      ...(release && { conditions: [conditionOf(release)], heldRelease: release }),
+      ...(freed.length > 0 && { freedLately: freed }),
     };
-    const condition = {
-      type: heldCondition,
-      status: "True",
-      reason: "TooManyAddresses",
-      message: heldMessage(heldRelease),
-      lastTransitionTime: at,
-    };
-    await this.#applyStatus({ conditions: [condition], heldRelease }, signal);
+    await this.#applyStatus(status, signal);
   }
 
-  /** Says that nothing is held. */
-  async clear(signal: AbortSignal): Promise<void> {
-    await this.#applyStatus({}, signal);
-  }
-
-  /** Takes the approval away, unless the object has changed since it was read: it may be another approval. */
-  async clearApproval({ resourceVersion }: HeldState, signal: AbortSignal): Promise<void> {
+  /** Takes this approval away, and no other that has come since. */
+  async clearApproval(approved: string | undefined, signal: AbortSignal): Promise<void> {
+    const now = await this.read(signal);
+    if (now === undefined || now.approved !== approved) return;
+    const { resourceVersion } = now;
     const metadata = { resourceVersion, annotations: { [approvalAnnotation]: null } };
     await this.#client.patch(path, { metadata }, { type: "merge", signal });
   }
@@ -66,6 +57,11 @@ export class HeldStore {
     const query = { fieldManager: "margay-ipam-gc", force: true };
     await this.#client.patch(`${path}/status`, body, { type: "apply", query, signal });
   }
+}
+
+/** How it is written down that these are held; `at` is RFC 3339. */
+export function releaseOf({ id, addresses }: NonNullable<Ruling["held"]>, at: string): HeldRelease {
+  return { id, count: addresses.length, since: at, addresses: addresses.slice(0, maxListedAddresses) };
 }
 
 /** A sentence or two for the condition and the event. */
@@ -85,6 +81,16 @@ export function heldMessage({ id, count, addresses }: Pick<HeldRelease, "id" | "
 
 interface ObjectJson {
   readonly metadata: { readonly resourceVersion: string };
+}
+
+function conditionOf(release: HeldRelease): object {
+  return {
+    type: heldCondition,
+    status: "True",
+    reason: "TooManyAddresses",
+    message: heldMessage(release),
+    lastTransitionTime: release.since,
+  };
 }
 
 const objectName = "default";

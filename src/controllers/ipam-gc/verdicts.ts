@@ -14,8 +14,10 @@ export interface Evidence {
   readonly nodeExists: ReadonlyMap<NodeName, boolean>;
   /** For how long a node's agent has given no sign of life. */
   readonly silentMs: ReadonlyMap<NodeName, number>;
-  /** The answers of those agents that answered; other nodes than a candidate's own may have something to say of it. */
+  /** What those agents that answered say of the candidates of their own nodes. */
   readonly uses: ReadonlyMap<NodeName, readonly AddressUse[]>;
+  /** What agents say of candidates of other nodes. Nothing hangs on who answered. */
+  readonly elsewhere: ReadonlyMap<NodeName, readonly AddressUse[]>;
 }
 
 /** `alive`: something says that it is used. `unknown`: nobody could say. Both keep it. */
@@ -24,11 +26,6 @@ export interface Verdict {
   readonly outcome: "free" | "alive" | "unknown";
   /** A phrase: why it is free to go, or kept. */
   readonly because: string;
-}
-
-/** The addresses to ask about. Every agent is asked about all of them: an address may live where nobody expects it. */
-export function addressesToAsk(candidates: readonly Candidate[]): readonly Ip[] {
-  return [...new Set(candidates.map(({ ip }) => ip))];
 }
 
 /** One verdict a candidate, in order. An address is free to go only when all of its handle are. */
@@ -61,8 +58,10 @@ interface User {
   readonly use: AddressUse;
 }
 
-function usersOf({ uses }: Evidence): ReadonlyMap<Ip, User> {
-  return new Map([...uses].flatMap(([node, found]) => found.map((use) => [use.ip, { node, use }] as const)));
+function usersOf({ uses, elsewhere }: Evidence): ReadonlyMap<Ip, User> {
+  return new Map(
+    [...elsewhere, ...uses].flatMap(([node, found]) => found.map((use) => [use.ip, { node, use }] as const)),
+  );
 }
 
 function verdictOf(candidate: Candidate, evidence: Evidence, users: ReadonlyMap<Ip, User>, graceMs: number): Verdict {

@@ -20,3 +20,9 @@ test.each([
   });
   await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining(why) });
 });
+
+test("bench --help says how it is run", async () => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, "--help"]);
+  expect(stdout).toMatch(/^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: ipam\n/);
+  expect(stderr).toBe("");
+});

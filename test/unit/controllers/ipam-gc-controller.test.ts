@@ -1,29 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { approvalAnnotation } from "../../../src/api/held-release.ts";
-import {
-  kubeControllersConfigurationKind,
-  leaseKind,
-  nodeKind,
-  podKind,
-  resourcePath,
-} from "../../../src/api/kinds.ts";
 import { systemNamespace } from "../../../src/api/names.ts";
 import { agentLeaseName } from "../../../src/api/node-query.ts";
-import type { Snapshot } from "../../../src/api/snapshot.ts";
-import { IpamGcController } from "../../../src/controllers/ipam-gc/ipam-gc-controller.ts";
-import type { AddressRelease, BlockRelease } from "../../../src/ipam/reclaimer.ts";
-import { type KubeClient, KubeError, KubeUnreachableError } from "../../../src/kube/client.ts";
-import { parseIp } from "../../../src/net/ip.ts";
-import { testClock } from "../../fakes/test-clock.ts";
+import { KubeUnreachableError } from "../../../src/kube/client.ts";
 import { aLease, aPod, blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
+import { block, graceMs, type Held, World } from "./ipam-gc-world.ts";
 
-const graceMs = 60_000;
-const configurationPath = resourcePath(kubeControllersConfigurationKind, { name: "default" });
-const block = (...pods: string[]) =>
-  blockOf(
-    "10.0.0.0/26",
-    pods.map((pod) => heldBy(pod)),
-  );
 const one = { blocks: [block("a")], nodes: ["node-1"] };
 
 describe("a pass", () => {
@@ -187,6 +169,79 @@ describe("a pass", () => {
     await world.pass();
     for (let round = 0; round < 3; round++) await world.passAfter(graceMs);
     expect(world.events).toEqual(["IPAMAddressStillInUse"]);
+    // Whatever comes between.
+    world.uses.delete("node-1");
+    await world.passAfter(graceMs);
+    world.uses.set("node-1", ["10.0.0.0"]);
+    await world.passAfter(graceMs);
+    expect(world.events).toEqual(["IPAMAddressStillInUse"]);
+  });
+});
+
+describe("a pod's second interface", () => {
+  const pods = [aPod("a", { ips: ["10.0.0.9"] })];
+  const world = () => {
+    const made = new World(snapshotOf({ ...one, pods }));
+    made.put("pod", podJson("10.0.0.9"));
+    return made;
+  };
+
+  test("keeps its address while its node uses it, with no word to people", async () => {
+    const made = world();
+    made.uses.set("node-1", ["10.0.0.0"]);
+    await made.ripen();
+    await made.passAfter(graceMs);
+    expect([made.released, made.events, made.controller.figures.candidates]).toEqual([[], [], []]);
+  });
+
+  test("loses it when its node does not", async () => {
+    const made = world();
+    await made.ripen();
+    expect(made.released).toMatchObject([{ ip: "10.0.0.0" }]);
+  });
+
+  test("counts as leaked while nobody says that it is used", async () => {
+    const made = world();
+    made.uses.set("node-1", ["10.0.0.0"]);
+    await made.ripen();
+    made.uses.delete("node-1");
+    await made.passAfter(graceMs);
+    expect([made.released, made.controller.figures.candidates.length]).toEqual([[], 1]);
+  });
+});
+
+describe("what fails", () => {
+  const leftover = blockOf("10.0.3.0/26", [], "");
+  const world = () => new World(snapshotOf({ ...one, blocks: [...one.blocks, leftover] }));
+
+  test("in taking addresses back does not keep from tidying up", async () => {
+    const made = world();
+    await made.pass();
+    made.put("configuration", new KubeUnreachableError("read", "server", "cut"));
+    await expect(made.passAfter(graceMs)).rejects.toThrow("no answer from the API server");
+    expect(made.signals.has("deleteOrphan")).toBe(true);
+  });
+
+  test("in both is told of both", async () => {
+    const made = world();
+    await made.pass();
+    made.put("configuration", new KubeUnreachableError("read", "server", "cut"));
+    made.onTidy = () => {
+      throw new Error("the block is stuck");
+    };
+    const failure = made.passAfter(graceMs);
+    await expect(failure).rejects.toThrow("no answer from the API server");
+    await expect(failure).rejects.toThrow("the block is stuck");
+  });
+
+  test("in a release is told of with what was freed before", async () => {
+    const made = new World(snapshotOf({ blocks: [block("a", "b", "c")], nodes: ["node-1"] }));
+    made.answered = 2;
+    await made.pass();
+    await expect(made.passAfter(graceMs)).rejects.toThrow("the next block's write failed");
+    expect(made.freed).toEqual(["10.0.0.0", "10.0.0.1"]);
+    expect(made.logged.filter((line) => line === "took a leaked address back")).toHaveLength(2);
+    expect(made.controller.figures.candidates).toMatchObject([{ ip: "10.0.0.2" }]);
   });
 });
 
@@ -213,6 +268,7 @@ describe("the interlock", () => {
     expect(world.controller.figures.held).toBe(30);
     await world.passAfter(graceMs);
     expect(world.released).toHaveLength(30);
+    expect(world.events).toEqual(["IPAMGarbageCollectionHeld", "IPAMGarbageCollectionApproved"]);
     expect(world.controller.figures).toMatchObject({ candidates: [], held: 0 });
     expect(world.configuration).toMatchObject({ status: {}, metadata: { annotations: {} } });
     expect((world.configuration.status as Held).heldRelease).toBeUndefined();
@@ -239,6 +295,19 @@ describe("the interlock", () => {
     expect(world.released).toEqual([]);
   });
 
+  test("leaves an approval that came during the pass", async () => {
+    const world = new World(snapshotOf(many));
+    const { annotations } = world.configuration.metadata;
+    await world.ripen();
+    annotations[approvalAnnotation] = (world.configuration.status as Held).heldRelease?.id ?? "";
+    world.onRelease = () => {
+      annotations[approvalAnnotation] = "0123456789abcdef";
+    };
+    await world.pass();
+    expect(world.released).toHaveLength(30);
+    expect(world.configuration.metadata.annotations).toEqual({ [approvalAnnotation]: "0123456789abcdef" });
+  });
+
   test("takes an approval of something else away, and frees nothing", async () => {
     const world = new World(snapshotOf(many));
     world.configuration.metadata.annotations[approvalAnnotation] = "0123456789abcdef";
@@ -252,140 +321,9 @@ describe("the interlock", () => {
 
 // --- internal ---
 
-interface Held {
-  readonly heldRelease?: { readonly id: string; readonly count: number; readonly addresses?: readonly object[] };
-  readonly conditions?: readonly unknown[];
-}
-
-type Thing = "pod" | "node" | "lease" | "configuration";
-
-const paths: Readonly<Record<Thing, string>> = {
-  pod: resourcePath(podKind, { namespace: "shop", name: "a" }),
-  node: resourcePath(nodeKind, { name: "node-1" }),
-  lease: resourcePath(leaseKind, { namespace: systemNamespace, name: agentLeaseName(nodeName("node-1")) }),
-  configuration: configurationPath,
-};
-
-/** Garbage collection over a watch cache, an API server that knows better, and one agent. */
-class World {
-  readonly clock = testClock();
-  readonly released: AddressRelease[] = [];
-  readonly patches: string[] = [];
-  readonly events: string[] = [];
-  readonly freed: string[] = [];
-  outcome: "released" | "changed" = "released";
-  readonly blocksReleased: BlockRelease[] = [];
-  /** By the reclaimer's methods, what they were given last. */
-  readonly signals = new Map<string, AbortSignal | undefined>();
-  /** By node; a node that is absent does not answer. */
-  readonly uses = new Map<string, readonly string[]>([["node-1", []]]);
-  readonly configuration = {
-    metadata: { name: "default", resourceVersion: "1", annotations: {} as Record<string, string> },
-    status: {} as unknown,
-  };
-  readonly settings = {
-    graceMs: graceMs as number | undefined,
-    set: (ms: number | undefined) => {
-      this.settings.graceMs = ms;
-    },
-  };
-  onAsk: () => void = () => {};
-  onRelease: () => void = () => {};
-  controller: IpamGcController;
-  readonly #snapshot: Snapshot;
-  readonly #objects = new Map<string, unknown>([
-    [paths.node, { metadata: { name: "node-1" }, status: {} }],
-    [paths.configuration, this.configuration],
-  ]);
-
-  constructor(snapshot: Snapshot) {
-    this.#snapshot = snapshot;
-    this.controller = this.#make();
-  }
-
-  restart(): void {
-    this.controller = this.#make();
-  }
-
-  put(thing: Thing, json: unknown): void {
-    this.#objects.set(paths[thing], json);
-  }
-
-  remove(thing: Thing): void {
-    this.#objects.delete(paths[thing]);
-  }
-
-  pass(): Promise<void> {
-    return this.controller.pass(new AbortController().signal);
-  }
-
-  passAfter(ms: number): Promise<void> {
-    this.clock.pass(ms);
-    return this.pass();
-  }
-
-  #make(): IpamGcController {
-    return new IpamGcController({
-      client: { request: this.#request, patch: this.#patch } as unknown as KubeClient,
-      snapshot: this.#snapshot,
-      clock: this.clock,
-      logger: { debug() {}, info() {}, warn() {}, error() {} },
-      events: { record: (_subject, _type, reason) => void this.events.push(reason) },
-      agents: {
-        addressesInUse: async (node) => {
-          this.onAsk();
-          const ips = this.uses.get(node);
-          if (ips === undefined) throw new Error("no answer");
-          return ips.map((ip) => ({
-            ...{ ip: parseIp(ip), kind: "interface", interface: "eth0", namespace: "host" },
-          })) as never;
-        },
-      },
-      reclaimer: {
-        releaseAddresses: async (releases, signal) => {
-          this.signals.set("releaseAddresses", signal);
-          this.onRelease();
-          this.released.push(...releases);
-          return releases.map(({ ip }) => ({ ip, outcome: this.outcome }));
-        },
-        releaseBlock: async (release, signal) => {
-          this.signals.set("releaseBlock", signal);
-          this.blocksReleased.push(release);
-          return "kept";
-        },
-        deleteOrphan: async (_cidr, signal) => {
-          this.signals.set("deleteOrphan", signal);
-          return "kept";
-        },
-        repairHandles: async (_handles, signal) => {
-          this.signals.set("repairHandles", signal);
-        },
-        endCooldowns: async (_cidr, signal) => {
-          this.signals.set("endCooldowns", signal);
-        },
-      },
-      settings: () => ({ leakGraceMs: this.settings.graceMs, reconcilerMs: graceMs }),
-      onFreed: (freed) => void this.freed.push(...freed.map(({ ip }) => ip)),
-    });
-  }
-
-  #request = async (_method: string, path: string): Promise<unknown> => {
-    const found = this.#objects.get(path);
-    if (found instanceof Error) throw found;
-    if (found === undefined) throw new KubeError(`read ${path}`, 404, "NotFound", "not found");
-    return found;
-  };
-
-  #patch = async (path: string, body: { readonly status?: unknown; readonly metadata: unknown }): Promise<void> => {
-    this.patches.push(path);
-    if (path.endsWith("/status")) this.configuration.status = body.status;
-    else this.configuration.metadata.annotations = {};
-  };
-}
-
-function podJson(): unknown {
+function podJson(podIP = "10.0.0.0"): unknown {
   const { namespace, name, uid } = aPod("a");
-  return { metadata: { namespace, name, uid }, spec: { nodeName: "node-1" }, status: { podIP: "10.0.0.0" } };
+  return { metadata: { namespace, name, uid }, spec: { nodeName: "node-1" }, status: { podIP } };
 }
 
 function leaseJson(renewTime: string): unknown {

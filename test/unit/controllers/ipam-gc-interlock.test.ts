@@ -120,9 +120,9 @@ test("a held release is read as it was written", () => {
   const release = { id: heldReleaseId(addresses), count: 2, since: "2026-11-21T10:00:00.000Z", addresses };
   const annotations = { "ipam.margay.io/approved-release": release.id };
   expect(parseHeld({ metadata: { annotations }, status: { heldRelease: release } })).toEqual({
-    ...{ release, approved: release.id },
+    ...{ release, approved: release.id, freed: [] },
   });
-  expect(parseHeld({ metadata: {} })).toEqual({ release: undefined, approved: undefined });
+  expect(parseHeld({ metadata: {} })).toEqual({ release: undefined, approved: undefined, freed: [] });
   expect(heldReleaseId([{ ip: parseIp("10.0.0.1"), handle: "h" }])).toMatch(/^[0-9a-f]{16}$/);
 });
 

@@ -8,6 +8,7 @@ import { blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
 
 const graceMs = 60_000;
 const states: readonly State[] = ["", "pending", "confirmed", "pendingDeletion"];
+const windowsReserved = { handle_id: "Windows-Reserved-IPAM-Handle" };
 const [one, two] = ["10.0.0.0/30", "10.0.0.4/30"];
 
 describe("blocks and affinities", () => {
@@ -118,6 +119,7 @@ describe("handles and cooldowns", () => {
     ["an empty record", [handle("h", {})], [], ["h"]],
     ["no record", [], [blockOf(one, [heldBy("a", "node-1", "h")])], ["h"]],
     ["a wrong count", [handle("h", { [one]: 2 })], [blockOf(one, [heldBy("a", "node-1", "h")])], ["h"]],
+    ["no record of what is reserved for Windows", [], [blockOf(one, [windowsReserved])], []],
     ["a right record", [handle("h", { [one]: 1 })], [blockOf(one, [heldBy("a", "node-1", "h")])], []],
   ])("%s", (_, handles, blocks, repaired) => {
     const chores = settled({ handles, blocks, affinities: blocks.map((block) => block.spec.cidr) });

@@ -10,7 +10,7 @@ import {
   silenceNeededMs,
   silentMs,
 } from "../../../src/controllers/ipam-gc/agent-sightings.ts";
-import { type Candidate, findCandidates, ripe } from "../../../src/controllers/ipam-gc/candidates.ts";
+import { type Candidate, findCandidates, mayBeSecondary, ripe } from "../../../src/controllers/ipam-gc/candidates.ts";
 import { type Evidence, judge } from "../../../src/controllers/ipam-gc/verdicts.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { aLease, aPod, blockOf, heldBy, nodeName, podName, snapshotOf } from "./ipam-gc-objects.ts";
@@ -62,6 +62,7 @@ describe("findCandidates", () => {
     ["of no namespace", { handle_id: "x", secondary: { pod: "a", node: "node-1" } }, {}, undefined],
     ["nothing is known", {}, {}, undefined],
     ["reserved for Windows", { ...heldBy("a"), handle_id: "windows-reserved-ipam-handle" }, {}, undefined],
+    ["so in other letters", { ...heldBy("a"), handle_id: "Windows-Reserved-IPAM-handle" }, {}, undefined],
     ["it cools down", { ...heldBy("a"), releasedAt: "2026-11-21T10:00:00Z" }, {}, undefined],
     ["a migration's other owner", { ...heldBy("a"), alternateOwnerAttrs: { pod: "b" } }, {}, undefined],
     [
@@ -101,12 +102,28 @@ describe("findCandidates", () => {
   });
 });
 
+describe("mayBeSecondary", () => {
+  const [holding] = candidates(heldBy("a"));
+  test.each<[string, Pod | undefined, boolean]>([
+    ["its pod lives there, with another address", aPod("a", { ips: ["10.0.0.9"] }), true],
+    ["its pod has it as its own", aPod("a", { ips: ["10.0.0.0"] }), false],
+    ["its pod has no address yet", aPod("a"), false],
+    ["its pod is elsewhere", aPod("a", { node: "node-2", ips: ["10.0.0.9"] }), false],
+    ["its pod has finished", aPod("a", { ips: ["10.0.0.9"], finished: true }), false],
+    ["its pod is on the host's network", aPod("a", { ips: ["10.0.0.9"], hostNetwork: true }), false],
+    ["its pod is gone", undefined, false],
+  ])("%s", (_, pod, expected) => {
+    expect(mayBeSecondary(holding as Candidate, pod)).toBe(expected);
+  });
+});
+
 describe("judge", () => {
   const leaked: Evidence = {
     pods: new Map([[podName("a"), undefined]]),
     nodeExists: new Map([[nodeName("node-1"), true]]),
     silentMs: new Map(),
     uses: new Map([[nodeName("node-1"), []]]),
+    elsewhere: new Map(),
   };
   const gone = { ...leaked, nodeExists: new Map([[nodeName("node-1"), false]]), uses: new Map() };
   const silent = (ms: number) => new Map([[nodeName("node-1"), ms]]);
@@ -114,10 +131,16 @@ describe("judge", () => {
   test.each<[string, Evidence, string, string | RegExp]>([
     ["leaked", leaked, "free", "pod gone"],
     ["no answer from its node", { ...leaked, uses: new Map([[nodeName("node-2"), []]]) }, "unknown", /no answer/],
+    [
+      "no answer from its node, but one that was asked about others",
+      { ...leaked, uses: new Map(), elsewhere: leaked.uses },
+      "unknown",
+      /no answer/,
+    ],
     ["in use on its node", { ...leaked, uses: new Map([[nodeName("node-1"), [use("10.0.0.0")]]]) }, "alive", /in use/],
     [
       "in use on another node",
-      { ...leaked, uses: new Map([...leaked.uses, [nodeName("node-2"), [use("10.0.0.0")]]]) },
+      { ...leaked, elsewhere: new Map([[nodeName("node-2"), [use("10.0.0.0")]]]) },
       "alive",
       /in use on node node-2/,
     ],
@@ -130,7 +153,7 @@ describe("judge", () => {
     ["the node is gone, its agent too", { ...gone, silentMs: silent(graceMs) }, "free", "node gone"],
     [
       "the node is gone, its agent too, but another node uses it",
-      { ...gone, silentMs: silent(graceMs), uses: new Map([[nodeName("node-2"), [use("10.0.0.0")]]]) },
+      { ...gone, silentMs: silent(graceMs), elsewhere: new Map([[nodeName("node-2"), [use("10.0.0.0")]]]) },
       "alive",
       /in use/,
     ],
@@ -164,15 +187,16 @@ describe("judge", () => {
 
   test("whatever is found out: nothing that may be alive is freed", () => {
     fc.assert(
-      fc.property(worlds, ({ cached, pods, exists, silence, answers }) => {
+      fc.property(worlds, ({ cached, ...found }) => {
         const attributes = ["a", "b", "a"].map((pod, index) => heldBy(pod, nodes[index % 2]));
         const view = snapshotOf({ blocks: [blockOf("10.0.0.0/30", attributes)], ...cached });
-        const evidence = evidenceOf({ pods, exists, silence, answers });
+        const evidence = evidenceOf(found);
         const verdicts = judge(findCandidates(view, [], 0), evidence, graceMs);
         for (const { candidate, outcome } of verdicts) {
           if (outcome !== "free") continue;
           const { ip, node, pod } = candidate;
-          expect([...evidence.uses.values()].flat().map((one) => one.ip)).not.toContain(ip);
+          const uses = [...evidence.uses.values(), ...evidence.elsewhere.values()];
+          expect(uses.flat().map((one) => one.ip)).not.toContain(ip);
           const found = pod === undefined ? undefined : evidence.pods.get(pod);
           expect(pod !== undefined && evidence.pods.has(pod)).toBe(true);
           expect(found !== undefined && !found.finished && found.ips.includes(ip)).toBe(false);
@@ -241,6 +265,9 @@ const podStates = fc.constantFrom("unknown", "gone", "same", "other", "no addres
 type PodState = typeof podStates extends fc.Arbitrary<infer T> ? T : never;
 const maybe = fc.constantFrom(true, false, undefined);
 
+const answer = fc.option(fc.subarray(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), { nil: undefined });
+const answers = fc.record({ "node-1": answer, "node-2": answer });
+
 const worlds = fc.record({
   cached: fc.record({
     nodes: fc.subarray([...nodes]),
@@ -252,16 +279,15 @@ const worlds = fc.record({
     "node-1": fc.constantFrom(0, graceMs - 1, graceMs),
     "node-2": fc.constantFrom(0, graceMs - 1, graceMs),
   }),
-  answers: fc.record({
-    "node-1": fc.option(fc.subarray(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), { nil: undefined }),
-    "node-2": fc.option(fc.subarray(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), { nil: undefined }),
-  }),
+  answers,
+  elsewhere: answers,
 });
 type World = typeof worlds extends fc.Arbitrary<infer T> ? T : never;
 
-function evidenceOf({ pods, exists, silence, answers }: Omit<World, "cached">): Evidence {
+function evidenceOf({ pods, exists, silence, answers, elsewhere }: Omit<World, "cached">): Evidence {
   const known = <T>(values: Readonly<Record<string, T | undefined>>) =>
     Object.entries(values).flatMap(([node, value]) => (value === undefined ? [] : [[nodeName(node), value] as const]));
+  const usesOf = (said: World["answers"]) => new Map(known<string[]>(said).map(([node, ips]) => [node, ips.map(use)]));
   return {
     pods: new Map(
       Object.entries(pods).flatMap(([name, state]) =>
@@ -270,7 +296,8 @@ function evidenceOf({ pods, exists, silence, answers }: Omit<World, "cached">): 
     ),
     nodeExists: new Map(known<boolean>(exists)),
     silentMs: new Map(known<number>(silence)),
-    uses: new Map(known<string[]>(answers).map(([node, ips]) => [node, ips.map(use)])),
+    uses: usesOf(answers),
+    elsewhere: usesOf(elsewhere),
   };
 }
 
