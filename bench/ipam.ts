@@ -1,9 +1,11 @@
 /**
- * How fast addresses are given, and at what price to the API server, on a real one:
+ * How fast addresses are given, and at what price to the API server, on a real one (docs/benchmarks.md):
  *
  *     one node     N executions of calico-ipam at once ─▶ one agent ─▶ API server      alloc_per_s_N
+ *                  the same on a node that has no block yet                            fresh_alloc_per_s_N
  *                  N calls of an allocator at once ───────────────▶ API server         allocator_per_s_N
- *                  N creates of a handle at once ─────────────────▶ API server         raw_create_per_s_N, the floor
+ *                  N creates of a handle at once ─────────────────▶ API server         raw_create_per_s_N, a floor
+ *                  N executions that ask no agent                                      bare_executions_per_s_N, a floor
  *     many nodes   all at once in one small pool                                       retries_per_alloc_N_nodes
  *
  * A round measures these beside one another, so that their ratios hold on a machine that has other work too.
@@ -14,7 +16,7 @@ import { crowdRound, crowdSizes } from "./ipam/crowd.ts";
 import { startExecutions } from "./ipam/executions.ts";
 import { growthExponent, type Retries } from "./ipam/growth.ts";
 import { nodeAllocator } from "./ipam/node-allocator.ts";
-import { type Level, oneNodeRound } from "./ipam/one-node.ts";
+import { freshNodeRound, gatewayRound, type Level, type OneNode, oneNodeRound } from "./ipam/one-node.ts";
 import { type Rig, startRig } from "./ipam/rig.ts";
 import type { Figures } from "./report.ts";
 import { medianOf } from "./statistics.ts";
@@ -23,6 +25,7 @@ export const ipamBench: Bench = {
   targets: {
     alloc_per_s_50: { min: 300 },
     api_writes_per_pod_50: { max: 1.2 },
+    fresh_api_writes_per_pod_50: { max: 1.2 },
     // Retries in all, by nodes: 1 is linear, 2 is each node against each other. The rest is for chance: the smallest crowd
     // sees a handful, and two more or fewer of them move the exponent by 0.2.
     retries_growth_exponent: { max: 1.25 },
@@ -43,9 +46,9 @@ interface Effort {
 }
 
 const quickEffort: Effort = {
-  rounds: 3,
+  rounds: 2,
   levels: [
-    { concurrency: 1, count: 30 },
+    { concurrency: 1, count: 20 },
     { concurrency: 10, count: 100 },
     { concurrency: 50, count: 300 },
   ],
@@ -53,18 +56,20 @@ const quickEffort: Effort = {
 
 /** Below the 1280 addresses that a node's 20 blocks have. */
 const fullEffort: Effort = {
-  rounds: 9,
+  rounds: 5,
   levels: [
     { concurrency: 1, count: 100 },
-    { concurrency: 10, count: 400 },
-    { concurrency: 50, count: 1000 },
+    { concurrency: 10, count: 200 },
+    { concurrency: 50, count: 600 },
   ],
 };
+
+const gatewayLevel: Level = { concurrency: 50, count: 150 };
 
 async function run(options: BenchOptions): Promise<Figures> {
   const effort = options.quick ? quickEffort : fullEffort;
   options.progress("starting an API server");
-  await using rig = await startRig();
+  await using rig = await startRig(options.signal);
   return { ...(await oneNode(rig, effort, options)), ...(await manyNodes(rig, effort, options)) };
 }
 
@@ -81,8 +86,20 @@ async function oneNode(rig: Rig, { rounds, levels }: Effort, { progress, signal 
       const figures = await oneNodeRound(parts, level);
       if (round > 0) found.push(figures);
     }
+    // One after the other until every gateway is held: two ADDs that meet at one that is not may refuse each other.
+    const gateways = await gatewayRound(parts, round === 0 ? { ...gatewayLevel, concurrency: 1 } : gatewayLevel);
+    if (round > 0) found.push(gateways, await freshNode(parts, levels, round));
   }
   return medianOf(found);
+}
+
+/** The largest level on a node that was not there before, with an agent of its own. */
+async function freshNode({ rig, signal }: OneNode, levels: readonly Level[], round: number): Promise<Figures> {
+  const level = levels.at(-1);
+  if (level === undefined) return {};
+  const node = await rig.addNode(`fresh-${round}`);
+  await using executions = await startExecutions(rig, node.name);
+  return await freshNodeRound({ rig, executions, signal }, level, node.name);
 }
 
 async function manyNodes(rig: Rig, { rounds }: Effort, { progress, signal }: BenchOptions): Promise<Figures> {

@@ -1,4 +1,8 @@
-/** `npm run --silent bench -- NAME [--quick] [--json]` */
+/**
+ * `npm run --silent bench -- NAME [--quick] [--json]`. Ends with 0 when everything was measured, whatever the figures
+ * (`missed` names those below target), 1 when not, 2 when it does not understand, 128 + N when signal N ended it.
+ */
+import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { messageOf } from "../src/net/message-of.ts";
 import type { Bench } from "./bench.ts";
@@ -8,9 +12,19 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   ipam: async () => (await import("./ipam.ts")).ipamBench,
 };
 
+const usage = [
+  `npm run --silent bench -- NAME [--quick] [--json]      NAME: ${Object.keys(benches).join(", ")}`,
+  "  --quick  within about two minutes, at the price of accuracy",
+  "  --json   only the one line of JSON that also ends the output without it",
+].join("\n");
+
 /** Prints to standard output: the report's line last, and before it the table unless `--json`. Progress goes to standard error. */
 async function main(argv: readonly string[], signal: AbortSignal): Promise<void> {
-  const { name, quick, json } = parse(argv);
+  const { name, quick, json, help } = parse(argv);
+  if (help) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
   const load = Object.hasOwn(benches, name) ? benches[name] : undefined;
   if (load === undefined) throw new UsageError(`there is none of the name ${JSON.stringify(name)}`);
   const bench = await load();
@@ -28,23 +42,34 @@ class UsageError extends Error {
 
 function parse(argv: readonly string[]) {
   try {
-    const options = { quick: { type: "boolean" }, json: { type: "boolean" } } as const;
+    const flag = { type: "boolean", default: false } as const;
+    const options = { quick: flag, json: flag, help: { ...flag, short: "h" } };
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     const [name, ...more] = positionals;
+    if (values.help) return { name: "", ...values };
     if (name === undefined || more.length > 0) throw new Error(`${positionals.length} names were given`);
-    return { name, quick: values.quick ?? false, json: values.json ?? false };
+    return { name, ...values };
   } catch (cause) {
     throw new UsageError(messageOf(cause));
   }
 }
 
 const ended = new AbortController();
+let endedBy: "SIGINT" | "SIGTERM" | undefined;
 for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.once(name, () => ended.abort(new Error(`Cannot finish the benchmark: ${name} was received`)));
+  // Not once: a second one must not cut the cleaning up short.
+  process.on(name, () => {
+    if (endedBy === undefined) process.stderr.write(`${name}: ending, and cleaning up\n`);
+    endedBy ??= name;
+    ended.abort(new Error(`Cannot finish the benchmark: ${name} was received`));
+  });
 }
 try {
   await main(process.argv.slice(2), ended.signal);
 } catch (error) {
-  process.stderr.write(`${error instanceof UsageError ? error.message : (error as Error).stack}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  // What an interrupt breaks on its way says nothing new.
+  const isPlain = error instanceof UsageError || endedBy !== undefined;
+  process.stderr.write(`${isPlain ? messageOf(ended.signal.reason ?? error) : (error as Error).stack}\n`);
+  if (endedBy !== undefined) process.exitCode = 128 + constants.signals[endedBy];
+  else process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -11,8 +11,16 @@ import { drive } from "../load.ts";
 import type { ExecuteRequest } from "./executions.ts";
 
 const request = JSON.parse(process.argv[2] ?? "{}") as ExecuteRequest;
-const signal = new AbortController().signal;
-process.stdout.write(JSON.stringify(await drive({ ...request, signal }, execute)));
+const ended = new AbortController();
+process.once("SIGTERM", () => ended.abort(new Error("Cannot execute any more: SIGTERM was received")));
+const { signal } = ended;
+try {
+  process.stdout.write(JSON.stringify(await drive({ ...request, signal }, execute)));
+} catch (error) {
+  // Whoever sent it knows.
+  if (!signal.aborted) throw error;
+  process.exitCode = 1;
+}
 
 async function execute(index: number): Promise<string> {
   const { program, stdinFile, environment, container } = request;

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { buildShim } from "../../src/cni/build-shim.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
-import { runProgram } from "../../src/host/run-program.ts";
 import type { Load } from "../load.ts";
 import type { Level } from "./one-node.ts";
 import type { Rig } from "./rig.ts";
@@ -12,9 +12,23 @@ import type { Rig } from "./rig.ts";
 /** `calico-ipam` as a main plugin executes it, with a node's agent behind it. Disposing of it ends the agent. */
 export interface Executions extends AsyncDisposable {
   readonly agentPid: number;
-  /** One execution for each of the containers `CONTAINER-0`, `CONTAINER-1` …; answers what each printed. VERSION asks no agent. */
-  run(verb: "ADD" | "DEL" | "VERSION", container: string, level: Level): Promise<Load<string>>;
+  /**
+   * One execution for each of the containers `CONTAINER-0`, `CONTAINER-1` …; answers what each printed. VERSION asks no
+   * agent. Rejects when one fails, or `signal` aborts; none is running then.
+   */
+  run(verb: Verb, container: string, load: ExecutionLoad): Promise<Load<string>>;
 }
+
+type Verb = "ADD" | "DEL" | "VERSION";
+
+/** How many, for whom, and until when. */
+export interface ExecutionLoad extends Level {
+  readonly mainPlugin: MainPlugin;
+  readonly signal: AbortSignal;
+}
+
+/** Who passes its configuration on: `ptp` is also given a gateway in every block, which is held for it; `macvlan` is not. */
+type MainPlugin = "macvlan" | "ptp";
 
 /** What `execute.ts` is to do. */
 export interface ExecuteRequest extends Level {
@@ -28,9 +42,10 @@ export interface ExecuteRequest extends Level {
 /** Compiles the executable and starts the agent of `node`, which must be there. Rejects, with nothing left, when it cannot. */
 export async function startExecutions(rig: Rig, node: string): Promise<Executions> {
   const folder = join(rig.folder, node);
-  const [programs, socketPath, stdinFile] = ["bin", "cni.sock", "conf"].map((name) => join(folder, name)) as Paths;
+  const [programs, socketPath] = [join(folder, "bin"), join(folder, "cni.sock")];
+  const confFile = (mainPlugin: MainPlugin) => join(folder, `${mainPlugin}.conf`);
   await mkdir(folder);
-  await writeFile(stdinFile, JSON.stringify(conf));
+  for (const type of ["macvlan", "ptp"] as const) await writeFile(confFile(type), JSON.stringify({ ...conf, type }));
   await buildShim(new LinuxHost(), { folder: programs, socketPath, spoolFolder: join(folder, "spool"), waitMs: 1000 });
   const agent = spawn(process.execPath, [program("agent.ts"), node, rig.kubeconfig, folder, socketPath], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -38,16 +53,16 @@ export async function startExecutions(rig: Rig, node: string): Promise<Execution
   await ready(agent);
   return {
     agentPid: agent.pid ?? 0,
-    run: async (verb, container, level) => {
+    run: async (verb, container, { concurrency, count, mainPlugin, signal }) => {
       const environment = {
         ...{ CNI_COMMAND: verb, CNI_NETNS: "/proc/self/ns/net", CNI_IFNAME: "eth0" },
         ...{ CNI_PATH: programs, CNI_ARGS: "IgnoreUnknown=1" },
       };
       const request: ExecuteRequest = {
-        ...{ ...level, program: join(programs, "calico-ipam"), stdinFile, environment, container },
+        ...{ concurrency, count, program: join(programs, "calico-ipam"), environment, container },
+        stdinFile: confFile(mainPlugin),
       };
-      const argv = [process.execPath, program("execute.ts"), JSON.stringify(request)] as const;
-      return JSON.parse((await runProgram([...argv], { timeoutMs })).stdout) as Load<string>;
+      return JSON.parse(await outputOf(program("execute.ts"), JSON.stringify(request), signal)) as Load<string>;
     },
     [Symbol.asyncDispose]: () => end(agent),
   };
@@ -63,18 +78,31 @@ export function addressIn(output: string): string {
 
 // --- internal ---
 
-type Paths = [string, string, string];
-
-const timeoutMs = 300_000;
-
 /** What a main plugin passes on: its own configuration. */
 const conf = {
-  ...{ cniVersion: "1.0.0", name: "bench", type: "ptp" },
+  ...{ cniVersion: "1.0.0", name: "bench" },
   ipam: { type: "calico-ipam", assign_ipv4: "true" },
 };
 
 function program(name: string): string {
   return join(import.meta.dirname, name);
+}
+
+/** What the script printed. Told to end, it begins nothing more, and ends once nothing of it runs. */
+async function outputOf(script: string, argument: string, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  const child = spawn(process.execPath, [script, argument], { stdio: ["ignore", "pipe", "inherit"] });
+  const end = () => child.kill("SIGTERM");
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, "close")]);
+    signal.throwIfAborted();
+    if (exitCode !== 0)
+      throw new Error(`Cannot execute calico-ipam: what executes it ended with exit code ${exitCode}`);
+    return output;
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
 }
 
 /** Resolves with the agent's first words. */

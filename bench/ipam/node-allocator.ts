@@ -6,7 +6,7 @@ import type { AssignRequest } from "../../src/ipam/ipam.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
 
-/** A node's allocator as its agent has it: pools and its node come from the watch cache, records from the API server. */
+/** A node's allocator without an agent: pools and its node are known, records are read from the API server. */
 export function nodeAllocator(client: KubeClient, node: Node, pool: IpPool): Allocator {
   const store = new KubeIpamStore({
     client,

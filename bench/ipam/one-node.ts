@@ -6,9 +6,9 @@ import { drive } from "../load.ts";
 import type { Figures } from "../report.ts";
 import { quantile } from "../statistics.ts";
 import { countOf, isWrite } from "./api-calls.ts";
-import { cpuTimeMs } from "./cpu-time.ts";
+import { cpuTimeOf, machineBusyMs } from "./cpu-time.ts";
 import { requireDistinct } from "./distinct.ts";
-import { addressIn, type Executions } from "./executions.ts";
+import { addressIn, type ExecutionLoad, type Executions } from "./executions.ts";
 import { requestOf } from "./node-allocator.ts";
 import type { Rig } from "./rig.ts";
 
@@ -18,14 +18,18 @@ export interface Level {
   readonly count: number;
 }
 
-/** What one round measures with. */
-export interface OneNode {
+/** A node's agent, and who executes `calico-ipam` on it. */
+export interface Executing {
   readonly rig: Rig;
-  /** Two nodes, so that the two do not write to the same blocks. */
-  readonly node: Node;
-  readonly allocator: Allocator;
   readonly executions: Executions;
   readonly signal: AbortSignal;
+}
+
+/** What one round measures with. */
+export interface OneNode extends Executing {
+  /** Not the executions' node, so that the two do not write to the same blocks. */
+  readonly node: Node;
+  readonly allocator: Allocator;
 }
 
 /** All at one level, one after the other; what was given is given back. Throws when an address is given twice. */
@@ -42,6 +46,24 @@ export async function oneNodeRound(parts: OneNode, level: Level): Promise<Figure
     // What an allocation cannot do without, one after the other: an execution, and the create of its handle.
     [`alloc_vs_floor_${concurrency}`]: executed.perSecond * (1 / raw + 1 / executed.barePerSecond),
   };
+}
+
+/** A node that begins with this load: its agent knows nothing, and every block is still to be claimed. */
+export async function freshNodeRound(parts: Executing, level: Level, container: string): Promise<Figures> {
+  const load = { ...level, mainPlugin: "macvlan", signal: parts.signal } as const;
+  const { figures } = await executedAdds(parts, load, container);
+  const kept = ["alloc_per_s", "api_writes_per_pod", "block_writes_per_pod", "affinity_writes_per_pod"] as const;
+  return Object.fromEntries(kept.map((name) => [`fresh_${name}_${level.concurrency}`, figures[name]]));
+}
+
+/** A main plugin for which a gateway is held in every block. What was given is given back. */
+export async function gatewayRound({ executions, signal }: Executing, level: Level): Promise<Figures> {
+  const load = { ...level, mainPlugin: "ptp", signal } as const;
+  const container = `with-gateway-${level.concurrency}`;
+  const { answers, perSecond } = await executions.run("ADD", container, load);
+  requireDistinct(answers.map(addressIn), level.count);
+  await executions.run("DEL", container, load);
+  return { [`ptp_alloc_per_s_${level.concurrency}`]: perSecond };
 }
 
 // --- internal ---
@@ -83,38 +105,61 @@ async function allocatorAlone({ node, allocator, signal }: OneNode, level: Level
 }
 
 async function executeAll(parts: OneNode, level: Level): Promise<Executed> {
-  const { rig, executions } = parts;
-  const { concurrency, count } = level;
-  const container = `executed-${concurrency}`;
-  const bare = await executions.run("VERSION", container, level);
-  const { result, calls } = await rig.callsDuring(async () => {
-    const before = await cpuTimes(parts);
-    const load = await executions.run("ADD", container, level);
-    return { load, before, after: await cpuTimes(parts) };
-  });
-  const { load, before, after } = result;
-  requireDistinct(load.answers.map(addressIn), count);
-  await executions.run("DEL", container, level);
-  const writesTo = (resource: string) => countOf(calls, (call) => isWrite(call) && call.resource === resource) / count;
-  const figures = {
-    [`alloc_per_s_${concurrency}`]: load.perSecond,
-    [`alloc_p50_ms_${concurrency}`]: quantile(load.tookMs, 0.5),
-    [`alloc_p99_ms_${concurrency}`]: quantile(load.tookMs, 0.99),
-    [`bare_executions_per_s_${concurrency}`]: bare.perSecond,
-    [`api_writes_per_pod_${concurrency}`]: countOf(calls, isWrite) / count,
-    [`api_reads_per_pod_${concurrency}`]: countOf(calls, (call) => !isWrite(call)) / count,
-    [`handle_writes_per_pod_${concurrency}`]: writesTo("ipamhandles"),
-    [`block_writes_per_pod_${concurrency}`]: writesTo("ipamblocks"),
-    [`affinity_writes_per_pod_${concurrency}`]: writesTo("blockaffinities"),
-    [`agent_cpu_ms_per_alloc_${concurrency}`]: (after.agent - before.agent) / count,
-    [`api_server_cpu_ms_per_alloc_${concurrency}`]: (after.apiServer - before.apiServer) / count,
-    [`etcd_cpu_ms_per_alloc_${concurrency}`]: (after.etcd - before.etcd) / count,
-  };
-  return { figures, perSecond: load.perSecond, barePerSecond: bare.perSecond };
+  const { executions, signal } = parts;
+  const container = `executed-${level.concurrency}`;
+  const load = { ...level, mainPlugin: "macvlan", signal } as const;
+  const bare = await executions.run("VERSION", container, load);
+  const added = await executedAdds(parts, load, container);
+  await executions.run("DEL", container, load);
+  const named = Object.entries({ ...added.figures, bare_executions_per_s: bare.perSecond });
+  const figures = Object.fromEntries(named.map(([name, value]) => [`${name}_${level.concurrency}`, value]));
+  return { figures, perSecond: added.perSecond, barePerSecond: bare.perSecond };
 }
 
-async function cpuTimes({ rig, executions }: OneNode) {
-  const { etcd, apiServer } = rig.pids;
-  const [agentMs, apiServerMs, etcdMs] = await Promise.all([executions.agentPid, apiServer, etcd].map(cpuTimeMs));
-  return { agent: agentMs ?? Number.NaN, apiServer: apiServerMs ?? Number.NaN, etcd: etcdMs ?? Number.NaN };
+/** The ADDs alone, with what they cost the API server and the CPUs. */
+async function executedAdds({ rig, executions }: Executing, load: ExecutionLoad, container: string) {
+  const { result, calls } = await rig.callsDuring(async () => {
+    const before = await cpuTimes(rig, executions);
+    const added = await executions.run("ADD", container, load);
+    const after = await cpuTimes(rig, executions);
+    return { added, spent: (name: keyof CpuTimes) => after[name] - before[name] };
+  });
+  const { added, spent } = result;
+  const count = requireDistinct(added.answers.map(addressIn), load.count);
+  const writesTo = (resource: string) => countOf(calls, (call) => isWrite(call) && call.resource === resource) / count;
+  const ours = spent("agent") + spent("apiServer") + spent("etcd") + spent("executions");
+  const figures = {
+    alloc_per_s: added.perSecond,
+    alloc_p50_ms: quantile(added.tookMs, 0.5),
+    alloc_p99_ms: quantile(added.tookMs, 0.99),
+    api_writes_per_pod: countOf(calls, isWrite) / count,
+    api_reads_per_pod: countOf(calls, (call) => !isWrite(call)) / count,
+    handle_writes_per_pod: writesTo("ipamhandles"),
+    block_writes_per_pod: writesTo("ipamblocks"),
+    affinity_writes_per_pod: writesTo("blockaffinities"),
+    executions_cpu_ms_per_alloc: spent("executions") / count,
+    agent_cpu_ms_per_alloc: spent("agent") / count,
+    api_server_cpu_ms_per_alloc: spent("apiServer") / count,
+    etcd_cpu_ms_per_alloc: spent("etcd") / count,
+    // What others had meanwhile: the less of it, the more the figures without a floor say.
+    other_cpus: (spent("machine") - ours) / spent("clock"),
+  };
+  return { figures, perSecond: added.perSecond };
+}
+
+type CpuTimes = Readonly<Record<"agent" | "apiServer" | "etcd" | "executions" | "machine" | "clock", number>>;
+
+/** In milliseconds. */
+async function cpuTimes(rig: Rig, { agentPid }: Executions): Promise<CpuTimes> {
+  const [agent, apiServer, etcd, self, machine] = await Promise.all([
+    cpuTimeOf(agentPid),
+    cpuTimeOf(rig.pids.apiServer),
+    cpuTimeOf(rig.pids.etcd),
+    cpuTimeOf(process.pid),
+    machineBusyMs(),
+  ]);
+  return {
+    ...{ agent: agent.own, apiServer: apiServer.own, etcd: etcd.own },
+    ...{ executions: self.own + self.children, machine, clock: performance.now() },
+  };
 }

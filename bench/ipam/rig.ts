@@ -34,17 +34,19 @@ export interface Rig extends AsyncDisposable {
   callsDuring<T>(act: () => Promise<T>): Promise<{ readonly result: T; readonly calls: readonly CallCount[] }>;
 }
 
-/** Rejects, with nothing left running, when the API server cannot be started. */
-export async function startRig(): Promise<Rig> {
+/** Rejects, with nothing left running, when the API server cannot be started or `signal` aborts. */
+export async function startRig(signal: AbortSignal): Promise<Rig> {
   await using undo = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "margay-bench-"));
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   const plane = await startControlPlane({ folder: join(folder, "plane"), components: "api" });
   undo.defer(() => plane.stop());
+  signal.throwIfAborted();
   await plane.kubectl(["apply", `--filename=${crds}`]);
   await plane.kubectl(["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"]);
   const client = await connect({ kubeconfig: plane.kubeconfig, clock: systemClock });
   undo.defer(() => client.close());
+  signal.throwIfAborted();
   const kept = undo.move();
   return {
     folder,
