@@ -159,6 +159,7 @@ export class Allocator implements Ipam {
         task.resolve(step.addresses);
       }
     } catch (error) {
+      for (const cidr of step.blocks) task.doubtful.add(cidr);
       this.#retry(task, error);
     }
   }
@@ -276,7 +277,7 @@ export class Allocator implements Ipam {
     }
     const resolve = () => task.reject(error);
     const reject = (undoing: unknown) => task.reject(notUndone(task, error, undoing));
-    const undo = { handle: task.handle, why: "undo of a request that failed", only: task.taken };
+    const undo = { handle: task.handle, why: "undo of a request that failed", only: task.taken, fence: task.doubtful };
     this.#queue.again(releaseTask(undo, task.failures, { resolve, reject }));
   }
 }

@@ -2,6 +2,7 @@ import type { IpamBlock } from "../api/ipam-block.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { IpVersion } from "../net/ip.ts";
+import { changedBlock } from "./block.ts";
 import { endCooldownsIn } from "./block-release.ts";
 import type { AssignedAddress } from "./ipam.ts";
 import { choicesOf, contextFor, type NodeContext, type PoolChoices } from "./node-context.ts";
@@ -110,7 +111,9 @@ function releaseStep(blocks: Map<Cidr, IpamBlock>, task: ReleaseTask, { nowMs, l
   const { changed, ips } = settleRelease(blocks, task.handle, cause);
   for (const ip of ips) task.freed.add(ip);
   const addresses = holdingsOf(blocks, task.handle).filter(({ ip }) => ips.includes(ip));
-  return stepOf(blocks, task, { changed, addresses });
+  const fenced = [...task.fence].flatMap((cidr) => blocks.get(cidr) ?? []).map((block) => changedBlock(block, {}));
+  const fence = fenced.map((block) => [block.spec.cidr, block] as const);
+  return stepOf(blocks, task, { changed: new Map([...fence, ...changed]), addresses });
 }
 
 /** Puts the changed blocks where the next task finds them. */

@@ -43,7 +43,7 @@ export async function giveUpBlock(store: IpamStore, options: GiveUpOptions): Pro
   if (marked === "conflict") return "conflict";
   if (!isOwn) {
     // A node that was just taking the block may have done so before our mark made its claim void.
-    const now = marked === affinity ? block : await store.blocks.get(cidr);
+    const now = await store.blocks.get(cidr);
     if (now !== undefined && isOwnedBy(now.value, node)) return "conflict";
   }
   const outcome = isOwn ? await endBlock(store, block, options) : withoutClaim(block);
@@ -99,7 +99,7 @@ async function mark(
   if (affinity === undefined)
     return store.affinities.put({ node, cidr }, newAffinity({ node, cidr, state }), undefined);
   const { value, revision } = affinity;
-  if (value.spec.state === state) return affinity;
+  // Also when it is marked already: the node may have claimed anew since it was read.
   return store.affinities.put({ node, cidr }, { ...value, spec: { ...value.spec, state } }, revision);
 }
 

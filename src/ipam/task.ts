@@ -32,6 +32,8 @@ export interface AssignTask extends TaskBase {
   heldBefore: boolean | undefined;
   /** Something may have been stored for this task. */
   wrote: boolean;
+  /** Blocks of which a write was not answered: it may still take effect. */
+  readonly doubtful: Set<Cidr>;
   /** What its tries took; all else that the handle holds was there before. */
   readonly taken: Set<Ip>;
   readonly resolve: (addresses: readonly AssignedAddress[]) => void;
@@ -43,6 +45,8 @@ export interface ReleaseTask extends TaskBase {
   readonly why: string;
   /** Nothing but these; everything when undefined. */
   readonly only: ReadonlySet<Ip> | undefined;
+  /** Blocks to write in any case, so that no earlier write takes effect any more. */
+  readonly fence: ReadonlySet<Cidr>;
   readonly freed: Set<Ip>;
   readonly resolve: (freed: readonly Ip[]) => void;
 }
@@ -67,17 +71,22 @@ export function assignTask(
       failures: 0,
     },
     ...{ reloaded: false, borrow: false, growths: 0, heldBefore: undefined, wrote: false },
-    taken: new Set(),
+    ...{ taken: new Set(), doubtful: new Set() },
     ...answer,
   };
 }
 
 /** `failures` already counted leaves fewer tries. */
 export function releaseTask(
-  { handle, why, only }: Pick<ReleaseTask, "handle" | "why"> & Partial<Pick<ReleaseTask, "only">>,
+  {
+    handle,
+    why,
+    only,
+    fence = new Set(),
+  }: Pick<ReleaseTask, "handle" | "why"> & Partial<Pick<ReleaseTask, "only" | "fence">>,
   failures: number,
   answer: Answer<ReleaseTask>,
 ): ReleaseTask {
   const untried = { recordUnknown: false, conflicts: 0, failures, freed: new Set<Ip>() };
-  return { kind: "release", handle, why, only, ...untried, ...answer };
+  return { kind: "release", handle, why, only, fence, ...untried, ...answer };
 }

@@ -23,6 +23,10 @@ export interface IpamCluster extends AsyncDisposable {
   ): Promise<void>;
 }
 
+const emptied = [
+  ...["ipamblocks", "blockaffinities", "ipamhandles", "ippools", "ipamconfigurations"],
+  "kubecontrollersconfigurations",
+];
 const crds = join(import.meta.dirname, "../../crds");
 
 /** The path of our kinds. */
@@ -47,10 +51,13 @@ export async function startIpamCluster(): Promise<IpamCluster> {
   return {
     ...{ plane, client, relay, relayed },
     clear: async () => {
-      for (const plural of ["ipamblocks", "blockaffinities", "ipamhandles", "ippools", "ipamconfigurations"]) {
-        await client.request("DELETE", `${group}/${plural}`);
-      }
+      for (const plural of emptied) await client.request("DELETE", `${group}/${plural}`);
       await client.request("DELETE", "/api/v1/nodes");
+      // Where garbage collection writes down what it frees.
+      const kind = { apiVersion: "projectcalico.org/v3", kind: "KubeControllersConfiguration" };
+      await client.request("POST", `${group}/kubecontrollersconfigurations`, {
+        body: { ...kind, metadata: { name: "default" }, spec: { controllers: {} } },
+      });
     },
     create: async (path, object) => {
       await client.request("POST", path, { body: object });

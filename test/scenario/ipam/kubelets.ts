@@ -195,9 +195,8 @@ export class Kubelets {
       world.breach(`ADD ${request.handle} ended unexpectedly: ${error}`, error);
     }
     if (!(error instanceof IpamError)) return;
-    const late = before.begunLate !== world.network.begunLate;
     const kept = world.heldBy(request.handle).filter(({ ip }) => !before.held.includes(ip));
-    if (kept.length > 0 && !late && !this.#isReleasing(request.handle)) {
+    if (kept.length > 0 && !this.#isReleasing(request.handle)) {
       world.breach(`${request.handle} was refused and keeps ${kept.map(({ ip }) => ip).join()}: ${error.message}`);
     }
     const [fixed] = request.addresses ?? [];

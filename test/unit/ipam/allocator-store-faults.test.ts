@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { assignFromBlock } from "../../../src/ipam/block.ts";
 import { AllocatorBench } from "./allocator-bench.ts";
@@ -47,6 +48,21 @@ describe("when the store is in the way", () => {
     });
     await expect(ipam.assign(request("a"))).rejects.toThrow("the server is away");
     expect([bench.held(), bench.cluster.handles.size]).toEqual([[], 0]);
+  });
+
+  test("a write that is not answered takes no effect once its request was refused", async () => {
+    bench.pools();
+    await bench.allocator().assign(request("first"));
+    const later = Promise.withResolvers<void>();
+    let puts = 0;
+    const ipam = bench.allocator(node, async (call) => {
+      if (call !== "blocks put" || ++puts > 4) return {};
+      return { effectAfter: later.promise, reply: new Error("timed out") };
+    });
+    await expect(ipam.assign(request("a"))).rejects.toThrow("timed out");
+    later.resolve();
+    await setImmediate();
+    expect([bench.held(), [...bench.cluster.handles.keys()]]).toEqual([["first"], ["first"]]);
   });
 
   test("what cannot be taken back is said", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeName } from "../../../src/api/names.ts";
 import { claimBlock, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
@@ -238,6 +239,39 @@ describe("whenever the node takes the block up while it is being given up", () =
     }
   });
 });
+
+test.each(["confirmed", "pending", "pendingDeletion"] as const)(
+  "a claim (%s before) that waits at any of its calls, begun at any call of a giving up, is not confirmed without its block",
+  async (state) => {
+    for (let at = 0; at < 8; at++) {
+      for (let pause = 0; pause < 9; pause++) {
+        cluster = new FakeCluster();
+        store = new FakeIpamStore(cluster);
+        await claimBlock(store, claim);
+        if (state !== "confirmed") mark(state);
+        const gate = Promise.withResolvers<void>();
+        const counts = { node: 0, collector: 0 };
+        const nodeStore = new FakeIpamStore(cluster, async () => {
+          if (counts.node++ === pause) await gate.promise;
+          return {};
+        });
+        let claimed: Promise<unknown> | undefined;
+        await giveUp(true, async () => {
+          if (counts.collector++ === at) {
+            claimed = claimBlock(nodeStore, claim);
+            await setImmediate();
+          }
+          return {};
+        });
+        gate.resolve();
+        await claimed;
+        const isOwned = cluster.blocks.get(cidr)?.value.spec.affinity === `host:${node}`;
+        const isConfirmed = states().includes(`${node} confirmed`);
+        expect({ at, pause, isConfirmed: isConfirmed && !isOwned }).toEqual({ at, pause, isConfirmed: false });
+      }
+    }
+  },
+);
 
 test("a block that is nobody's can be claimed with what is in it", async () => {
   use();
