@@ -86,8 +86,7 @@ async function oneNode(rig: Rig, { rounds, levels }: Effort, { progress, signal 
       const figures = await oneNodeRound(parts, level);
       if (round > 0) found.push(figures);
     }
-    // One after the other until every gateway is held: two ADDs that meet at one that is not may refuse each other.
-    const gateways = await gatewayRound(parts, round === 0 ? { ...gatewayLevel, concurrency: 1 } : gatewayLevel);
+    const gateways = await gatewayRound(parts, gatewayLevel);
     if (round > 0) found.push(gateways, await freshNode(parts, levels, round));
   }
   return medianOf(found);

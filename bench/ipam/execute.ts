@@ -3,33 +3,41 @@
  * `Load<string>` of what each execution printed. A process of its own that loads next to nothing, since the larger the
  * process, the longer it takes to fork.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { drive } from "../load.ts";
 import type { ExecuteRequest } from "./executions.ts";
+import { Spawner } from "./spawn.ts";
 
 const request = JSON.parse(process.argv[2] ?? "{}") as ExecuteRequest;
 const ended = new AbortController();
 process.once("SIGTERM", () => ended.abort(new Error("Cannot execute any more: SIGTERM was received")));
 const { signal } = ended;
+const spawner = new Spawner();
 try {
-  process.stdout.write(JSON.stringify(await drive({ ...request, signal }, execute)));
+  const load = await drive({ ...request, signal }, execute);
+  process.stdout.write(JSON.stringify({ ...load, answers: load.answers.map(takeOutput) }));
 } catch (error) {
   // Whoever sent it knows.
   if (!signal.aborted) throw error;
   process.exitCode = 1;
 }
 
+/** Answers the file that the execution has printed to: a pipe would have to be served by this process while others run. */
 async function execute(index: number): Promise<string> {
-  const { program, stdinFile, environment, container } = request;
-  const stdin = openSync(stdinFile, "r");
-  const env = { ...environment, CNI_CONTAINERID: `${container}-${index}` };
-  const child = spawn(program, { stdio: [stdin, "pipe", "inherit"], env });
-  closeSync(stdin);
-  if (child.stdout === null) throw new Error(`Cannot execute ${program}: there is no pipe for its output`);
-  const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, "close")]);
-  if (exitCode !== 0) throw new Error(`Cannot execute ${program}: it ended with ${exitCode}: ${output}`);
+  const { program, stdinFile, outputFolder, environment, container } = request;
+  const stdoutFile = join(outputFolder, `${container}-${index}`);
+  const exitCode = await spawner.run({
+    ...{ program, stdinFile, stdoutFile },
+    environment: { ...environment, CNI_CONTAINERID: `${container}-${index}` },
+  });
+  if (exitCode !== 0)
+    throw new Error(`Cannot execute ${program}: it ended with ${exitCode}: ${takeOutput(stdoutFile)}`);
+  return stdoutFile;
+}
+
+function takeOutput(file: string): string {
+  const output = readFileSync(file, "utf8");
+  rmSync(file);
   return output;
 }

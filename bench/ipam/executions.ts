@@ -35,6 +35,8 @@ export interface ExecuteRequest extends Level {
   readonly program: string;
   /** Each execution reads it from its beginning. */
   readonly stdinFile: string;
+  /** Has to be there. */
+  readonly outputFolder: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly container: string;
 }
@@ -61,6 +63,7 @@ export async function startExecutions(rig: Rig, node: string): Promise<Execution
       const request: ExecuteRequest = {
         ...{ concurrency, count, program: join(programs, "calico-ipam"), environment, container },
         stdinFile: confFile(mainPlugin),
+        outputFolder: folder,
       };
       return JSON.parse(await outputOf(program("execute.ts"), JSON.stringify(request), signal)) as Load<string>;
     },

@@ -11,7 +11,7 @@ import type { Lease } from "./leases.ts";
 import type { DelegatedConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { ArguedTarget } from "./request.ts";
-import { gatewayOf, isSpecial } from "./subnet.ts";
+import { gatewayOf, hasGateway, isSpecial } from "./subnet.ts";
 import { requireUnused } from "./unused-addresses.ts";
 
 /** One address for a container's interface. */
@@ -74,7 +74,8 @@ async function lease(request: LeaseRequest, state: NodeState, signal: AbortSigna
   await using undo = new AsyncDisposableStack();
   if (standing.length === 0) {
     undo.defer(() => leases.remove(key));
-    await leases.write(record);
+    // What is held for the network is kept as long as it has a lease.
+    if (hasGateway(conf)) await leases.write(record);
   }
   const isUnfit: AddressTest = (ip, block) => cidrSize(block) > 1n && isSpecial(ip, block, gatewayOf(conf, block));
   const wanted = { network: conf.name, target, plan, namespaceLabels, isInUse, isUnfit };

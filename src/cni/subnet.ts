@@ -3,20 +3,24 @@ import { type Ip, ipPlus } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { DelegatedConf } from "./net-conf.ts";
 
+type GatewayConf = Pick<DelegatedConf, "type" | "isGateway" | "isDefaultGateway">;
+
 /**
  * The gateway of containers whose addresses are of `block`, for main plugins that give it to an end of their own on the
  * node: `ptp`, and `bridge` with `isGateway` or `isDefaultGateway`. It is the block's second address, which a bridge would
  * choose itself, and must lie in the block: containers reach it by their address's mask. It is to be held for the plugin.
  * Throws a `CniError` (7) for a block that has no second address.
  */
-export function gatewayOf(
-  { type, isGateway, isDefaultGateway }: Pick<DelegatedConf, "type" | "isGateway" | "isDefaultGateway">,
-  block: Cidr,
-): Ip | undefined {
-  if (type !== "ptp" && !(type === "bridge" && (isGateway || isDefaultGateway))) return undefined;
+export function gatewayOf({ type, isGateway, isDefaultGateway }: GatewayConf, block: Cidr): Ip | undefined {
+  if (!hasGateway({ type, isGateway, isDefaultGateway })) return undefined;
   if (cidrSize(block) > 1n) return ipPlus(firstIp(block), 1);
   const sentence = `Cannot give plugin ${type} a gateway of block ${block}: the block has one address; use a pool of larger blocks`;
   throw new CniError(cniCode.invalidConfiguration, sentence);
+}
+
+/** Whether the main plugin gives containers' gateway to an end of its own. */
+export function hasGateway({ type, isGateway, isDefaultGateway }: GatewayConf): boolean {
+  return type === "ptp" || (type === "bridge" && (isGateway === true || isDefaultGateway === true));
 }
 
 /**

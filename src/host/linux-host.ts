@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Host, RunOptions, RunResult } from "./host.ts";
 import { runProgram } from "./run-program.ts";
-import { codeOf, systemError } from "./system-error.ts";
+import { codeOf, SystemError, systemError } from "./system-error.ts";
 
 /** The machine that this process runs on. File operations reject with a `SystemError` that names the path. */
 export class LinuxHost implements Host {
@@ -24,21 +24,28 @@ export class LinuxHost implements Host {
   /** `mode` (0644 when absent) is set as given, whatever the umask. */
   async replaceFile(path: string, text: string, mode = 0o644): Promise<void> {
     const folder = dirname(path);
-    await makeFolder(folder).catch((error: unknown) => {
-      throw systemError(`replace ${path}`, error, `its folder ${folder} cannot be made`);
-    });
+    const write = () => writeByDraft(path, join(folder, draftName(basename(path))), { text, mode });
     try {
-      await writeByDraft(path, join(folder, draftName(basename(path))), { text, mode });
+      // The folder is there but for the first time.
+      await write().catch(async (error: unknown) => {
+        if (codeOf(error) !== "ENOENT") throw error;
+        await makeFolder(folder).catch((cause: unknown) => {
+          throw systemError(`replace ${path}`, cause, `its folder ${folder} cannot be made`);
+        });
+        await write();
+      });
       await syncFolder(folder);
     } catch (error) {
-      throw systemError(`replace ${path}`, error);
+      throw error instanceof SystemError ? error : systemError(`replace ${path}`, error);
     }
   }
 
   async removeFile(path: string): Promise<void> {
     try {
-      await rm(path, { force: true });
+      // `rm` looks at it first, and does so synchronously.
+      await unlink(path);
     } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
       throw systemError(`remove ${path}`, error);
     }
   }

@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { CniNode } from "./cni-node.ts";
 import { container } from "./cni-test.ts";
@@ -76,4 +75,4 @@ export function heldByContainers(node: CniNode): readonly string[] {
 }
 
 /** The names of the node's lease files. */
-export const leaseFiles = (node: CniNode) => readdir(join(node.folder, "leases"));
+export const leaseFiles = (node: CniNode) => node.dependencies.host.listFolder(join(node.folder, "leases"));
