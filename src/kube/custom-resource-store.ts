@@ -106,11 +106,17 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
 
   #bodyOf(key: K, value: T, revision: Partial<Preconditions>): unknown {
     const { kind, nameOf, labelsOf } = this.#mapping;
-    const { labels, annotations } = value.metadata;
+    const { labels, annotations, finalizers } = value.metadata;
     return {
       apiVersion: apiVersionOf(kind),
       kind: kind.kind,
-      metadata: { name: nameOf(key), labels: { ...labels, ...labelsOf?.(value) }, annotations, ...revision },
+      metadata: {
+        name: nameOf(key),
+        labels: { ...labels, ...labelsOf?.(value) },
+        annotations,
+        finalizers,
+        ...revision,
+      },
       spec: value.spec,
     };
   }

@@ -81,6 +81,30 @@ describe("KubeIpamStore and what other clients write", () => {
     expect(rejected).toEqual([...once, once[1]]);
   });
 
+  test("a change keeps what others have put into the metadata", async () => {
+    const store = await emptyStore();
+    const cidr = parseCidr("10.0.0.0/30");
+    const claim = { node: "node-1" as NodeName, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 7n };
+    await store.blocks.put(cidr, newBlock(cidr, claim), undefined);
+    const others = {
+      finalizers: ["example.org/kept"],
+      labels: { color: "red" },
+      annotations: { "example.org/a": "b" },
+    };
+    const patch = JSON.stringify({ metadata: others });
+    await plane.kubectl(["patch", "ipamblock", "10-0-0-0-30", "--type=merge", `--patch=${patch}`]);
+    const { value, revision } = (await store.blocks.get(cidr)) ?? expect.fail("the block is gone");
+    await store.blocks.put(cidr, value, revision);
+    expect((await store.blocks.get(cidr))?.value.metadata).toMatchObject(others);
+    await plane.kubectl([
+      "patch",
+      "ipamblock",
+      "10-0-0-0-30",
+      "--type=json",
+      '--patch=[{"op":"remove","path":"/metadata/finalizers"}]',
+    ]);
+  });
+
   test("upstream's tools find an affinity by its name and labels", async () => {
     const store = await emptyStore();
     const key = { node: "node-a" as NodeName, cidr: parseCidr("2001:db8::/122") };
