@@ -3,7 +3,6 @@ import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Ip } from "../net/ip.ts";
-import { messageOf } from "../net/message-of.ts";
 import { afterConflict, maxConflicts } from "./backoff.ts";
 import { type Batch, type Step, type StuckTask, settleBatch } from "./batch.ts";
 import { unselectedBlocks } from "./free-blocks.ts";
@@ -11,7 +10,8 @@ import { handleRecord, sameHoldings } from "./handle-records.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
 import { NodeBlocks } from "./node-blocks.ts";
 import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
-import { cancelledError, contendedError } from "./pool-errors.ts";
+import { hasToUndo, isConflict, noteTaken, type Outcome, settledAll } from "./outcomes.ts";
+import { cancelledError, contendedError, notUndoneError } from "./pool-errors.ts";
 import type { Reservations } from "./reservations.ts";
 import { makeRoom } from "./room.ts";
 import type { IpamStore, Stored } from "./store.ts";
@@ -25,9 +25,6 @@ export interface AllocatorOptions {
   readonly node: NodeName;
   readonly clock: Clock;
 }
-
-/** What became of a compare-and-swap. */
-type Written = "stored" | "conflict";
 
 const maxFailures = 3;
 const maxGrowths = 64;
@@ -136,7 +133,7 @@ export class Allocator implements Ipam {
 
   /** Sends every changed block and every record at once; returns when the blocks are answered. */
   async #write({ blocks, steps }: Batch): Promise<void> {
-    const writes = new Map<Cidr, Promise<Written>>();
+    const writes = new Map<Cidr, Promise<Outcome>>();
     for (const cidr of new Set(steps.flatMap((step) => step.blocks))) {
       const block = blocks.get(cidr);
       if (block !== undefined) writes.set(cidr, this.#blocks.write(block));
@@ -149,22 +146,20 @@ export class Allocator implements Ipam {
     await Promise.allSettled(writes.values());
   }
 
-  async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<Written>[]): Promise<void> {
+  async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     task.wrote ||= blocks.length > 0;
-    try {
-      const answers = await settledAll([...blocks, this.#putRecord(task, step.holdings)]);
-      if (answers.includes("conflict")) this.#retry(task, undefined);
-      else if (!this.#cancel(task)) {
-        this.#queue.done(task);
-        task.resolve(step.addresses);
-      }
-    } catch (error) {
-      for (const cidr of step.blocks) task.doubtful.add(cidr);
-      this.#retry(task, error);
+    const outcomes = await Promise.allSettled([...blocks, this.#putRecord(task, step.holdings)]);
+    noteTaken(task, step, outcomes);
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) this.#retry(task, failure.reason);
+    else if (outcomes.some(isConflict)) this.#retry(task, undefined);
+    else if (!this.#cancel(task)) {
+      this.#queue.done(task);
+      task.resolve(step.addresses);
     }
   }
 
-  async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<Written> {
+  async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<Outcome> {
     const known = this.#records.get(task.handle);
     const record = handleRecord(task.handle, holdings);
     if (known !== undefined && sameHoldings(known.value, record)) return "stored";
@@ -183,7 +178,7 @@ export class Allocator implements Ipam {
     return "stored";
   }
 
-  async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Written>[]): Promise<void> {
+  async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     try {
       const answers = await settledAll(blocks);
       if (answers.includes("conflict")) {
@@ -270,30 +265,14 @@ export class Allocator implements Ipam {
 
   /** Answers the error once what the task has written is taken back. */
   #fail(task: Task, error: unknown): void {
-    if (task.kind === "release" || !task.wrote || task.heldBefore === true) {
+    if (task.kind === "release" || !hasToUndo(task)) {
       this.#queue.done(task);
       task.reject(error);
       return;
     }
     const resolve = () => task.reject(error);
-    const reject = (undoing: unknown) => task.reject(notUndone(task, error, undoing));
+    const reject = (undoing: unknown) => task.reject(notUndoneError(task.handle, error, undoing));
     const undo = { handle: task.handle, why: "undo of a request that failed", only: task.taken, fence: task.doubtful };
     this.#queue.again(releaseTask(undo, task.failures, { resolve, reject }));
   }
-}
-
-// --- internal ---
-
-/** All answers, once all are there; the first error only then, so that nothing is under way any more when a task goes on. */
-async function settledAll<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}
-
-function notUndone({ handle }: Task, error: unknown, undoing: unknown): AggregateError {
-  const [first, second] = [error, undoing].map(messageOf);
-  return new AggregateError(
-    [error, undoing],
-    `${first}; and what handle ${handle} was given meanwhile is still held: ${second}`,
-  );
 }

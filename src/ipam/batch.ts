@@ -1,8 +1,8 @@
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
 import type { Cidr } from "../net/cidr.ts";
-import type { IpVersion } from "../net/ip.ts";
-import { changedBlock } from "./block.ts";
+import type { Ip, IpVersion } from "../net/ip.ts";
+import { allocationOf, changedBlock } from "./block.ts";
 import { endCooldownsIn } from "./block-release.ts";
 import type { AssignedAddress } from "./ipam.ts";
 import { choicesOf, contextFor, type NodeContext, type PoolChoices } from "./node-context.ts";
@@ -24,6 +24,8 @@ export interface Step {
   readonly blocks: readonly Cidr[];
   readonly addresses: readonly AssignedAddress[];
   readonly holdings: readonly AssignedAddress[];
+  /** The addresses that it takes for an assign, with their sequence numbers. */
+  readonly taken: readonly (AssignedAddress & { readonly sequenceNumber: bigint | undefined })[];
 }
 
 /** A task that finds too few addresses of this family in the blocks at hand. */
@@ -102,8 +104,10 @@ function assignStep(
   const unproven = settled.addresses.map(({ block }) => block).filter((cidr) => !settled.changed.has(cidr));
   const unread = unproven.filter((cidr) => !task.verified.has(cidr));
   if (unread.length > 0) return { kind: "unproven", task, blocks: unread };
-  for (const { ip } of settled.addresses) if (!before.some((one) => one.ip === ip)) task.taken.add(ip);
-  return stepOf(blocks, task, settled);
+  const taken = settled.addresses.filter(({ ip }) => !before.some((one) => one.ip === ip));
+  const step = stepOf(blocks, task, settled);
+  const numbered = taken.map((one) => ({ ...one, sequenceNumber: sequenceNumberOf(blocks.get(one.block), one.ip) }));
+  return { ...step, taken: numbered };
 }
 
 function releaseStep(blocks: Map<Cidr, IpamBlock>, task: ReleaseTask, { nowMs, limits }: NodeContext): Step {
@@ -119,5 +123,9 @@ function releaseStep(blocks: Map<Cidr, IpamBlock>, task: ReleaseTask, { nowMs, l
 /** Puts the changed blocks where the next task finds them. */
 function stepOf(blocks: Map<Cidr, IpamBlock>, task: Task, { changed, addresses }: Omit<Settled, "kind">): Step {
   for (const [cidr, block] of changed) blocks.set(cidr, block);
-  return { task, blocks: [...changed.keys()], addresses, holdings: holdingsOf(blocks, task.handle) };
+  return { task, blocks: [...changed.keys()], addresses, holdings: holdingsOf(blocks, task.handle), taken: [] };
+}
+
+function sequenceNumberOf(block: IpamBlock | undefined, ip: Ip): bigint | undefined {
+  return block && allocationOf(block, ip)?.sequenceNumber;
 }

@@ -14,10 +14,13 @@ export interface Cooldown {
   readonly cooldownSeconds: number;
 }
 
-/** Why a handle gives back, and what: nothing but `only`, or everything when that is undefined. */
+/**
+ * Why a handle gives back, and what: nothing but `only`, of which each address still has to have that sequence number, or
+ * everything when it is undefined.
+ */
 export interface ReleaseCause extends Cooldown {
   readonly why: string;
-  readonly only?: ReadonlySet<Ip> | undefined;
+  readonly only?: ReadonlyMap<Ip, bigint> | undefined;
 }
 
 /**
@@ -30,7 +33,8 @@ export function releaseFromBlock(
   { why, only, ...cooldown }: ReleaseCause,
 ): BlockChange {
   const held = ordinalsOf(block.spec, handle);
-  const wanted = held.filter((ordinal) => only === undefined || only.has(ipOf(block.spec.cidr, ordinal)));
+  const { cidr, sequenceNumberForAllocation: numbers } = block.spec;
+  const wanted = held.filter((ordinal) => only === undefined || only.get(ipOf(cidr, ordinal)) === numbers[ordinal]);
   const freed = wanted.map((ordinal) => ({ ordinal, why }));
   return { block: giveBack(block, freed, cooldown), ips: freed.map(({ ordinal }) => ipOf(block.spec.cidr, ordinal)) };
 }

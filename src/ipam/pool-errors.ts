@@ -3,6 +3,7 @@ import type { IpPool } from "../api/ip-pool.ts";
 import type { NodeName } from "../api/names.ts";
 import { cidrSize } from "../net/cidr.ts";
 import { bitsOf, type IpVersion } from "../net/ip.ts";
+import { messageOf } from "../net/message-of.ts";
 import { type AssignRequest, IpamError } from "./ipam.ts";
 import type { Limits } from "./limits.ts";
 import { poolText, type RefusedPool } from "./pools.ts";
@@ -62,6 +63,13 @@ export function contendedError(handle: string, node: NodeName, times: number): I
     "contended",
     `Cannot change what ${handle} holds on node ${node}: others changed the same blocks first, ${times} times in a row. Try again`,
   );
+}
+
+/** A request failed, and what it was given meanwhile could not be taken back. */
+export function notUndoneError(handle: string, error: unknown, undoing: unknown): AggregateError {
+  const [first, second] = [error, undoing].map(messageOf);
+  const sentence = `${first}; and what handle ${handle} was given meanwhile is still held: ${second}`;
+  return new AggregateError([error, undoing], sentence);
 }
 
 /** Who asks, for a sentence. */

@@ -34,8 +34,8 @@ export interface AssignTask extends TaskBase {
   wrote: boolean;
   /** Blocks of which a write was not answered: it may still take effect. */
   readonly doubtful: Set<Cidr>;
-  /** What its tries took; all else that the handle holds was there before. */
-  readonly taken: Set<Ip>;
+  /** What its tries took, or may have taken, under which number; all else that the handle holds is not this task's. */
+  readonly taken: Map<Ip, bigint>;
   readonly resolve: (addresses: readonly AssignedAddress[]) => void;
 }
 
@@ -44,7 +44,7 @@ export interface ReleaseTask extends TaskBase {
   readonly kind: "release";
   readonly why: string;
   /** Nothing but these; everything when undefined. */
-  readonly only: ReadonlySet<Ip> | undefined;
+  readonly only: ReadonlyMap<Ip, bigint> | undefined;
   /** Blocks to write in any case, so that no earlier write takes effect any more. */
   readonly fence: ReadonlySet<Cidr>;
   readonly freed: Set<Ip>;
@@ -71,7 +71,7 @@ export function assignTask(
       failures: 0,
     },
     ...{ reloaded: false, borrow: false, growths: 0, heldBefore: undefined, wrote: false },
-    ...{ taken: new Set(), doubtful: new Set() },
+    ...{ taken: new Map(), doubtful: new Set() },
     ...answer,
   };
 }

@@ -65,6 +65,23 @@ describe("when the store is in the way", () => {
     expect([bench.held(), [...bench.cluster.handles.keys()]]).toEqual([["first"], ["first"]]);
   });
 
+  test("what another process of the node gave the same handle is not taken back with a request that failed", async () => {
+    bench.pools();
+    const controller = new AbortController();
+    let away = false;
+    const behind = bench.allocator(node, async (call) => {
+      if (!away || call !== "handles put") return {};
+      controller.abort();
+      throw new Error("the server is away");
+    });
+    await behind.assign(request("first"));
+    const given = await bench.allocator().assign(request("a"));
+    away = true;
+    await expect(behind.assign(request("a"), controller.signal)).rejects.toThrow("cancelled");
+    expect(bench.held()).toEqual(["first", "a"]);
+    expect(await bench.allocator().assign(request("a"))).toEqual(given);
+  });
+
   test("what cannot be taken back is said", async () => {
     bench.pools();
     let away = false;

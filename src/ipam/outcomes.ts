@@ -1,0 +1,33 @@
+/** What becomes of the writes of a step, and what a task has to answer for. */
+import type { Step } from "./batch.ts";
+import type { AssignTask } from "./task.ts";
+
+/** What became of a compare-and-swap. */
+export type Outcome = "stored" | "conflict";
+
+/** All answers, once all are there; the first error only then, so that nothing is under way any more when a task goes on. */
+export async function settledAll<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+/** Notes what may stand now, of what a try has taken: all but what another writer was before. One outcome for each block. */
+export function noteTaken(task: AssignTask, step: Step, outcomes: readonly PromiseSettledResult<Outcome>[]): void {
+  for (const [index, cidr] of step.blocks.entries()) {
+    if (outcomes[index]?.status === "rejected") task.doubtful.add(cidr);
+  }
+  for (const { ip, block, sequenceNumber } of step.taken) {
+    const isLost = isConflict(outcomes[step.blocks.indexOf(block)]);
+    if (!isLost && sequenceNumber !== undefined) task.taken.set(ip, sequenceNumber);
+  }
+}
+
+/** Another writer was first, and the write has done nothing. */
+export function isConflict(outcome: PromiseSettledResult<Outcome> | undefined): boolean {
+  return outcome?.status === "fulfilled" && outcome.value === "conflict";
+}
+
+/** Whether something may stand that a failed task has written. A record that was there before it is not its own. */
+export function hasToUndo({ wrote, heldBefore, taken, doubtful }: AssignTask): boolean {
+  return wrote && (heldBefore !== true || taken.size > 0 || doubtful.size > 0);
+}
