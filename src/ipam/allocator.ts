@@ -10,7 +10,7 @@ import { handleRecord, sameHoldings } from "./handle-records.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
 import { NodeBlocks } from "./node-blocks.ts";
 import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
-import { hasToUndo, isConflict, noteTaken, type Outcome, settledAll } from "./outcomes.ts";
+import { hasToUndo, isConflict, noteTaken, type Outcome, settledAll, wasTakenBy } from "./outcomes.ts";
 import { cancelledError, contendedError, notUndoneError } from "./pool-errors.ts";
 import type { Reservations } from "./reservations.ts";
 import { makeRoom } from "./room.ts";
@@ -272,7 +272,12 @@ export class Allocator implements Ipam {
     }
     const resolve = () => task.reject(error);
     const reject = (undoing: unknown) => task.reject(notUndoneError(task.handle, error, undoing));
-    const undo = { handle: task.handle, why: "undo of a request that failed", only: task.taken, fence: task.doubtful };
+    const undo = {
+      handle: task.handle,
+      why: "undo of a request that failed",
+      only: wasTakenBy(task),
+      fence: task.doubtful,
+    };
     this.#queue.again(releaseTask(undo, task.failures, { resolve, reject }));
   }
 }

@@ -1,7 +1,15 @@
 /** Giving addresses of one block back: at once, or after a rest during which nobody gets them. */
 import type { AllocationAttribute, IpamBlock, IpamBlockSpec } from "../api/ipam-block.ts";
-import type { Ip } from "../net/ip.ts";
-import { allocationOf, attributesOf, type BlockChange, changedBlock, ipOf, ordinalOf, ordinalsOf } from "./block.ts";
+import {
+  type Allocation,
+  allocationOf,
+  attributesOf,
+  type BlockChange,
+  changedBlock,
+  ipOf,
+  ordinalOf,
+  ordinalsOf,
+} from "./block.ts";
 import type { AddressRelease, ReleaseAnswer } from "./reclaimer.ts";
 import { releaseRecord, withReleases } from "./release-journal.ts";
 import { msOfTimestamp, timestampOf } from "./timestamp.ts";
@@ -14,13 +22,13 @@ export interface Cooldown {
   readonly cooldownSeconds: number;
 }
 
-/**
- * Why a handle gives back, and what: nothing but `only`, of which each address still has to have that sequence number, or
- * everything when it is undefined.
- */
+/** Asks something of an address that a handle holds. */
+export type AllocationTest = (allocation: Allocation) => boolean;
+
+/** Why a handle gives back, and what: what `only` says, or everything when that is undefined. */
 export interface ReleaseCause extends Cooldown {
   readonly why: string;
-  readonly only?: ReadonlyMap<Ip, bigint> | undefined;
+  readonly only?: AllocationTest | undefined;
 }
 
 /**
@@ -33,8 +41,12 @@ export function releaseFromBlock(
   { why, only, ...cooldown }: ReleaseCause,
 ): BlockChange {
   const held = ordinalsOf(block.spec, handle);
-  const { cidr, sequenceNumberForAllocation: numbers } = block.spec;
-  const wanted = held.filter((ordinal) => only === undefined || only.get(ipOf(cidr, ordinal)) === numbers[ordinal]);
+  const { cidr } = block.spec;
+  const isWanted = (ordinal: number) => {
+    const allocation = allocationOf(block, ipOf(cidr, ordinal));
+    return only === undefined || (allocation !== undefined && only(allocation));
+  };
+  const wanted = held.filter(isWanted);
   const freed = wanted.map((ordinal) => ({ ordinal, why }));
   return { block: giveBack(block, freed, cooldown), ips: freed.map(({ ordinal }) => ipOf(block.spec.cidr, ordinal)) };
 }

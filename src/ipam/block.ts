@@ -163,6 +163,12 @@ export function changedBlock(block: IpamBlock, change: Partial<IpamBlockSpec>): 
   return { ...block, spec: { ...block.spec, ...change, sequenceNumber: block.spec.sequenceNumber + 1n } };
 }
 
+/** True when two records have the same texts. */
+export function sameRecord(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
 // --- internal ---
 
 /** Whoever wrote the queue: an address that somebody holds is never taken from it. */
@@ -214,9 +220,4 @@ function sameAttribute(a: AllocationAttribute, b: AllocationAttribute): boolean 
     a.releasedAt === undefined &&
     sameRecord(a.secondary ?? {}, b.secondary ?? {})
   );
-}
-
-function sameRecord(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }

@@ -1,5 +1,7 @@
 /** What becomes of the writes of a step, and what a task has to answer for. */
 import type { Step } from "./batch.ts";
+import { sameRecord } from "./block.ts";
+import type { AllocationTest } from "./block-release.ts";
 import type { AssignTask } from "./task.ts";
 
 /** What became of a compare-and-swap. */
@@ -30,4 +32,13 @@ export function isConflict(outcome: PromiseSettledResult<Outcome> | undefined): 
 /** Whether something may stand that a failed task has written. A record that was there before it is not its own. */
 export function hasToUndo({ wrote, heldBefore, taken, doubtful }: AssignTask): boolean {
   return wrote && (heldBefore !== true || taken.size > 0 || doubtful.size > 0);
+}
+
+/**
+ * Whether an allocation is a task's own, by its number and by what was kept beside it: another process of the node may have
+ * given the handle the same address from the same state of the block.
+ */
+export function wasTakenBy({ taken, request }: AssignTask): AllocationTest {
+  return ({ ip, sequenceNumber, attribute: { secondary = {} } }) =>
+    sequenceNumber !== undefined && taken.get(ip) === sequenceNumber && sameRecord(secondary, request.attributes);
 }

@@ -1,5 +1,6 @@
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
+import type { AllocationTest } from "./block-release.ts";
 import type { AssignedAddress, AssignRequest } from "./ipam.ts";
 
 /** One call of the allocator on its way: what is wanted, what has been tried, and whom to answer. */
@@ -44,7 +45,7 @@ export interface ReleaseTask extends TaskBase {
   readonly kind: "release";
   readonly why: string;
   /** Nothing but these; everything when undefined. */
-  readonly only: ReadonlyMap<Ip, bigint> | undefined;
+  readonly only: AllocationTest | undefined;
   /** Blocks to write in any case, so that no earlier write takes effect any more. */
   readonly fence: ReadonlySet<Cidr>;
   readonly freed: Set<Ip>;

@@ -23,6 +23,7 @@ export class Kubelets {
   readonly #wants = new Map<string, Want>();
   readonly #cancels = new Map<string, AbortController>();
   #started = 0;
+  #asked = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -45,7 +46,9 @@ export class Kubelets {
     const wanted = phase === "live" ? (this.#wants.get(handle) ?? want) : want;
     this.#wants.set(handle, wanted);
     ledger.asks(handle);
-    void this.#assign(this.#agentOf(node), requestOf(handle, node, wanted), node);
+    const { attributes, ...request } = requestOf(handle, node, wanted);
+    const timestamp = `call ${this.#asked++}`;
+    void this.#assign(this.#agentOf(node), { ...request, attributes: { ...attributes, timestamp } }, node);
   }
 
   /** Gives back what the pod may have; `also` a pod that has not been answered yet. */

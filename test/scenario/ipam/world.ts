@@ -173,9 +173,9 @@ export class World {
     if (owner !== `host:${node}`) this.breach(`${node} confirms its claim on ${cidr}, whose owner is ${owner}`);
   }
 
-  /** The shortest of the latest, as a call may have read the one before. */
+  /** The shortest of the latest, as a call may have read an earlier one and be slow. */
   get #cooldownMs(): number {
-    const seconds = this.settings.slice(-4).map((setting) => setting.configuration?.spec.ipCooldownSeconds ?? 0);
+    const seconds = this.settings.slice(-16).map((setting) => setting.configuration?.spec.ipCooldownSeconds ?? 0);
     return Math.min(...seconds) * 1000;
   }
 
