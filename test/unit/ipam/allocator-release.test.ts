@@ -45,6 +45,16 @@ describe("release", () => {
     expect(bench.held()).not.toContain("mine");
   });
 
+  test("answers nothing for what somebody else has freed before", async () => {
+    bench.pools();
+    const behind = bench.allocator();
+    await behind.assign(request("a"));
+    await bench.allocator().release("a", "DEL");
+    await bench.allocator().assign(request("b", { addresses: ["10.0.0.0" as never], v4: 0 }));
+    expect(await behind.release("a", "DEL")).toEqual([]);
+    expect(bench.held()).toEqual(["b"]);
+  });
+
   test("comes after an assign of the same handle that is still under way", async () => {
     bench.pools();
     const ipam = bench.allocator();
