@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { type Cidr, cidrsOverlap, cidrVersion, parseCidr, prefixLength } from "../net/cidr.ts";
+import { cidrsOverlap, cidrVersion, prefixLength } from "../net/cidr.ts";
 import { conditions } from "./condition.ts";
 import { type CustomKind, immutable, type Rule, withRules } from "./custom-kind.ts";
 import { cidrField, selectorField } from "./fields.ts";
 import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { unusableNetworks } from "./unusable-networks.ts";
 
 const encapsulation = z.enum(["Never", "Always", "CrossSubnet"]);
 const use = z.enum(["Workload", "Tunnel", "LoadBalancer"]);
@@ -69,7 +70,6 @@ type Fields = z.output<typeof fields>;
 const isIpv4 = (pool: Fields) => cidrVersion(pool.cidr) === 4;
 const isForServices = (pool: Fields) => pool.allowedUses.includes("LoadBalancer");
 const encapsulates = (pool: Fields) => pool.ipipMode !== "Never" || pool.vxlanMode !== "Never";
-const linkLocal: readonly Cidr[] = [parseCidr("169.254.0.0/16"), parseCidr("fe80::/10")];
 
 const celBlockSize = "(has(self.blockSize) ? self.blockSize : self.cidr.contains(':') ? 122 : 26)";
 const celNotForServices = "!('LoadBalancer' in self.allowedUses)";
@@ -100,11 +100,11 @@ const rules: readonly Rule<Fields>[] = [
   },
   {
     cel:
-      "!isCIDR(self.cidr) || ['169.254.0.0/16', 'fe80::/10'].all(reserved, " +
+      `!isCIDR(self.cidr) || [${unusableNetworks.map((network) => `'${network}'`).join(", ")}].all(reserved, ` +
       "!cidr(reserved).containsCIDR(self.cidr) && !cidr(self.cidr).containsCIDR(reserved))",
-    message: "the pool may not overlap the link-local networks 169.254.0.0/16 and fe80::/10",
+    message: `the pool may not overlap ${unusableNetworks.join(", ")}: no pod can be reached by an address of these`,
     field: "cidr",
-    holds: (pool) => !linkLocal.some((reserved) => cidrsOverlap(reserved, pool.cidr)),
+    holds: (pool) => !unusableNetworks.some((reserved) => cidrsOverlap(reserved, pool.cidr)),
   },
   {
     cel: "self.ipipMode == 'Never' || self.vxlanMode == 'Never'",

@@ -187,7 +187,7 @@ function historyLines({ history, state, attributes }: AddressReport, nowMs: numb
     const holder = pod === undefined ? (handle ?? "somebody unnamed") : `pod ${pod}`;
     const place = node === undefined ? "" : ` on ${node}`;
     const by = pod === undefined || handle === undefined ? "" : ` (${handle})`;
-    return `  ${timeText(at, nowMs)}: given back by ${holder}${place}${by}: ${why}`;
+    return `  ${timeText(at, nowMs)}: freed, was of ${holder}${place}${by}: ${why}`;
   });
   const since = attributes?.["timestamp"];
   const now =

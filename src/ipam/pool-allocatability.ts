@@ -1,6 +1,7 @@
 import type { IpPool } from "../api/ip-pool.ts";
-import { cidrsOverlap, prefixLength } from "../net/cidr.ts";
+import { cidrsOverlap, cidrVersion, prefixLength } from "../net/cidr.ts";
 import { compareText } from "../net/compare-text.ts";
+import { type AddressRange, addressRange } from "./block-order.ts";
 
 /** Whether addresses are given out from a pool, whoever asks, in the words of its `Allocatable` condition. */
 export interface Allocatability {
@@ -23,7 +24,9 @@ export function allocatability(pool: IpPool, pools: readonly IpPool[]): Allocata
   if (prefixLength(spec.cidr) > spec.blockSize) {
     return refusal("SmallerThanBlock", `is smaller than one of its blocks (/${spec.blockSize})`);
   }
-  const older = standing(pools).find((other) => isOlder(other, pool) && cidrsOverlap(other.spec.cidr, spec.cidr));
+  const serving = standing(pools);
+  const isInTheWay = (other: IpPool) => isOlder(other, pool) && cidrsOverlap(other.spec.cidr, spec.cidr);
+  const older = serving.has(pool) ? undefined : [...serving].find(isInTheWay);
   if (older === undefined) return { status: "True", reason: "OK", message: "gives addresses" };
   const { name, deletionTimestamp } = older.metadata;
   const why = deletionTimestamp === undefined ? "which is older" : "which is still being deleted";
@@ -36,20 +39,41 @@ function refusal(reason: Allocatability["reason"], message: string): Allocatabil
   return { status: "False", reason, message };
 }
 
-const standingOf = new WeakMap<readonly IpPool[], readonly IpPool[]>();
+const standingOf = new WeakMap<readonly IpPool[], ReadonlySet<IpPool>>();
 
 /** The pools that no older one is in the way of, the oldest first. */
-function standing(pools: readonly IpPool[]): readonly IpPool[] {
+function standing(pools: readonly IpPool[]): ReadonlySet<IpPool> {
   const known = standingOf.get(pools);
   if (known !== undefined) return known;
-  const found: IpPool[] = [];
+  const found = new Set<IpPool>();
+  const ranges = { 4: new DisjointRanges(), 6: new DisjointRanges() };
   for (const pool of pools.toSorted(byAge)) {
     const { cidr, blockSize, disabled } = pool.spec;
     if (disabled || prefixLength(cidr) > blockSize) continue;
-    if (!found.some((other) => cidrsOverlap(other.spec.cidr, cidr))) found.push(pool);
+    if (ranges[cidrVersion(cidr)].add(addressRange(cidr))) found.add(pool);
   }
   standingOf.set(pools, found);
   return found;
+}
+
+/** Ranges of which no two overlap, in order. */
+class DisjointRanges {
+  readonly #ranges: AddressRange[] = [];
+
+  /** False, and nothing added, when it overlaps one that is there. */
+  add(range: AddressRange): boolean {
+    const ranges = this.#ranges;
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle] as AddressRange).first < range.end) low = middle + 1;
+      else high = middle;
+    }
+    const before = ranges[low - 1];
+    if (before !== undefined && before.end > range.first) return false;
+    ranges.splice(low, 0, range);
+    return true;
+  }
 }
 
 function isOlder(a: IpPool, b: IpPool): boolean {

@@ -93,7 +93,7 @@ describe("show", () => {
     expect(free.stdout).toMatch(new RegExp(`^${ip} is not assigned\n`));
     expect(free.stdout).toContain("Given to new pods: yes, pool blue (10.1.0.0/24) gives it to pods\n");
     expect(free.stdout).toMatch(
-      /\(\d+s ago\): given back by pod default\/web on node-1 \(k8s-pod-network\.web\): pod deleted\n/,
+      /\(\d+s ago\): freed, was of pod default\/web on node-1 \(k8s-pod-network\.web\): pod deleted\n/,
     );
     expect(parse(await margay("show", "--ip", ip, "-o", "json"))).toMatchObject({
       ...{ ip, state: "free", assignable: true, pool: { name: "blue" } },

@@ -7,7 +7,7 @@ import type { Cidr } from "../../net/cidr.ts";
 import type { Controller, ControllerParts } from "../controller.ts";
 import { inParallel } from "../in-parallel.ts";
 import { type Drain, goesWith, planDrain } from "./plan-drain.ts";
-import { poolConditionTypes, poolFindings } from "./pool-conditions.ts";
+import { type PoolFacts, poolConditionTypes, poolFindings } from "./pool-conditions.ts";
 import { type PoolObject, PoolObjects } from "./pool-objects.ts";
 
 /** What the controller works with, beside what every controller does. */
@@ -50,10 +50,13 @@ export class IpPoolController implements Controller {
     }
     this.#dueInMs = held.length === 0 ? resyncMs : drainMs;
     const errors: unknown[] = [];
+    // The same for all: what follows from all pools together is worked out once.
+    const standing = [...this.#options.snapshot.ipamBlock.values()].filter(({ spec }) => !spec.deleted);
+    const all: All = { pools: objects.map(({ pool }) => pool), blocks: standing.map(({ spec }) => spec.cidr) };
     for (const object of objects) {
       signal.throwIfAborted();
       try {
-        await this.#care(object, objects, signal);
+        await this.#care(object, all, signal);
       } catch (error) {
         if (isRace(error)) this.#dueInMs = retryMs;
         else errors.push(error);
@@ -62,20 +65,20 @@ export class IpPoolController implements Controller {
     if (errors.length > 0) throw errors[0];
   }
 
-  async #care(object: PoolObject, objects: readonly PoolObject[], signal: AbortSignal): Promise<void> {
+  async #care(object: PoolObject, all: All, signal: AbortSignal): Promise<void> {
     const { pool } = object;
-    const pools = objects.map((one) => one.pool);
     if (pool.metadata.deletionTimestamp === undefined) {
       const finalizers = pool.metadata.finalizers ?? [];
       if (!finalizers.includes(poolFinalizer)) {
         await this.#objects.setFinalizers(pool, [...finalizers, poolFinalizer], signal);
       }
-      await this.#report(object, pools, undefined, signal);
+      await this.#report(object, { ...all, waitsFor: undefined }, signal);
     } else if (isHeld(pool)) {
-      const goes = goesWith(pool, pools);
+      const goes = goesWith(pool, all.pools);
       const { ipamBlock, blockAffinity } = this.#options.snapshot;
       const drain = planDrain({ blocks: ipamBlock.values(), affinities: blockAffinity.values() }, goes);
-      await this.#report(object, pools, drain.waitsFor ?? "its blocks are being given up", signal);
+      const waitsFor = drain.waitsFor ?? "its blocks are being given up";
+      await this.#report(object, { ...all, waitsFor }, signal);
       await this.#giveUp(drain, signal);
       if (drain.waitsFor === undefined) await this.#finish(pool, goes, signal);
     }
@@ -127,13 +130,11 @@ export class IpPoolController implements Controller {
 
   async #report(
     { pool, conditions, fault }: PoolObject,
-    pools: readonly IpPool[],
-    waitsFor: string | undefined,
+    facts: All & { readonly waitsFor: string | undefined },
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, snapshot } = this.#options;
-    const blocks = [...snapshot.ipamBlock.values()].filter(({ spec }) => !spec.deleted).map(({ spec }) => spec.cidr);
-    const findings = poolFindings({ pool, pools, blocks, waitsFor, fault });
+    const { clock } = this.#options;
+    const findings = poolFindings({ ...facts, pool, fault });
     const now = new Date(clock.now()).toISOString();
     const wanted = timedConditions(findings, conditions, { now, generation: pool.metadata.generation });
     if (conditionsStand(wanted, conditions, poolConditionTypes)) return;
@@ -154,6 +155,9 @@ export class IpPoolController implements Controller {
 }
 
 // --- internal ---
+
+/** Every pool, and the network of every block. */
+type All = Pick<PoolFacts, "pools" | "blocks">;
 
 /** Upstream's, so that either product finishes what the other began. */
 const poolFinalizer = "projectcalico.org/ippool-finalizer";

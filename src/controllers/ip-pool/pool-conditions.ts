@@ -50,7 +50,7 @@ function encapsulated({ pool: { spec } }: PoolFacts): readonly Finding[] {
 }
 
 function blockSizeUniform({ pool: { spec }, blocks }: PoolFacts): readonly Finding[] {
-  const others = blocks.filter((block) => cidrContains(spec.cidr, block) && prefixLength(block) !== spec.blockSize);
+  const others = blocks.filter((block) => prefixLength(block) !== spec.blockSize && cidrContains(spec.cidr, block));
   if (others.length === 0) return [];
   const count = others.length === 1 ? "1 block" : `${others.length} blocks`;
   const message =

@@ -65,8 +65,8 @@ test("the history is told oldest first, with ages, and ends with the holder of n
   expect(text.slice(text.indexOf("History"))).toBe(
     [
       "History, oldest first:",
-      "  2026-11-19T11:00:00Z (2d1h ago): given back by pod default/a on node-1 (h1): DEL",
-      "  2026-11-21T11:30:00Z (30m ago): given back by vxlan-tunnel-addr-x: node gone",
+      "  2026-11-19T11:00:00Z (2d1h ago): freed, was of pod default/a on node-1 (h1): DEL",
+      "  2026-11-21T11:30:00Z (30m ago): freed, was of vxlan-tunnel-addr-x: node gone",
       "  2026-11-21T11:59:00Z (1m ago): given to its holder of now",
       "",
     ].join("\n"),

@@ -1,7 +1,10 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { IpPool } from "../../../src/api/ip-pool.ts";
 import { allocatability } from "../../../src/ipam/pool-allocatability.ts";
 import { choosePools } from "../../../src/ipam/pools.ts";
+import { cidrsOverlap, networkOf } from "../../../src/net/cidr.ts";
+import { parseIp } from "../../../src/net/ip.ts";
 import { pool } from "./samples.ts";
 
 /** A pool made in this second of a day. */
@@ -50,6 +53,23 @@ test("a pool that is itself refused is in nobody's way", () => {
   const third = made(4, "third", { cidr: "10.0.0.0/8" });
   const fourth = made(5, "fourth", { cidr: "10.9.0.0/16" });
   expect(allocatability(fourth, [old, third, fourth]).reason).toBe("OK");
+});
+
+test("of many pools those give that overlap no older one that gives", () => {
+  const network = fc.record({ block: fc.nat({ max: 15 }), length: fc.integer({ min: 20, max: 26 }) });
+  fc.assert(
+    fc.property(fc.array(network, { maxLength: 24 }), (networks) => {
+      const pools = networks.map(({ block, length }, index) =>
+        made(index, `p${String(index).padStart(2, "0")}`, { cidr: networkOf(parseIp(`10.0.${block}.0`), length) }),
+      );
+      const giving: IpPool[] = [];
+      for (const one of pools) {
+        const isFree = !giving.some((other) => cidrsOverlap(other.spec.cidr, one.spec.cidr));
+        expect(allocatability(one, pools.toReversed()).status).toBe(isFree ? "True" : "False");
+        if (isFree) giving.push(one);
+      }
+    }),
+  );
 });
 
 test("one that is disabled is in nobody's way; one that is being deleted still is", () => {
