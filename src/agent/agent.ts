@@ -186,9 +186,9 @@ export class Agent {
     const store = new KubeIpamStore({
       client: this.#client,
       onRejected: (report) => logger.error(report, "cannot read an object of address management: it is set aside"),
-      pools: () => (this.#ready ? [...this.#store.snapshot.ipPool.values()] : undefined),
-      reservations: () => (this.#ready ? [...this.#store.snapshot.ipReservation.values()] : undefined),
-      blocks: () => (this.#ready ? [...this.#store.snapshot.ipamBlock.values()] : undefined),
+      pools: () => (this.#ready ? this.#store.list("ipPool") : undefined),
+      reservations: () => (this.#ready ? this.#store.list("ipReservation") : undefined),
+      blocks: () => (this.#ready ? this.#store.list("ipamBlock") : undefined),
       configuration: () => (this.#ready ? { value: this.#store.snapshot.ipamConfiguration.get("default") } : undefined),
       node: (name) => this.#store.snapshot.node.get(name),
     });
@@ -206,7 +206,10 @@ export class Agent {
       leases: this.#leases,
       cachedPod: (pod) => this.#store.snapshot.pod.get(pod),
       namespaceOf: (name) => this.#store.snapshot.namespace.get(name),
-      pools: () => [...this.#store.snapshot.ipPool.values()],
+      pools: () => this.#store.list("ipPool"),
+      nodes: () => this.#store.list("node"),
+      bgpPeers: () => this.#store.list("bgpPeer"),
+      apiServer: this.#client.server,
       readPod: (pod, signal) => readPod(this.#client, pod, signal),
       publish: (value, signal) =>
         orAborted(this.#take([{ kind: "attachment", key: attachmentKey(value), value }]), signal),

@@ -1,3 +1,4 @@
+import { unusableNetworks } from "../api/unusable-networks.ts";
 import { type Cidr, cidrContainsIp, parseCidr } from "../net/cidr.ts";
 import { type Ip, type IpVersion, isIp, parseIp, versionOf } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
@@ -48,7 +49,7 @@ export class AddressWish {
       const text = word.trim();
       const ip = isAddress(text) ? parseIp(text.split("/")[0] ?? "") : undefined;
       if (ip === undefined) throw this.refusal(`${quote(word)} is not an IP address`);
-      const range = nobodys.find((cidr) => cidrContainsIp(cidr, ip));
+      const range = unusableNetworks.find((cidr) => cidrContainsIp(cidr, ip));
       if (range !== undefined) throw this.refusal(`${ip} cannot be a pod's: it is of ${range}`);
       return ip;
     });
@@ -79,17 +80,6 @@ export class AddressWish {
 }
 
 // --- internal ---
-
-/** Unspecified, loopback, link-local, multicast and reserved addresses (RFC 6890): no pod can be reached by one. */
-const nobodys: readonly Cidr[] = [
-  "0.0.0.0/8",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "224.0.0.0/3",
-  "::/127",
-  "fe80::/10",
-  "ff00::/8",
-].map(parseCidr);
 
 function parseJson(text: string): unknown {
   try {

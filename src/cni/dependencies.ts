@@ -1,6 +1,7 @@
+import type { BgpPeer } from "../api/bgp-peer.ts";
 import type { IpPool } from "../api/ip-pool.ts";
 import type { NamespacedName, NodeName } from "../api/names.ts";
-import type { Attachment, AttachmentKey, Namespace, Pod } from "../api/objects.ts";
+import type { Attachment, AttachmentKey, Namespace, Node, Pod } from "../api/objects.ts";
 import type { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import type { Host } from "../host/host.ts";
 import type { Netlink } from "../host/netlink/netlink.ts";
@@ -33,6 +34,12 @@ export interface CniDependencies {
   readonly namespaceOf: (namespace: string) => Namespace | undefined;
   /** Every pool as the watch cache holds it at this moment. */
   readonly pools: () => readonly IpPool[];
+  /** Every node of the cluster, likewise. */
+  readonly nodes: () => readonly Node[];
+  /** Every BGP neighbour, of whichever node, likewise. */
+  readonly bgpPeers: () => readonly BgpPeer[];
+  /** URL of the API server without a path, `https://10.0.0.1:6443`. */
+  readonly apiServer: string;
   /** The pod as the API server holds it (one GET), undefined for not found. Rejects with a `KubeUnreachableError` or `KubeError`. */
   readonly readPod: (pod: NamespacedName, signal: AbortSignal) => Promise<Pod | undefined>;
   /**

@@ -1,6 +1,5 @@
 import { namespacedName } from "../api/names.ts";
 import { type Attachment, attachmentKey, type Labels, type Namespace } from "../api/objects.ts";
-import { cidrContainsIp } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { type AddressPlan, planAddresses } from "./address-request.ts";
 import { allocate } from "./allocate.ts";
@@ -9,7 +8,7 @@ import type { CniDependencies } from "./dependencies.ts";
 import type { NetConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { PodTarget } from "./request.ts";
-import { requireAllReadable, requireUnused } from "./unused-addresses.ts";
+import { requireAllReadable, requireNobodys, requireUnused } from "./unused-addresses.ts";
 import { vethName } from "./veth-name.ts";
 
 /** A pod that is to have addresses. */
@@ -21,15 +20,11 @@ export interface AddressSeeker {
   readonly annotations: Labels;
 }
 
-/**
- * Which addresses the pod is to have. Throws as `planAddresses`. What is asked for and has no effect, or may have one that
- * is not wanted, is reported.
- */
+/** Which addresses the pod is to have. Throws as `planAddresses`. What is asked for and has no effect is reported. */
 export function planPodAddresses(
   { conf, target, namespace, annotations }: AddressSeeker,
   node: CniDependencies,
 ): AddressPlan {
-  const pools = node.pools();
   const name = namespacedName(target.pod.namespace, target.pod.name);
   const plan = planAddresses({
     conf,
@@ -37,24 +32,18 @@ export function planPodAddresses(
     podAnnotations: annotations,
     namespaceAnnotations: namespace.annotations,
     arguments: target.arguments,
-    pools,
+    pools: node.pools(),
   });
   if (plan.floatingIps.length > 0) {
     const asked = plan.floatingIps.join(", ");
     node.report("warn", `Pod ${name} asks for floating IPs (${asked}), which nothing leads to the pod yet: no effect`);
-  }
-  for (const ip of plan.by === "given" ? plan.addresses : []) {
-    const pool = pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
-    if (pool === undefined) continue;
-    const sentence = `Pod ${name} takes ${ip} without IPAM, but pool ${pool.metadata.name} (${pool.spec.cidr}) may give it to another; reserve it with an IPReservation`;
-    node.report("warn", sentence);
   }
   return plan;
 }
 
 /**
  * Gives the pod what its plan says, and `undo` takes it back. Rejects as `allocate`, or with a `CniError` (101) when
- * another container of this node has one of the addresses.
+ * another container of this node has one of the addresses, or as `requireNobodys` for those past IPAM.
  */
 export async function takeAddresses(
   { conf, target, namespace }: AddressSeeker,
@@ -65,7 +54,10 @@ export async function takeAddresses(
   const { node } = state;
   const own = namespacedName(target.pod.namespace, target.pod.name);
   const claimant = { name: `pod ${own}`, owns: ({ pod }: Attachment) => pod === own };
-  if (plan.by === "given") await requireAllReadable(claimant, state);
+  if (plan.by === "given") {
+    await requireNobodys(plan.addresses, claimant, state);
+    await requireAllReadable(claimant, state);
+  }
   await requireUnused(plan.addresses, claimant, state);
   if (plan.by === "given") return plan.addresses;
   await freeFixed(conf.name, target, plan.addresses, state);

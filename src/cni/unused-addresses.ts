@@ -1,10 +1,13 @@
 import { type Attachment, attachmentKey } from "../api/objects.ts";
 import type { Ip } from "../net/ip.ts";
+import { messageOf } from "../net/message-of.ts";
 import { isWired } from "./attachments.ts";
 import { CniError, cniCode } from "./cni-error.ts";
+import type { CniDependencies } from "./dependencies.ts";
 import { unreadableRemedy } from "./interface-files.ts";
 import { isHeld } from "./leases.ts";
 import type { NodeState } from "./node-state.ts";
+import { type AddressUsers, whyTaken } from "./taken-addresses.ts";
 import { usingNetlink } from "./using-netlink.ts";
 import { withdraw } from "./withdraw.ts";
 
@@ -45,7 +48,48 @@ export async function requireAllReadable(claimant: Claimant, { node }: NodeState
   throw new CniError(cniCode.noAddress, sentence);
 }
 
+/**
+ * Rejects with a `CniError` when one of the addresses, which are to be used past IPAM, is of a pool or of a machine (101), or
+ * when the kernel cannot be asked for this node's own (11).
+ */
+export async function requireNobodys(wanted: readonly Ip[], claimant: Claimant, { node }: NodeState): Promise<void> {
+  const users: AddressUsers = {
+    pools: node.pools(),
+    nodes: node.nodes(),
+    peers: node.bgpPeers(),
+    apiServer: node.apiServer,
+    ...(await readOwnAddresses(claimant, node)),
+  };
+  for (const ip of wanted) {
+    const why = whyTaken(ip, users);
+    if (why !== undefined) throw inUse(ip, claimant, why, " past IPAM");
+  }
+}
+
 // --- internal ---
+
+async function readOwnAddresses(
+  claimant: Claimant,
+  node: CniDependencies,
+): Promise<Pick<AddressUsers, "ofInterfaces" | "gateways">> {
+  try {
+    return await usingNetlink(node, undefined, async (netlink) => {
+      const names = new Map((await netlink.links()).map(({ index, name }) => [index, name]));
+      const addresses = await netlink.addresses();
+      const routes = [...(await netlink.routes(4)), ...(await netlink.routes(6))];
+      return {
+        ofInterfaces: addresses.map(({ ip, linkIndex }) => ({
+          ip,
+          interface: names.get(linkIndex) ?? `link ${linkIndex}`,
+        })),
+        gateways: routes.flatMap(({ gateway, nextHops = [] }) => (gateway === undefined ? nextHops : [gateway])),
+      };
+    });
+  } catch (cause) {
+    const sentence = `Cannot give ${claimant.name} addresses past IPAM: the kernel does not say which this node uses. Try again`;
+    throw new CniError(cniCode.tryAgainLater, sentence, { details: messageOf(cause), cause });
+  }
+}
 
 interface User {
   readonly ip: Ip;
@@ -94,6 +138,6 @@ async function requireOnNoInterface(wanted: readonly Ip[], claimant: Claimant, {
   throw inUse(other.ip, claimant, why);
 }
 
-function inUse(ip: Ip, claimant: Claimant, why: string): CniError {
-  return new CniError(cniCode.noAddress, `Cannot give ${claimant.name} the address ${ip}: ${why}`);
+function inUse(ip: Ip, claimant: Claimant, why: string, how = ""): CniError {
+  return new CniError(cniCode.noAddress, `Cannot give ${claimant.name} the address ${ip}${how}: ${why}`);
 }

@@ -2,6 +2,8 @@ import { messageOf } from "../net/message-of.ts";
 
 /** One API server over one pool of kept-alive connections. Paths are absolute, e.g. `/api/v1/nodes`. */
 export interface KubeClient {
+  /** Its URL without a path, `https://10.0.0.1:6443`. */
+  readonly server: string;
   /** Rejects with a `KubeError` for an answer that is not 2xx, or a `KubeUnreachableError` when there was none. */
   request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: RequestOptions): Promise<T>;
   patch<T>(path: string, body: unknown, options: RequestOptions & { readonly type: PatchType }): Promise<T>;

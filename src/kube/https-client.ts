@@ -39,6 +39,10 @@ export class HttpsKubeClient implements KubeClient {
     this.#clock = clock;
   }
 
+  get server(): string {
+    return this.#server.origin;
+  }
+
   request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options: RequestOptions = {}): Promise<T> {
     const action = `${verbs[method]} ${path}`;
     return this.#exchange({ action, method, path, options, type: "application/json", pool: "requests" }) as Promise<T>;

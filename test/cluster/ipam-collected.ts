@@ -83,6 +83,7 @@ export async function readSnapshot(client: KubeClient): Promise<Snapshot> {
 export function staleClient(client: KubeClient): KubeClient {
   const first = new Map<string, Promise<unknown>>();
   return {
+    server: client.server,
     request: <T>(...[method, path, options]: Parameters<KubeClient["request"]>): Promise<T> => {
       if (method !== "GET") return client.request<T>(method, path, options);
       const key = `${path} ${JSON.stringify(options?.query ?? {})}`;

@@ -236,6 +236,7 @@ function follow(from: KubeClient, options: Partial<ReflectorOptions> & { readonl
 /** The real server, made to refuse watch-list streaming with its own words: Exact does not go with sendInitialEvents. */
 function withoutWatchList(real: KubeClient, lists: string[]): KubeClient {
   return {
+    server: real.server,
     request: (method, path, options) => {
       lists.push(path);
       return real.request(method, path, options);

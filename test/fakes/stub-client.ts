@@ -11,6 +11,7 @@ export function stubClient(respond: Responder): KubeClient & { readonly sent: re
     return (await respond(`${method} ${path}`, options.body, options)) as never;
   };
   return {
+    server: "https://10.96.0.1",
     sent,
     request: (method, path, options = {}) => exchange(method, path, options),
     patch: (path, body, options) => exchange("PATCH", path, { ...options, body }),

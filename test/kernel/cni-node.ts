@@ -2,10 +2,18 @@ import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import type { BgpPeer } from "../../src/api/bgp-peer.ts";
 import { type IpPool, parseIpPool } from "../../src/api/ip-pool.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import { namespacedName } from "../../src/api/names.ts";
-import { type Attachment, attachmentKey, type Labels, type Namespace, type Pod } from "../../src/api/objects.ts";
+import {
+  type Attachment,
+  attachmentKey,
+  type Labels,
+  type Namespace,
+  type Node,
+  type Pod,
+} from "../../src/api/objects.ts";
 import { AttachmentFiles } from "../../src/cni/attachments.ts";
 import type { CniDependencies } from "../../src/cni/dependencies.ts";
 import { LeaseFiles } from "../../src/cni/leases.ts";
@@ -48,6 +56,8 @@ export class CniNode implements AsyncDisposable {
   readonly namespaces = new Map<string, Namespace>([
     ["shop", { name: "shop", labels: { team: "a" }, annotations: {} }],
   ]);
+  nodes: readonly Node[] = [];
+  bgpPeers: readonly BgpPeer[] = [];
   readonly dependencies: NodeParts;
   readonly #own = makeNodeNamespace();
   readonly #others: TestNamespace[] = [];
@@ -206,6 +216,9 @@ function dependenciesOf(node: CniNode): NodeParts {
     cachedPod: (pod) => node.pods.get(pod),
     namespaceOf: (name) => node.namespaces.get(name),
     pools: () => node.cluster.pools,
+    nodes: () => node.nodes,
+    bgpPeers: () => node.bgpPeers,
+    apiServer: "https://10.96.0.1",
     readPod: async (pod) => node.pods.get(pod),
     publish: async (attachment) => {
       node.published.set(attachmentKey(attachment), attachment);

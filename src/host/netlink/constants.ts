@@ -60,7 +60,9 @@ export const routeAttribute = {
   gateway: 5,
   priority: 6,
   preferredSource: 7,
+  multipath: 9,
   table: 15,
+  via: 18,
 } as const;
 
 /** RTNH_F_ONLINK. */

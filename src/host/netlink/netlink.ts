@@ -75,6 +75,8 @@ export interface KernelRoute {
   readonly type?: "unicast" | "blackhole" | "local" | "unreachable" | "other";
   readonly linkIndex?: number;
   readonly gateway?: Ip;
+  /** Only as read: the gateways of a route of several paths, or one that is of the other family. */
+  readonly nextHops?: readonly Ip[];
   readonly source?: Ip;
   readonly scope?: RouteScope;
   /** rtm_protocol: 2 kernel, 3 boot, 4 static, 12 bird (linux/rtnetlink.h). */

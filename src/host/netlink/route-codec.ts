@@ -1,6 +1,14 @@
 import { type Cidr, cidrVersion, firstIp, prefixLength } from "../../net/cidr.ts";
-import { type IpVersion, ipFromNumber } from "../../net/ip.ts";
-import { type Attributes, ipAttribute, ipOf, parseAttributes, uint32Attribute, uint32Of } from "./attribute.ts";
+import { type Ip, type IpVersion, ipFromNumber } from "../../net/ip.ts";
+import {
+  type Attributes,
+  aligned,
+  ipAttribute,
+  ipOf,
+  parseAttributes,
+  uint32Attribute,
+  uint32Of,
+} from "./attribute.ts";
 import { addressFamily, mainTable, routeAttribute, routeFlagOnlink } from "./constants.ts";
 import type { KernelRoute } from "./netlink.ts";
 import { ANY_SCOPE, scopeNumber, scopeOf } from "./scope.ts";
@@ -35,7 +43,7 @@ export function encodeRouteRemoval(route: KernelRoute): Buffer {
   });
 }
 
-/** The route in a message, or undefined when it is in a table other than main. A multipath route shows no link or gateway. */
+/** The route in a message, or undefined when it is in a table other than main. A multipath route shows no link. */
 export function decodeRoute(payload: Buffer): KernelRoute | undefined {
   const version = payload.readUInt8(0) === addressFamily[6] ? 6 : 4;
   const attributes = parseAttributes(payload.subarray(HEADER_BYTES));
@@ -54,6 +62,8 @@ export function decodeRoute(payload: Buffer): KernelRoute | undefined {
 
 /** Bytes of `struct rtmsg`. */
 const HEADER_BYTES = 12;
+/** Bytes of `struct rtnexthop`. */
+const PATH_HEADER_BYTES = 8;
 /** RTPROT_BOOT. */
 const PROTOCOL_BOOT = 3;
 
@@ -98,16 +108,38 @@ function encode(route: KernelRoute, { type, scope, protocol }: Identity): Buffer
   return Buffer.concat(parts);
 }
 
+function otherNextHops(attributes: Attributes): readonly Ip[] {
+  const via = attributes.get(routeAttribute.via);
+  // A `struct rtvia` is its family in two bytes and then the address.
+  const other = via && ipOf(new Map([[routeAttribute.via, via.subarray(2)]]), routeAttribute.via);
+  if (other !== undefined) return [other];
+  const paths = attributes.get(routeAttribute.multipath) ?? Buffer.alloc(0);
+  const found: Ip[] = [];
+  for (let offset = 0; offset + PATH_HEADER_BYTES <= paths.length; ) {
+    const length = paths.readUInt16LE(offset);
+    if (length < PATH_HEADER_BYTES || offset + length > paths.length) {
+      throw new Error(`Cannot read a route's paths: one of ${length} bytes at ${offset} of ${paths.length}`);
+    }
+    const path = parseAttributes(paths.subarray(offset + PATH_HEADER_BYTES, offset + length));
+    const gateway = ipOf(path, routeAttribute.gateway);
+    found.push(...(gateway === undefined ? otherNextHops(path) : [gateway]));
+    offset += aligned(length);
+  }
+  return found;
+}
+
 function nextHopOf(payload: Buffer, attributes: Attributes): Partial<KernelRoute> {
   const scope = scopeOf(payload.readUInt8(6));
   const linkIndex = uint32Of(attributes, routeAttribute.outputLink);
   const gateway = ipOf(attributes, routeAttribute.gateway);
+  const nextHops = gateway === undefined ? otherNextHops(attributes) : [];
   const source = ipOf(attributes, routeAttribute.preferredSource);
   const metric = uint32Of(attributes, routeAttribute.priority);
   return {
     ...(scope === undefined ? {} : { scope }),
     ...(linkIndex === undefined ? {} : { linkIndex }),
     ...(gateway === undefined ? {} : { gateway }),
+    ...(nextHops.length === 0 ? {} : { nextHops }),
     ...(source === undefined ? {} : { source }),
     ...(metric === undefined ? {} : { metric }),
     ...((payload.readUInt32LE(8) & routeFlagOnlink) === 0 ? {} : { onlink: true }),

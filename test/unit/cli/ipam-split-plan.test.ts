@@ -51,7 +51,7 @@ test("the parts have all of the pool but its identity, and a part of its network
 
 test.each([
   ["2001:db8::/64", 2, ["2001:db8::/65", "2001:db8:0:0:8000::/65"]],
-  ["0.0.0.0/1", 2, ["0.0.0.0/2", "64.0.0.0/2"]],
+  ["32.0.0.0/3", 2, ["32.0.0.0/4", "48.0.0.0/4"]],
 ])("%s into %i", (cidr, parts, expected) => {
   expect(planSplit(poolJson("p", { cidr }), parts).map(({ spec }) => spec.cidr)).toEqual(expected);
 });

@@ -11,6 +11,7 @@ import { testClock } from "../../fakes/test-clock.ts";
 function watches() {
   const queues = new Map<string, ReadableStreamDefaultController<string>>();
   const client: KubeClient = {
+    server: "https://10.96.0.1",
     request: () => Promise.reject(new Error("no request was expected")),
     patch: () => Promise.reject(new Error("no patch was expected")),
     stream: (path, { signal } = {}) => {

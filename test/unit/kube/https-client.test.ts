@@ -10,6 +10,10 @@ function clientOf(server: string, clock = testClock()) {
 
 const never: Answer = () => undefined;
 
+test("the server's URL is told without path and password", () => {
+  expect(clientOf("https://ann:secret@10.0.0.1:6443/k8s").server).toBe("https://10.0.0.1:6443");
+});
+
 test("many requests use one connection, and a watch beside them one of its own", async () => {
   await using server = await scriptedServer(streamed(["first\n"], "stay"), json({}));
   const client = clientOf(server.url);
