@@ -26,6 +26,7 @@ export function closedIpPool(json: unknown): IpPool | undefined {
   const { metadata, spec } = data;
   return {
     metadata,
+    isUnreadable: true,
     spec: {
       ...spec,
       blockSize: bitsOf(cidrVersion(spec.cidr)),

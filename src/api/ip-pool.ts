@@ -166,8 +166,12 @@ const spec = withRules(fields, rules).transform((pool) => ({
 
 /** A range of addresses for pods, and how packets from and to them travel. Every default is filled in. */
 export type IpPoolSpec = DeepReadonly<z.output<typeof spec>>;
+
 /** A checked IPPool. */
-export type IpPool = Resource<IpPoolSpec>;
+export interface IpPool extends Resource<IpPoolSpec> {
+  /** It stands for an object that cannot be read (`closedIpPool`). */
+  readonly isUnreadable?: true;
+}
 
 /** What the IPPool kind is: its schema, names and rules. */
 export const ipPool: CustomKind<typeof spec> = {

@@ -20,6 +20,7 @@ export interface Allocatability {
 export function allocatability(pool: IpPool, pools: readonly IpPool[]): Allocatability {
   const { metadata, spec } = pool;
   if (metadata.deletionTimestamp !== undefined) return refusal("Terminating", "is being deleted");
+  if (pool.isUnreadable) return refusal("PoolDisabled", "cannot be read; its conditions and the log say why");
   if (spec.disabled) return refusal("PoolDisabled", "is disabled");
   if (prefixLength(spec.cidr) > spec.blockSize) {
     return refusal("SmallerThanBlock", `is smaller than one of its blocks (/${spec.blockSize})`);

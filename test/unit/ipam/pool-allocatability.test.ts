@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { closedIpPool } from "../../../src/api/closed-ip-pool.ts";
 import type { IpPool } from "../../../src/api/ip-pool.ts";
 import { allocatability } from "../../../src/ipam/pool-allocatability.ts";
 import { choosePools } from "../../../src/ipam/pools.ts";
@@ -53,6 +54,15 @@ test("a pool that is itself refused is in nobody's way", () => {
   const third = made(4, "third", { cidr: "10.0.0.0/8" });
   const fourth = made(5, "fourth", { cidr: "10.9.0.0/16" });
   expect(allocatability(fourth, [old, third, fourth]).reason).toBe("OK");
+});
+
+test("one that cannot be read is not called disabled", () => {
+  const closed = closedIpPool({ metadata: { name: "p" }, spec: { cidr: "10.0.0.0/16", nodeSelector: "all(" } });
+  if (closed === undefined) throw new Error("there is no pool");
+  expect(allocatability(closed, [closed])).toMatchObject({
+    status: "False",
+    message: "cannot be read; its conditions and the log say why",
+  });
 });
 
 test("of many pools those give that overlap no older one that gives", () => {
