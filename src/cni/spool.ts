@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
+import { inParallel } from "../net/in-parallel.ts";
 import { messageOf } from "../net/message-of.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { Report } from "./dependencies.ts";
@@ -44,7 +45,7 @@ export class Spool {
         this.#again = false;
         left = 0;
         const names = (await host.listFolder(folder)).filter((name) => !name.startsWith("."));
-        await forEachAtOnce(names, async (name) => {
+        await inParallel(names, atOnce, async (name) => {
           if (!(await this.#settle(join(folder, name)))) left++;
         });
       }
@@ -84,15 +85,6 @@ export class Spool {
 
 /** When the API server does not answer, each waits some seconds for it, and meanwhile the ADDs wait for the agent, as long as they can. */
 const atOnce = 16;
-
-async function forEachAtOnce<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const work = async () => {
-    // The workers share one iterator: each item is one's.
-    for (const item of rest) await action(item);
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
-}
 
 function requestOf(body: string): RawRequest | undefined {
   try {

@@ -1,5 +1,6 @@
 import { type Cidr, cidrContainsIp, cidrVersion, networkOf, prefixLength } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
+import { inParallel } from "../net/in-parallel.ts";
 import { type Ip, versionOf } from "../net/ip.ts";
 import { retryConflicts } from "./backoff.ts";
 import { ordinalsOf } from "./block.ts";
@@ -41,14 +42,14 @@ export class StoreReclaimer implements Reclaimer {
     const byBlock = Map.groupBy(releases, ({ ip }) => places.get(ip));
     const answers = new Map<Ip, ReleaseAnswer>();
     const handles = new Map<string, Set<Cidr>>();
-    await inParallel([...byBlock], async ([cidr, some]) => {
+    await onAll([...byBlock], async ([cidr, some]) => {
       if (cidr === undefined) return;
       const done = await this.#releaseFrom(store, cidr, some, cooldown);
       onAnswers?.(done.answers);
       for (const answer of done.answers) answers.set(answer.ip, answer);
       for (const handle of done.handles) handles.set(handle, (handles.get(handle) ?? new Set()).add(cidr));
     });
-    await inParallel([...handles], ([handle, cidrs]) => this.#match(store, handle, [...cidrs]));
+    await onAll([...handles], ([handle, cidrs]) => this.#match(store, handle, [...cidrs]));
     return releases.map(({ ip }) => answers.get(ip) ?? { ip, outcome: "free" });
   }
 
@@ -73,7 +74,7 @@ export class StoreReclaimer implements Reclaimer {
     if (handles.length === 0) return;
     const store = untilAborted(this.#store, signal);
     const places = await placesOfHandles(store, handles);
-    await inParallel([...places], ([handle, cidrs]) => this.#match(store, handle, cidrs));
+    await onAll([...places], ([handle, cidrs]) => this.#match(store, handle, cidrs));
   }
 
   async endCooldowns(cidr: Cidr, signal?: AbortSignal): Promise<void> {
@@ -158,12 +159,10 @@ function lengthsOf(blocks: ReadonlySet<Cidr>, version: 4 | 6): readonly number[]
 }
 
 /** Works on all items, a few at a time. The first error is thrown once nothing is under way any more. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
+async function onAll<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const errors: unknown[] = [];
-  const workers = Array.from({ length: Math.min(maxParallel, items.length) }, async () => {
-    for (const item of queue) await work(item).catch((error: unknown) => errors.push(error));
+  await inParallel(items, maxParallel, async (item) => {
+    await work(item).catch((error: unknown) => errors.push(error));
   });
-  await Promise.all(workers);
   if (errors.length > 0) throw errors[0];
 }

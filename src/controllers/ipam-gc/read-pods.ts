@@ -4,8 +4,8 @@ import { type NamespacedName, namespacedName } from "../../api/names.ts";
 import type { Pod } from "../../api/objects.ts";
 import { listPages } from "../../kube/list-all.ts";
 import { readPod } from "../../kube/read-pod.ts";
+import { inParallel } from "../../net/in-parallel.ts";
 import type { ControllerParts } from "../controller.ts";
-import { inParallel } from "../in-parallel.ts";
 
 type PodParts = Pick<ControllerParts, "client" | "logger">;
 

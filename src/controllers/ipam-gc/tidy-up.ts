@@ -1,7 +1,7 @@
 import type { NodeName } from "../../api/names.ts";
 import type { Reclaimer } from "../../ipam/reclaimer.ts";
+import { inParallel } from "../../net/in-parallel.ts";
 import { messageOf } from "../../net/message-of.ts";
-import { inParallel } from "../in-parallel.ts";
 import { type Sightings, silenceNeededMs, silentMs } from "./agent-sightings.ts";
 import { type EvidenceParts, lookAtNodes } from "./gather-evidence.ts";
 import { type Chore, findLeftovers, type SeenLeftovers } from "./leftovers.ts";
