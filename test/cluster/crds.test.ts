@@ -8,6 +8,7 @@ import { customKinds } from "../../src/api/custom-kinds.ts";
 import { parseIpamBlock } from "../../src/api/ipam-block.ts";
 import { kindOfObject } from "../../src/api/kinds.ts";
 import { badSpecs, goodSpecs } from "../unit/api/specs.ts";
+import { refusal } from "./refusal.ts";
 
 let plane: ControlPlane;
 
@@ -25,16 +26,6 @@ afterAll(async () => {
 
 function objectOf(kind: string, spec: unknown, name = "one"): string {
   return JSON.stringify({ apiVersion: "projectcalico.org/v3", kind, metadata: { name }, spec });
-}
-
-/** What kubectl said when it refused; fails the test when it did not refuse. */
-async function refusal(argv: readonly string[], stdin: string): Promise<string> {
-  const said = await plane.kubectl(argv, stdin).then(
-    () => undefined,
-    (error: unknown) => String(error),
-  );
-  expect(said, "the API server took it").toBeDefined();
-  return said ?? "";
 }
 
 describe("each CRD", () => {
@@ -77,7 +68,7 @@ test("kubectl explain tells a person what a block size is", async () => {
 
 describe("a spec that our parser refuses", () => {
   test.each(badSpecs)("is refused by the API server too: $kind, $sentence", async ({ kind, spec, path, sentence }) => {
-    const said = await refusal(["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
+    const said = await refusal(plane, ["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
     expect(said).toContain(path);
     expect(said).toContain(sentence);
   });
@@ -98,6 +89,7 @@ describe("a pool that is there", () => {
     [{ vxlanMode: "Always", ipipMode: "Always" }, "spec.vxlanMode", "ipipMode and vxlanMode cannot both be in use"],
   ])("keeps what it was made with: %o", async (change, path, sentence) => {
     const said = await refusal(
+      plane,
       ["patch", "ippool", "fixed", "--type=merge", `--patch=${JSON.stringify({ spec: change })}`],
       "",
     );
@@ -109,7 +101,7 @@ describe("a pool that is there", () => {
     const spec = { cidr: "10.3.0.0/16", allowedUses: ["LoadBalancer"] };
     await plane.kubectl(["create", "--filename=-"], objectOf("IPPool", spec, "services"));
     const patch = `--patch=${JSON.stringify({ spec: { allowedUses: ["Workload"] } })}`;
-    const said = await refusal(["patch", "ippool", "services", "--type=merge", patch], "");
+    const said = await refusal(plane, ["patch", "ippool", "services", "--type=merge", patch], "");
     expect(said).toContain("spec.allowedUses");
     expect(said).toContain("allowedUses cannot be changed from LoadBalancer to another use");
   });

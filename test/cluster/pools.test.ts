@@ -24,6 +24,7 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
 import { parseIp } from "../../src/net/ip.ts";
+import { refusal } from "./refusal.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const finalizer = "projectcalico.org/ippool-finalizer";
@@ -72,17 +73,17 @@ describe("a pool that overlaps another", () => {
     ["is the same", { cidr: "10.20.0.0/16" }],
     ["holds it", { cidr: "10.16.0.0/12" }],
   ])("is refused when it %s", async (_, spec) => {
-    const said = await refusal(["create", "--filename=-"], objectOf("other", spec));
+    const said = await refusal(plane, ["create", "--filename=-"], objectOf("other", spec));
     expect(said).toContain(`spec.cidr: ${spec.cidr} overlaps pool taken (10.20.0.0/16); choose another network`);
   });
 
   test("is refused for IPv6 too", async () => {
-    const said = await refusal(["create", "--filename=-"], objectOf("other", { cidr: "2001:db8:20:8::/64" }));
+    const said = await refusal(plane, ["create", "--filename=-"], objectOf("other", { cidr: "2001:db8:20:8::/64" }));
     expect(said).toContain("overlaps pool taken-6 (2001:db8:20::/48)");
   });
 
   test("does not overlap itself", async () => {
-    const said = await refusal(["create", "--filename=-"], objectOf("taken", { cidr: "10.20.0.0/16" }));
+    const said = await refusal(plane, ["create", "--filename=-"], objectOf("taken", { cidr: "10.20.0.0/16" }));
     expect(said).toContain("AlreadyExists");
   });
 
@@ -90,22 +91,24 @@ describe("a pool that overlaps another", () => {
     await create("over-off", { cidr: "10.30.5.0/24" });
     await create("off-too", { cidr: "10.20.5.0/24", disabled: true });
     const switchOn = ["patch", "ippool", "off-too", "--type=merge", '--patch={"spec":{"disabled":false}}'];
-    expect(await refusal(switchOn, "")).toContain("overlaps pool taken");
+    expect(await refusal(plane, switchOn, "")).toContain("overlaps pool taken");
   });
 
   test("is taken as a part of a pool that is being split, and as nothing else", async () => {
     const partOf = (origin: string) => ({ annotations: { "ipam.margay.io/split-from": origin } });
     const part = { cidr: "10.20.0.0/17" };
     const argv = ["create", "--dry-run=server", "--filename=-"];
-    expect(await refusal(argv, objectOf("part", part, partOf("taken 10.20.0.0/16")))).toContain("overlaps pool taken");
+    expect(await refusal(plane, argv, objectOf("part", part, partOf("taken 10.20.0.0/16")))).toContain(
+      "overlaps pool taken",
+    );
     await plane.kubectl(["annotate", "ippool", "taken", "ipam.margay.io/split=2"]);
     await eventually("the part to be taken", () =>
       plane.kubectl(argv, objectOf("part", part, partOf("taken 10.20.0.0/16"))),
     );
     const strange = objectOf("part", part, partOf("overlap-a 10.1.0.0/16"));
-    expect(await refusal(argv, strange)).toContain("overlaps pool taken");
+    expect(await refusal(plane, argv, strange)).toContain("overlaps pool taken");
     const larger = objectOf("part", { cidr: "10.20.0.0/15" }, partOf("taken 10.20.0.0/16"));
-    expect(await refusal(argv, larger)).toContain("overlaps pool taken");
+    expect(await refusal(plane, argv, larger)).toContain("overlaps pool taken");
   });
 
   test("may still be changed, and says that it gives nothing, when it was there before", async () => {
@@ -327,20 +330,10 @@ async function create(name: string, spec: object): Promise<void> {
   await plane.kubectl(["create", "--filename=-"], objectOf(name, spec));
 }
 
-/** What kubectl said when it refused; fails the test when it did not refuse. */
-async function refusal(argv: readonly string[], stdin: string): Promise<string> {
-  const said = await plane.kubectl(argv, stdin).then(
-    () => undefined,
-    (error: unknown) => String(error),
-  );
-  expect(said, "the API server took it").toBeDefined();
-  return said ?? "";
-}
-
 /** The API server looks pools and policies up in caches, which take a moment. */
 async function refusedAtLast(name: string, spec: object): Promise<void> {
   const argv = ["create", "--dry-run=server", "--filename=-"];
-  await eventually("the pool to be refused", () => refusal(argv, objectOf(name, spec)));
+  await eventually("the pool to be refused", () => refusal(plane, argv, objectOf(name, spec)));
 }
 
 interface PoolJson {
