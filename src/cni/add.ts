@@ -37,8 +37,7 @@ export async function add(request: AddRequest, state: NodeState, signal: AbortSi
   const standing = await standingAttachment(request, state);
   if (standing !== undefined) {
     const mac = await configure(wiringOf(standing, request.conf), node);
-    await node.publish(standing, signal);
-    return outcomeOf(standing, mac);
+    return outcomeOf(standing, mac, await publish(standing, node, signal));
   }
   await requireOnlyInterface(request.target, node);
   const pod = await findPod(request.target.pod, node, signal);
@@ -60,10 +59,10 @@ export async function add(request: AddRequest, state: NodeState, signal: AbortSi
   await node.attachments.write(attachment);
   undo.defer(() => withdraw(key, state));
   signal.throwIfAborted();
-  await node.publish(attachment, signal);
+  const policyMs = await publish(attachment, node, signal);
   signal.throwIfAborted();
   undo.move();
-  return outcomeOf(attachment, mac);
+  return outcomeOf(attachment, mac, policyMs);
 }
 
 /** What `wire` made, or would make, of an attachment. */
@@ -149,6 +148,13 @@ function attachmentOf({ conf, target }: AddRequest, pod: Pod, addresses: readonl
   };
 }
 
-function outcomeOf(attachment: StoredAttachment, mac: string): AddOutcome {
-  return { ...attachment, hostMac, mac };
+/** Resolves to how long it took, in milliseconds, until the kernel held the pod's policy and then its routes. */
+async function publish(attachment: StoredAttachment, node: CniDependencies, signal: AbortSignal): Promise<number> {
+  const startedAt = node.clock.monotonicNow();
+  await node.publish(attachment, signal);
+  return node.clock.monotonicNow() - startedAt;
+}
+
+function outcomeOf(attachment: StoredAttachment, mac: string, policyMs: number): AddOutcome {
+  return { ...attachment, hostMac, mac, policyMs };
 }

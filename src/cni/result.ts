@@ -11,13 +11,15 @@ export interface AddOutcome {
   readonly netns: string;
   readonly mtu: number;
   readonly addresses: readonly Ip[];
+  /** How long the kernel took to hold the pod's policy, in milliseconds. */
+  readonly policyMs: number;
 }
 
 /**
  * The success answer of ADD as JSON text, in the result type of `version`: `ip4`/`ip6` up to 0.2.0, lists with a
  * `version` in each address up to 0.4.0, without it from 1.0.0, with the MTU from 1.1.0. Addresses have no gateway.
  */
-export function formatResult(outcome: AddOutcome, version: CniVersion): string {
+export function formatResult(outcome: Omit<AddOutcome, "policyMs">, version: CniVersion): string {
   const shape = version === "0.1.0" || version === "0.2.0" ? earlyShape(outcome) : listShape(outcome, version);
   return JSON.stringify({ cniVersion: version, ...shape, dns: {} });
 }
@@ -31,7 +33,7 @@ export function announcedAddresses(ips: unknown): readonly string[] {
 // --- internal ---
 
 /** Only one address of each family fits; the first is the pod's primary one. */
-function earlyShape({ addresses }: AddOutcome): object {
+function earlyShape({ addresses }: Pick<AddOutcome, "addresses">): object {
   const first = (family: 4 | 6) => addresses.find((ip) => versionOf(ip) === family);
   const [v4, v6] = [first(4), first(6)];
   return {
@@ -40,7 +42,7 @@ function earlyShape({ addresses }: AddOutcome): object {
   };
 }
 
-function listShape(outcome: AddOutcome, version: CniVersion): object {
+function listShape(outcome: Omit<AddOutcome, "policyMs">, version: CniVersion): object {
   const mtu = version === "1.1.0" ? { mtu: outcome.mtu } : {};
   const family = (ip: Ip) => (version === "1.0.0" || version === "1.1.0" ? {} : { version: String(versionOf(ip)) });
   return {
