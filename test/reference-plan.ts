@@ -25,7 +25,7 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
   return {
     endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
     policies: new Map(used.map(({ plan }) => [plan.id, plan])),
-    sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, source)])),
+    sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, node, source)])),
     pools: [...new Set(pools.map(({ cidr }) => cidr))].sort(),
     masqueradedPools: [...new Set(pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr))].sort(),
     bgpNeighbours: [...new Set(neighbours)].sort(),
@@ -72,12 +72,15 @@ function podOf(snapshot: Snapshot, node: NodeName, attachment: Attachment): Pod 
   return pod;
 }
 
-function setOf(snapshot: Snapshot, { id, selector }: SetSource): AddressSetPlan {
+function setOf(snapshot: Snapshot, node: NodeName, { id, selector }: SetSource): AddressSetPlan {
   const members = new Set<Ip>();
   for (const pod of snapshot.pod.values()) {
     const labels = labelsOf(snapshot, pod);
     if (!labels || !selectorMatches(selector, labels)) continue;
     for (const ip of pod.ips) if (mayStandFor(snapshot, pod, ip)) members.add(ip);
+    for (const attachment of snapshot.attachment.values()) {
+      if (podOf(snapshot, node, attachment) === pod) for (const ip of attachment.addresses) members.add(ip);
+    }
   }
   return { id, members };
 }

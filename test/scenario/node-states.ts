@@ -68,6 +68,13 @@ export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
     }),
     snapshot({ ...base, policies: [webToDb], attachments: [wiredDb] }),
   ],
+  "a pod is wired before anybody reports its address": [
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, ips: [] }, db, remote], attachments: [wiredDb] }),
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, ips: [] }, db, remote] }),
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, ips: [], node: otherNode }, db, remote] }),
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, policies: [webToDb], pods: [{ ...web, finished: true }, db, remote] }),
+  ],
   "the only pod that a policy selects leaves this node": [
     snapshot({ ...base, policies: [webToDb] }),
     snapshot({ ...base, policies: [webToDb], pods: [web, { ...db, node: otherNode }, remote] }),

@@ -10,8 +10,8 @@ export class AttachmentTable {
   readonly #byPod = new MultiMap<NamespacedName, AttachmentKey>();
   readonly #byNamespace = new MultiMap<string, AttachmentKey>();
 
-  /** Answers the interfaces whose endpoint this may change. */
-  set(key: AttachmentKey, attachment: Attachment | undefined): readonly string[] {
+  /** Answers the attachments, as they were and are, whose endpoints and pods this may change. */
+  set(key: AttachmentKey, attachment: Attachment | undefined): readonly Attachment[] {
     const before = this.#byKey.get(key);
     if (before !== undefined) {
       this.#byKey.delete(key);
@@ -25,7 +25,7 @@ export class AttachmentTable {
       this.#byPod.add(attachment.pod, key);
       this.#byNamespace.add(namespaceOf(attachment), key);
     }
-    return [before, attachment].flatMap((one) => (one === undefined ? [] : [one.hostInterface]));
+    return [before, attachment].filter((one) => one !== undefined);
   }
 
   /** In the order of their keys. */
@@ -33,8 +33,13 @@ export class AttachmentTable {
     return this.#attachments(this.#byInterface.get(hostInterface));
   }
 
+  /** In the order of their keys. */
+  ofPod(pod: NamespacedName): readonly Attachment[] {
+    return this.#attachments(this.#byPod.get(pod));
+  }
+
   interfacesOfPod(pod: NamespacedName): readonly string[] {
-    return this.#attachments(this.#byPod.get(pod)).map(({ hostInterface }) => hostInterface);
+    return this.ofPod(pod).map(({ hostInterface }) => hostInterface);
   }
 
   interfacesIn(namespace: string): readonly string[] {

@@ -1,16 +1,13 @@
-import type { NodeName } from "../../api/names.ts";
-import type { Attachment, Pod } from "../../api/objects.ts";
+import type { Attachment } from "../../api/objects.ts";
 import { selectorMatches } from "../../api/selector/selector-matches.ts";
 import { compareIps } from "../../net/ip.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
+import { type LocalPods, openPodOf } from "./open-pod.ts";
 import type { DirectionPlan, EndpointPlan } from "./plan.ts";
-import type { PodTable } from "./pod-table.ts";
 import type { PolicyTable } from "./policy-table.ts";
 
 /** What an endpoint's plan is made from. */
-export interface EndpointContext {
-  readonly node: NodeName;
-  readonly pods: PodTable;
+export interface EndpointContext extends LocalPods {
   readonly policies: PolicyTable;
 }
 
@@ -55,16 +52,6 @@ export function joinEndpoint(attachments: readonly Attachment[], context: Endpoi
 // --- internal ---
 
 const nothing: DirectionPlan = { tiers: [], profile: "deny" };
-
-/** The pod that the attachment was made for, if it is known, runs here and is to be reached by its own address. */
-function openPodOf(attachment: Attachment, { node, pods }: EndpointContext): Pod | undefined {
-  const pod = pods.get(attachment.pod);
-  if (pod === undefined || pod.finished || pod.hostNetwork) return undefined;
-  // A pod of the same name that was made anew is another pod, and may be elsewhere.
-  if (attachment.podUid && pod.uid && attachment.podUid !== pod.uid) return undefined;
-  if (pod.node !== undefined && pod.node !== node) return undefined;
-  return pod;
-}
 
 /** Kubernetes policies are all in the default tier, whose end denies; without one, the namespace's profile decides. */
 function directionPlan(policies: readonly CompiledPolicy[], profile: DirectionPlan["profile"]): DirectionPlan {

@@ -1,7 +1,7 @@
 import type { IpPool } from "../../api/ip-pool.ts";
 import type { IpamBlock } from "../../api/ipam-block.ts";
 import { type NodeName, splitName } from "../../api/names.ts";
-import type { Namespace } from "../../api/objects.ts";
+import type { Attachment, AttachmentKey, Namespace } from "../../api/objects.ts";
 import type { Change } from "../../api/snapshot.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import { compareText } from "../../net/compare-text.ts";
@@ -11,6 +11,7 @@ import { AttachmentTable } from "./attachment-table.ts";
 import { BgpNeighbours } from "./bgp-neighbours.ts";
 import { type JoinedEndpoint, joinEndpoint } from "./endpoint-plan.ts";
 import type { EndpointPlan, NodePlan } from "./plan.ts";
+import { PodAddresses } from "./pod-addresses.ts";
 import { PodTable } from "./pod-table.ts";
 import { PolicyTable } from "./policy-table.ts";
 import { same } from "./same.ts";
@@ -30,8 +31,8 @@ export class NodeCalculator {
   readonly #pools = new Map<string, IpPool>();
   readonly #holders = new AddressHolders();
   readonly #neighbours = new BgpNeighbours();
-  readonly #sets = new SetIndex(this.#pods, this.#holders);
-  readonly #active = new ActivePolicies(this.#policies, this.#sets);
+  readonly #sets: SetIndex;
+  readonly #active: ActivePolicies;
   readonly #joined = new Map<string, JoinedEndpoint>();
   readonly #changedInterfaces = new Set<string>();
   #poolsChanged = false;
@@ -46,6 +47,9 @@ export class NodeCalculator {
 
   constructor(node: NodeName) {
     this.#node = node;
+    const sources = { node, pods: this.#pods, attachments: this.#attachments, holders: this.#holders };
+    this.#sets = new SetIndex(this.#pods, new PodAddresses(sources));
+    this.#active = new ActivePolicies(this.#policies, this.#sets);
   }
 
   /** Takes changes in; the work is done when the plan is asked for. */
@@ -87,7 +91,7 @@ export class NodeCalculator {
         this.#poolsChanged = true;
         return;
       case "attachment":
-        this.#markInterfaces(this.#attachments.set(change.key, change.value));
+        this.#takeAttachment(change.key, change.value);
         return;
       case "ipamBlock":
         this.#takeBlock(change.key, change.value);
@@ -98,6 +102,13 @@ export class NodeCalculator {
       case "bgpPeer":
         this.#neighbours.setPeer(change.key, change.value);
         return;
+    }
+  }
+
+  #takeAttachment(key: AttachmentKey, attachment: Attachment | undefined): void {
+    for (const { hostInterface, pod } of this.#attachments.set(key, attachment)) {
+      this.#changedInterfaces.add(hostInterface);
+      this.#sets.podChanged(pod);
     }
   }
 

@@ -2,10 +2,10 @@ import { type NamespacedName, splitName } from "../../api/names.ts";
 import { selectorMatches } from "../../api/selector/selector-matches.ts";
 import { compareText } from "../../net/compare-text.ts";
 import type { Ip } from "../../net/ip.ts";
-import type { AddressHolders } from "./address-holders.ts";
 import type { SetSource } from "./compiled-policy.ts";
 import { MultiMap } from "./multi-map.ts";
 import type { AddressSetPlan, SetId } from "./plan.ts";
+import type { PodAddresses } from "./pod-addresses.ts";
 import type { PodTable } from "./pod-table.ts";
 
 /**
@@ -14,7 +14,7 @@ import type { PodTable } from "./pod-table.ts";
  */
 export class SetIndex {
   readonly #pods: PodTable;
-  readonly #holders: AddressHolders;
+  readonly #addresses: PodAddresses;
   readonly #sets = new Map<SetId, ActiveSet>();
   /** Set names by the namespace they are limited to; undefined: not limited. */
   readonly #byNamespace = new MultiMap<string | undefined, SetId>();
@@ -22,9 +22,9 @@ export class SetIndex {
   readonly #changedSets = new Set<SetId>();
   #plans: ReadonlyMap<SetId, AddressSetPlan> = new Map();
 
-  constructor(pods: PodTable, holders: AddressHolders) {
+  constructor(pods: PodTable, addresses: PodAddresses) {
     this.#pods = pods;
-    this.#holders = holders;
+    this.#addresses = addresses;
   }
 
   /** Counts one more user of the set. */
@@ -51,7 +51,7 @@ export class SetIndex {
     this.#byNamespace.delete(source.namespace, source.id);
   }
 
-  /** The pod, its namespace, or who holds its addresses, came, changed or went. */
+  /** The pod, its namespace, or what tells its addresses, came, changed or went. */
   podChanged(key: NamespacedName): void {
     this.#changedPods.add(key);
   }
@@ -100,8 +100,7 @@ export class SetIndex {
   #judge(set: ActiveSet, key: NamespacedName): boolean {
     const labels = this.#pods.peerLabels(key);
     const matches = labels !== undefined && selectorMatches(set.source.selector, labels);
-    const ips = matches ? (this.#pods.get(key)?.ips ?? []) : [];
-    const now = ips.filter((ip) => this.#holders.mayStandFor(key, ip));
+    const now = matches ? this.#addresses.of(key) : [];
     const before = set.members.get(key) ?? [];
     if (now.length === before.length && now.every((ip, index) => ip === before[index])) return false;
     for (const ip of now) set.counts.set(ip, (set.counts.get(ip) ?? 0) + 1);

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
-import { namespacedName } from "../../../../src/api/names.ts";
+import { type NodeName, namespacedName } from "../../../../src/api/names.ts";
 import type { KubeNetworkPolicy } from "../../../../src/api/objects.ts";
 import { ActivePolicies } from "../../../../src/felix/calc/active-policies.ts";
 import { AddressHolders } from "../../../../src/felix/calc/address-holders.ts";
+import { AttachmentTable } from "../../../../src/felix/calc/attachment-table.ts";
 import type { PolicyId } from "../../../../src/felix/calc/plan.ts";
+import { PodAddresses } from "../../../../src/felix/calc/pod-addresses.ts";
 import { PodTable } from "../../../../src/felix/calc/pod-table.ts";
 import { PolicyTable } from "../../../../src/felix/calc/policy-table.ts";
 import { SetIndex } from "../../../../src/felix/calc/set-index.ts";
@@ -47,10 +49,13 @@ test("a policy that no endpoint uses any more is gone, and so are its sets", () 
 
 // --- internal ---
 
+const node = "node-1" as NodeName;
+
 /** The policy as one endpoint uses it. */
 function activeWith(one: KubeNetworkPolicy) {
   const policies = new PolicyTable();
-  const sets = new SetIndex(new PodTable(), new AddressHolders());
+  const sources = { node, pods: new PodTable(), attachments: new AttachmentTable(), holders: new AddressHolders() };
+  const sets = new SetIndex(sources.pods, new PodAddresses(sources));
   const active = new ActivePolicies(policies, sets);
   policies.set(key, one);
   active.endpointChanged("cali1", [], policies.in("shop"));

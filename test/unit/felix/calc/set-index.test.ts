@@ -2,13 +2,16 @@ import { expect, test } from "vitest";
 import { type NodeName, namespacedName } from "../../../../src/api/names.ts";
 import type { Pod } from "../../../../src/api/objects.ts";
 import { AddressHolders } from "../../../../src/felix/calc/address-holders.ts";
+import { AttachmentTable } from "../../../../src/felix/calc/attachment-table.ts";
 import type { SetSource } from "../../../../src/felix/calc/compiled-policy.ts";
 import type { SetId } from "../../../../src/felix/calc/plan.ts";
+import { PodAddresses } from "../../../../src/felix/calc/pod-addresses.ts";
 import { PodTable } from "../../../../src/felix/calc/pod-table.ts";
 import { SetIndex } from "../../../../src/felix/calc/set-index.ts";
 import { parseIp } from "../../../../src/net/ip.ts";
 
 const id = "s:test" as SetId;
+const thisNode = "node-1" as NodeName;
 const everyPod: SetSource = { id, selector: { kind: "all" }, namespace: undefined };
 
 test("a set that is given up and taken up again between two plans is the same object", () => {
@@ -64,7 +67,13 @@ function indexWith(...all: Pod[]): { readonly pods: PodTable; readonly sets: Set
   const pods = new PodTable();
   for (const name of ["shop", "other"]) pods.setNamespace(name, { name, labels: {}, annotations: {} });
   for (const pod of all) pods.set(namespacedName(pod.namespace, pod.name), pod);
-  return { pods, sets: new SetIndex(pods, new AddressHolders()) };
+  return {
+    pods,
+    sets: new SetIndex(
+      pods,
+      new PodAddresses({ node: thisNode, pods, attachments: new AttachmentTable(), holders: new AddressHolders() }),
+    ),
+  };
 }
 
 function podAt(name: string, ip: string): Pod {
@@ -74,7 +83,7 @@ function podAt(name: string, ip: string): Pod {
     uid: name,
     labels: {},
     annotations: {},
-    node: "node-1" as NodeName,
+    node: thisNode,
     serviceAccount: "default",
     ips: [parseIp(ip)],
     hostNetwork: false,
