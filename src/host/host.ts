@@ -5,10 +5,17 @@ export interface Host {
    * Rejects with a `CommandError` when it cannot be started, ends non-zero, or is killed at `timeoutMs` (default 30 s).
    */
   run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<RunResult>;
+  /** Starts a program that is to be fed bit by bit, and kept for that. The caller closes it. */
+  keep(argv: readonly [string, ...string[]]): KeptProgram;
   /** The text of a file, or undefined when there is none. */
   readFile(path: string): Promise<string | undefined>;
   /** Replaces a file in one step and syncs it: a reader sees the old text or the new, also after a crash. Makes the folder. */
   replaceFile(path: string, text: string, mode?: number): Promise<void>;
+  /**
+   * The same without the sync, which costs a disk's time: enough for what must outlive this process, but not the machine. The
+   * folder must be there.
+   */
+  replaceUnsynced(path: string, text: string, mode?: number): Promise<void>;
   /** Removes a file; one that is not there is no error. */
   removeFile(path: string): Promise<void>;
   /** The names in a folder, sorted; none when it is not there. */
@@ -20,12 +27,27 @@ export interface Host {
   removeDrafts(folder: string): Promise<void>;
 }
 
+/** A program that is kept running, and does what it reads on its standard input as it comes. */
+export interface KeptProgram {
+  /** Whether it can be asked anything. One that cannot stays so. */
+  readonly isAlive: boolean;
+  /**
+   * Feeds it `text`, and resolves once it prints `answer` as a line of its own. One question at a time. Rejects with a
+   * `CommandError` that quotes what it said when it ends first, or prints no such line within `timeoutMs`; then it is over.
+   */
+  ask(text: string, answer: string, timeoutMs: number): Promise<void>;
+  /** Ends it: it has read all it will. */
+  close(): void;
+}
+
 /** How a program is run besides its words. */
 export interface RunOptions {
   readonly stdin?: string;
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Kills the program when it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a program said that ended with 0. */

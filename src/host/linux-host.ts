@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Host, RunOptions, RunResult } from "./host.ts";
+import type { Host, KeptProgram, RunOptions, RunResult } from "./host.ts";
+import { KeptChild } from "./kept-child.ts";
 import { runProgram } from "./run-program.ts";
 import { codeOf, SystemError, systemError } from "./system-error.ts";
 
@@ -10,6 +11,10 @@ export class LinuxHost implements Host {
   /** See `runProgram`. */
   run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
     return runProgram(argv, options);
+  }
+
+  keep(argv: readonly [string, ...string[]]): KeptProgram {
+    return new KeptChild(argv);
   }
 
   async readFile(path: string): Promise<string | undefined> {
@@ -21,10 +26,10 @@ export class LinuxHost implements Host {
     }
   }
 
-  /** `mode` (0644 when absent) is set as given, whatever the umask. */
-  async replaceFile(path: string, text: string, mode = 0o644): Promise<void> {
+  /** `mode` (0644 when absent) is set as given, whatever the umask. Also takes what is no text, such as a program. */
+  async replaceFile(path: string, text: string | Uint8Array, mode = 0o644): Promise<void> {
     const folder = dirname(path);
-    const write = () => writeByDraft(path, join(folder, draftName(basename(path))), { text, mode });
+    const write = () => writeByDraft(path, join(folder, draftName(basename(path))), { text, mode, synced: true });
     try {
       // The folder is there but for the first time.
       await write().catch(async (error: unknown) => {
@@ -37,6 +42,15 @@ export class LinuxHost implements Host {
       await syncFolder(folder);
     } catch (error) {
       throw error instanceof SystemError ? error : systemError(`replace ${path}`, error);
+    }
+  }
+
+  async replaceUnsynced(path: string, text: string, mode = 0o644): Promise<void> {
+    const draft = join(dirname(path), draftName(basename(path)));
+    try {
+      await writeByDraft(path, draft, { text, mode, synced: false });
+    } catch (error) {
+      throw systemError(`replace ${path}`, error);
     }
   }
 
@@ -112,14 +126,10 @@ function unlessThere(error: unknown): void {
 }
 
 /** Leaves no draft behind when it fails. */
-async function writeByDraft(
-  path: string,
-  draft: string,
-  { text, mode }: { readonly text: string; readonly mode: number },
-): Promise<void> {
+async function writeByDraft(path: string, draft: string, content: DraftContent): Promise<void> {
   const file = await open(draft, "wx", 0o600);
   try {
-    await writeSynced(file, text, mode);
+    await fill(file, content);
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
@@ -127,11 +137,17 @@ async function writeByDraft(
   }
 }
 
-async function writeSynced(file: FileHandle, text: string, mode: number): Promise<void> {
+interface DraftContent {
+  readonly text: string | Uint8Array;
+  readonly mode: number;
+  readonly synced: boolean;
+}
+
+async function fill(file: FileHandle, { text, mode, synced }: DraftContent): Promise<void> {
   try {
     await file.writeFile(text);
     await file.chmod(mode);
-    await file.sync();
+    if (synced) await file.sync();
   } finally {
     await file.close();
   }

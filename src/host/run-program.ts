@@ -11,7 +11,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
  * Runs a program to its end: until it has ended and closed its output. No shell, no stdin unless given.
  * `options.env` is added to this process's own environment. A program that does not read its stdin is no error.
  * Rejects with a `CommandError` when it cannot be started, ends non-zero or by a signal, says more than 64 MiB,
- * or is killed because of `timeoutMs` (default 30 s).
+ * or is killed because of `timeoutMs` (default 30 s) or `signal`.
  */
 export async function runProgram(
   argv: readonly [string, ...string[]],
@@ -47,9 +47,12 @@ class RunningProgram {
     this.#limitBytes = limitBytes;
   }
 
-  async finish({ stdin, timeoutMs = DEFAULT_TIMEOUT_MS }: RunOptions): Promise<RunResult> {
+  async finish({ stdin, timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RunOptions): Promise<RunResult> {
     const timer = setTimeout(() => this.#stop({ reason: `was stopped after ${timeoutMs} ms` }), timeoutMs);
+    const abort = () => this.#stop({ reason: "was stopped: nobody waits for it any more", cause: signal?.reason });
+    signal?.addEventListener("abort", abort, { once: true });
     try {
+      if (signal?.aborted) abort();
       this.#collect(this.#child.stdout, this.#stdout);
       this.#collect(this.#child.stderr, this.#stderr);
       if (stdin !== undefined) this.#feed(stdin);
@@ -57,6 +60,7 @@ class RunningProgram {
       return this.#result(exitCode, endedBy);
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
     }
   }
 

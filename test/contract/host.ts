@@ -8,6 +8,7 @@ import { CommandError, type Host } from "../../src/host/host.ts";
 /** What every `Host` promises, tried with real programs and files. */
 export function hostContract(makeHost: () => Host): void {
   describe("running programs", () => runContract(makeHost()));
+  describe("programs that are kept", () => keptContract(makeHost()));
   describe("files", () => fileContract(makeHost()));
   describe("drafts", () => draftContract(makeHost));
 }
@@ -73,6 +74,56 @@ function runContract(host: Host): void {
   });
 }
 
+function keptContract(host: Host): void {
+  const limitMs = 10_000;
+
+  test("is asked again and again, and answers each time", async () => {
+    const program = host.keep(["cat"]);
+    for (const answer of ["one", "two", "three"]) await program.ask(`some words\n${answer}\n`, answer, limitMs);
+    expect(program.isAlive).toBe(true);
+    program.close();
+    expect(program.isAlive).toBe(false);
+    await expect(program.ask("", "", limitMs)).rejects.toThrow("Cannot run cat: it was closed");
+  });
+
+  test("only a whole line is the answer", async () => {
+    const program = host.keep(["sh", "-c", "read x; printf 'the word\\nword'; read x; echo; cat"]);
+    let answered = false;
+    const asked = program.ask("go\n", "word", limitMs).then(() => {
+      answered = true;
+    });
+    await expect(program.ask("x\n", "x", limitMs)).rejects.toThrow("the last question is not answered yet");
+    expect(answered).toBe(false);
+    program.close();
+    await asked;
+  });
+
+  test("one that ends before it answers says why, and is asked no more", async () => {
+    const program = host.keep(["sh", "-c", "read x; echo no such thing >&2; exit 3"]);
+    const failure = await failureOf(program.ask("go\n", "done", limitMs));
+    expect(failure.message).toBe(
+      "Cannot run sh -c read x; echo no such thing >&2; exit 3: it ended with 3: no such thing",
+    );
+    expect(program.isAlive).toBe(false);
+    expect(await failureOf(program.ask("go\n", "done", limitMs))).toBe(failure);
+  });
+
+  test("one that is killed, or does not answer in time, or is not there rejects", async () => {
+    const killed = await failureOf(host.keep(["sh", "-c", "kill -9 $$"]).ask("go\n", "done", limitMs));
+    expect(killed.message).toContain("was ended by SIGKILL");
+    const silent = host.keep(["sh", "-c", "exec sleep 600"]);
+    expect((await failureOf(silent.ask("go\n", "done", 100))).message).toContain("did not answer within 100 ms");
+    expect(silent.isAlive).toBe(false);
+    const missing = await failureOf(host.keep(["/no/such/program"]).ask("go\n", "done", limitMs));
+    expect(missing.message).toBe("Cannot run /no/such/program: it could not be started: ENOENT");
+  });
+
+  test("one that does not read its stdin is no crash", async () => {
+    const failure = await failureOf(host.keep(["true"]).ask("x".repeat(4_000_000), "done", limitMs));
+    expect(failure.message).toContain("Cannot run true: it ended with 0");
+  });
+}
+
 function fileContract(host: Host): void {
   let folder = "";
   beforeEach(async () => {
@@ -120,6 +171,17 @@ function fileContract(host: Host): void {
     await Promise.all(texts.map((text) => host.replaceFile(join(folder, "x"), text)));
     expect(texts).toContain(await host.readFile(join(folder, "x")));
     expect(await readdir(folder)).toEqual(["x"]);
+  });
+
+  test("an unsynced replacement is whole too, has the mode that was asked for, and needs its folder", async () => {
+    const path = join(folder, "x");
+    for (const text of ["old text", "new"]) await host.replaceUnsynced(path, text, 0o600);
+    expect(await host.readFile(path)).toBe("new");
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(folder)).toEqual(["x"]);
+    await expect(host.replaceUnsynced(join(folder, "none/x"), "")).rejects.toThrow(
+      `Cannot replace ${join(folder, "none/x")}: ENOENT`,
+    );
   });
 
   test("a replacement that fails names the path and leaves nothing beside it", async () => {

@@ -76,6 +76,20 @@ function linkContract(sides: () => NetlinkBench): void {
     expect(await linkOf(here, "a")).toMatchObject({ up: false });
   });
 
+  test("an ifb is born up, and its MTU changes", async () => {
+    const { here } = sides();
+    const ifb = { name: "bwcali012345678", mtu: 1450, queueLength: 700 };
+    await here.netlink.createIfb(ifb);
+    expect(here.ipJson("-d", "link", "show", ifb.name)).toMatchObject([
+      { mtu: 1450, txqlen: 700, linkinfo: { info_kind: "ifb" }, flags: expect.arrayContaining(["UP"]) },
+    ]);
+    await expect(here.netlink.createIfb(ifb)).rejects.toMatchObject({ code: "EEXIST" });
+    await here.netlink.setLink(ifb.name, { mtu: 9000 });
+    expect(await linkOf(here, ifb.name)).toMatchObject({ mtu: 9000, up: true });
+    await here.netlink.setLink(ifb.name, { mtu: 1400, up: false });
+    expect(await linkOf(here, ifb.name)).toMatchObject({ mtu: 1400, up: false });
+  });
+
   test("links read as the ip program reads them", async () => {
     const { here } = sides();
     for (let index = 0; index < 60; index++) here.ip("link", "add", `v${index}`, "type", "veth", "peer", `w${index}`);

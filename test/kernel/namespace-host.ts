@@ -18,4 +18,9 @@ export class NamespaceHost extends LinuxHost {
     this.ran.push(name);
     return super.run(["ip", "netns", "exec", this.#namespace, this.#programOf(name), ...rest], options);
   }
+
+  override keep([name, ...rest]: Parameters<Host["keep"]>[0]) {
+    this.ran.push(name);
+    return super.keep(["ip", "netns", "exec", this.#namespace, this.#programOf(name), ...rest]);
+  }
 }

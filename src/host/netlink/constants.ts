@@ -1,4 +1,4 @@
-/** Numbers of linux/netlink.h, linux/rtnetlink.h, linux/if_link.h and linux/if_addr.h that are used here. */
+/** Numbers of linux/netlink.h, rtnetlink.h, if_link.h, if_addr.h, pkt_sched.h, pkt_cls.h and tc_act/ that are used here. */
 
 /** NLM_F_*: flags of a message. */
 export const messageFlag = {
@@ -29,6 +29,11 @@ export const messageType = {
   newRoute: 24,
   deleteRoute: 25,
   getRoute: 26,
+  newQdisc: 36,
+  deleteQdisc: 37,
+  getQdisc: 38,
+  newFilter: 44,
+  getFilter: 46,
 } as const;
 
 /** IFLA_*. */
@@ -37,6 +42,7 @@ export const linkAttribute = {
   name: 3,
   mtu: 4,
   link: 5,
+  queueLength: 13,
   info: 18,
   netnsFd: 28,
   extendedMask: 29,
@@ -73,3 +79,59 @@ export const mainTable = 254;
 
 /** AF_INET and AF_INET6. */
 export const addressFamily = { 4: 2, 6: 10 } as const;
+
+/** TC_H_ROOT, TC_H_INGRESS, and `ffff:`, the handle that every ingress qdisc has. */
+export const tcParent = { root: 0xffffffff, ingress: 0xfffffff1, ingressHandle: 0xffff0000 } as const;
+
+/** TCA_* of qdiscs and filters; inside `options` of a `tbf`: TCA_TBF_*. */
+export const qdiscAttribute = {
+  kind: 1,
+  options: 2,
+  tbfParameters: 1,
+  tbfRate64: 4,
+  tbfPeakRate64: 5,
+  tbfBurst: 6,
+  tbfPeakBurst: 7,
+} as const;
+
+/** TCA_U32_*; inside an action: TCA_ACT_*; inside the options of a `mirred`: TCA_MIRRED_PARMS. */
+export const filterAttribute = {
+  selector: 5,
+  actions: 7,
+  actionKind: 1,
+  actionOptions: 2,
+  mirredParameters: 2,
+} as const;
+
+/** NFNL_SUBSYS_IPSET and IPSET_CMD_*, as message types. */
+export const setCommand = { destroy: 0x603, add: 0x609, remove: 0x60a } as const;
+
+/** IPSET_ATTR_*: of a request; of its data; of an address in it. */
+export const setAttribute = {
+  protocol: 1,
+  name: 2,
+  data: 7,
+  ip: 1,
+  prefix: 3,
+  address: { 4: 1, 6: 2 },
+} as const;
+
+/** Of `enum ipset_errno`, as `errnoName` names what is no errno: IPSET_ERR_BUSY. */
+export const setError = { busy: "errno 4100" } as const;
+
+/** NFNL_SUBSYS_CTNETLINK and IPCTNL_MSG_CT_*, as message types. */
+export const connectionCommand = { get: 0x101, delete: 0x102 } as const;
+
+/** CTA_*: of a connection; of a tuple: CTA_TUPLE_IP and CTA_IP_*; of a filter: CTA_FILTER_* and the kernel's flags in it. */
+export const connectionAttribute = {
+  original: 1,
+  reply: 2,
+  id: 12,
+  zone: 18,
+  filter: 25,
+  addresses: 1,
+  source: { 4: 1, 6: 3 },
+  destination: { 4: 2, 6: 4 },
+  filterFlags: { original: 1, reply: 2 },
+  filterBy: { source: 1, destination: 2 },
+} as const;

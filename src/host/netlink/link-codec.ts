@@ -10,7 +10,7 @@ import {
   uint32Of,
 } from "./attribute.ts";
 import { linkAttribute, linkFlagUp } from "./constants.ts";
-import type { Link, LinkChange, VethRequest } from "./netlink.ts";
+import type { IfbRequest, Link, LinkChange, VethRequest } from "./netlink.ts";
 
 /** Body of a request for one link by name, or for all of them; statistics are left out. */
 export function encodeLinkQuery(name?: string): Buffer {
@@ -47,9 +47,21 @@ export function encodeNewVeth(veth: VethRequest, peerNetnsFd: number | undefined
   ]);
 }
 
+/** Body of an ifb device, up. */
+export function encodeNewIfb({ name, mtu, queueLength }: IfbRequest): Buffer {
+  return Buffer.concat([
+    linkHeader({ up: true }),
+    textAttribute(linkAttribute.name, name),
+    uint32Attribute(linkAttribute.mtu, mtu),
+    uint32Attribute(linkAttribute.queueLength, queueLength),
+    nestedAttribute(linkAttribute.info, textAttribute(linkAttribute.infoKind, "ifb")),
+  ]);
+}
+
 /** Body of a change to one link. */
-export function encodeLinkChange(index: number, { up }: LinkChange): Buffer {
-  return linkHeader({ index, up });
+export function encodeLinkChange(index: number, { up, mtu }: LinkChange): Buffer {
+  const header = linkHeader(up === undefined ? { index } : { index, up });
+  return Buffer.concat([header, ...optional(mtu, (bytes) => uint32Attribute(linkAttribute.mtu, bytes))]);
 }
 
 /** The link in a message. */

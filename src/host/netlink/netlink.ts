@@ -8,6 +8,8 @@ export interface Netlink {
   link(name: string): Promise<Link | undefined>;
   /** Makes a veth pair; the peer is born in the namespace of `peerNetns`. The error's code is `EEXIST` when either name is taken. */
   createVeth(veth: VethRequest): Promise<void>;
+  /** Makes an ifb device, up. The error's code is `EEXIST` when the name is taken. */
+  createIfb(ifb: IfbRequest): Promise<void>;
   /** One that is not there is no error. */
   deleteLink(name: string): Promise<void>;
   /** Rejects with `ENODEV` when there is none of that name. */
@@ -37,9 +39,18 @@ export interface VethRequest {
   readonly peerNetns?: string;
 }
 
-/** What is to become of a link. */
+/** An intermediate functional block: what is redirected to it is queued there, and goes on where it came from. */
+export interface IfbRequest {
+  readonly name: string;
+  readonly mtu: number;
+  /** Packets, for a qdisc that asks its link for it. */
+  readonly queueLength: number;
+}
+
+/** What is to become of a link; what is left out stays. */
 export interface LinkChange {
-  readonly up: boolean;
+  readonly up?: boolean;
+  readonly mtu?: number;
 }
 
 /** A network interface as the kernel has it. */

@@ -3,11 +3,19 @@ import type { IpVersion } from "../../net/ip.ts";
 import { withNetnsFd } from "../netns.ts";
 import { decodeAddress, encodeAddress, encodeAddressQuery } from "./address-codec.ts";
 import { messageFlag, messageType } from "./constants.ts";
-import { decodeLink, encodeLinkChange, encodeLinkName, encodeLinkQuery, encodeNewVeth } from "./link-codec.ts";
+import {
+  decodeLink,
+  encodeLinkChange,
+  encodeLinkName,
+  encodeLinkQuery,
+  encodeNewIfb,
+  encodeNewVeth,
+} from "./link-codec.ts";
 import type { Refusal } from "./message.ts";
 import {
   type Address,
   type AddressRequest,
+  type IfbRequest,
   type KernelRoute,
   type Link,
   type LinkChange,
@@ -16,26 +24,26 @@ import {
   type VethRequest,
 } from "./netlink.ts";
 import { decodeRoute, encodeRoute, encodeRouteQuery, encodeRouteRemoval } from "./route-codec.ts";
-import { type Answer, REQUESTS_PER_WRITE, type Request, RouteSocket } from "./socket.ts";
+import { type Answer, NetlinkSocket, REQUESTS_PER_WRITE, type Request } from "./socket.ts";
 
 /**
  * Opens the routing netlink of the namespace at `netnsPath` (`/run/netns/x`), or of this process's own.
  * Throws a `SystemError` when it can't be entered. The socket stays in it for good, also when the path goes away.
  * The caller closes it. The kernel's refusals reject with a `NetlinkError`.
  *
- * Each request is answered before the call returns (see `RouteSocket`); only a call with more routes than fit one write lets the
- * event loop turn in between, and then other calls' requests may come between its own.
+ * Each request is answered before the call returns (see `NetlinkSocket`); only the deletion of a link, and a call with more
+ * routes than fit one write, let the event loop turn, and then other calls' requests may come in between.
  */
 export function openNetlink(netnsPath?: string): Netlink {
-  return new RouteNetlink(new RouteSocket(netnsPath));
+  return new RouteNetlink(new NetlinkSocket(netnsPath));
 }
 
 // --- internal ---
 
 class RouteNetlink implements Netlink {
-  readonly #socket: RouteSocket;
+  readonly #socket: NetlinkSocket;
 
-  constructor(socket: RouteSocket) {
+  constructor(socket: NetlinkSocket) {
     this.#socket = socket;
   }
 
@@ -59,9 +67,19 @@ class RouteNetlink implements Netlink {
     else withNetnsFd(peerNetns, make);
   }
 
+  async createIfb(ifb: IfbRequest): Promise<void> {
+    this.#change(`make ifb ${ifb.name}`, {
+      type: messageType.newLink,
+      flags: messageFlag.create | messageFlag.exclusive,
+      body: encodeNewIfb(ifb),
+    });
+  }
+
   async deleteLink(name: string): Promise<void> {
     const request = { type: messageType.deleteLink, body: encodeLinkName(name) };
-    this.#change(`delete link ${name}`, request, "ENODEV");
+    // The kernel waits until nobody holds the link any more, which takes it some 25 ms.
+    const { refusal } = this.#link(name) === undefined ? {} : await this.#socket.transactAside(request);
+    if (refusal !== undefined && refusal.code !== "ENODEV") throw refused(`delete link ${name}`, refusal);
   }
 
   async setLink(name: string, change: LinkChange): Promise<void> {

@@ -1,4 +1,5 @@
-import { closeSync, readSync, writeSync } from "node:fs";
+import { closeSync, readSync, write as writeFile, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { bindSocket, openSocket, setSocketOption } from "../libc.ts";
 import { inNetns } from "../netns.ts";
 import { codeOf, SystemError, systemError } from "../system-error.ts";
@@ -18,6 +19,9 @@ export interface Answer {
   readonly refusal: Refusal | undefined;
 }
 
+/** What part of the kernel a socket speaks to. */
+export type NetlinkProtocol = "route" | "netfilter";
+
 /** The most requests in one write: the acknowledgements of about a thousand overrun a default receive buffer (measured). */
 export const REQUESTS_PER_WRITE = 128;
 
@@ -26,18 +30,21 @@ export const REQUESTS_PER_WRITE = 128;
  * request inside the write and has answered when it returns (a route takes some 10 µs), so waiting for the event loop
  * would cost more than it saves. A missing answer is an ETIMEDOUT after 5 s. Answers are matched by sequence number.
  */
-export class RouteSocket {
+export class NetlinkSocket {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(READ_BYTES);
   #sequence = 0;
+  /** Those requests whose answers have not been awaited on the spot, and their answers. */
+  readonly #aside = new Map<number, Message | undefined>();
   #open = true;
 
   /**
-   * Opens a NETLINK_ROUTE socket in the namespace at `netns`, or this process's own; it stays there for good.
+   * Opens a socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good.
    * Throws a `SystemError`.
    */
-  constructor(netns: string | undefined) {
-    this.#fd = netns === undefined ? openRaw() : inNetns(netns, openRaw);
+  constructor(netns: string | undefined, protocol: NetlinkProtocol = "route") {
+    const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
+    this.#fd = netns === undefined ? open() : inNetns(netns, open);
     try {
       prepareSocket(this.#fd);
     } catch (error) {
@@ -57,8 +64,8 @@ export class RouteSocket {
       for (const message of this.#receive()) {
         const index = (message.sequence - first) >>> 0;
         const mine = messages[index];
-        if (mine === undefined) continue;
-        if (message.type === messageType.error) {
+        if (mine === undefined) this.#setAside(message);
+        else if (message.type === messageType.error) {
           refusals[index] = refusalOf(message);
           waiting--;
         } else {
@@ -67,6 +74,28 @@ export class RouteSocket {
       }
     }
     return messages.map((mine, index) => ({ messages: mine, refusal: refusals[index] }));
+  }
+
+  /**
+   * As `transact`, of one request that keeps the kernel for long: the event loop goes on meanwhile, and other requests may be
+   * made on this socket.
+   */
+  async transactAside(request: Request): Promise<Pick<Answer, "refusal">> {
+    const sequence = this.#nextSequence(1);
+    this.#aside.set(sequence, undefined);
+    try {
+      await write(this.#requireOpen(), encode([request], messageFlag.ack, sequence));
+      // Another request may have read the answer already.
+      for (;;) {
+        const answer = this.#aside.get(sequence);
+        if (answer !== undefined) return { refusal: refusalOf(answer) };
+        for (const message of this.#receive()) this.#setAside(message);
+      }
+    } catch (error) {
+      throw systemError("send a netlink request", error);
+    } finally {
+      this.#aside.delete(sequence);
+    }
   }
 
   /**
@@ -92,7 +121,10 @@ export class RouteSocket {
     let interrupted = false;
     while (true) {
       for (const message of this.#receive()) {
-        if (message.sequence !== sequence) continue;
+        if (message.sequence !== sequence) {
+          this.#setAside(message);
+          continue;
+        }
         if ((message.flags & messageFlag.dumpInterrupted) !== 0) interrupted = true;
         if (message.type === messageType.done || message.type === messageType.error) {
           return refusalOf(message) ?? (interrupted ? "interrupted" : values);
@@ -105,23 +137,32 @@ export class RouteSocket {
 
   /** Sends the requests in one write and answers the sequence number of the first. */
   #send(requests: readonly Request[], flags: number): number {
-    if (!this.#open) throw new SystemError("send a netlink request", "EBADF", { detail: "the socket is closed" });
-    const first = this.#sequence;
-    this.#sequence = (first + requests.length) >>> 0;
-    const messages = requests.map((request, index) =>
-      encodeMessage({
-        type: request.type,
-        flags: messageFlag.request | flags | (request.flags ?? 0),
-        sequence: (first + index) >>> 0,
-        payload: request.body,
-      }),
-    );
+    const fd = this.#requireOpen();
+    const first = this.#nextSequence(requests.length);
     try {
-      writeSync(this.#fd, Buffer.concat(messages));
+      writeSync(fd, encode(requests, flags, first));
     } catch (error) {
       throw systemError("send a netlink request", error);
     }
     return first;
+  }
+
+  #requireOpen(): number {
+    if (this.#open) return this.#fd;
+    throw new SystemError("send a netlink request", "EBADF", { detail: "the socket is closed" });
+  }
+
+  #nextSequence(count: number): number {
+    const first = this.#sequence;
+    this.#sequence = (first + count) >>> 0;
+    return first;
+  }
+
+  /** Keeps the answer for whoever waits for it; nobody does for any other. */
+  #setAside(message: Message): void {
+    if (this.#aside.has(message.sequence)) {
+      this.#aside.set(message.sequence, { ...message, payload: Buffer.from(message.payload) });
+    }
   }
 
   #receive(): readonly Message[] {
@@ -141,7 +182,8 @@ export class RouteSocket {
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const NETLINK_ROUTE = 0;
+/** NETLINK_ROUTE and NETLINK_NETFILTER. */
+const protocols: Readonly<Record<NetlinkProtocol, number>> = { route: 0, netfilter: 12 };
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SO_RCVBUFFORCE = 33;
@@ -156,10 +198,6 @@ const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
 const READ_BYTES = 65_536;
 
-function openRaw(): number {
-  return openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-}
-
 function prepareSocket(fd: number): void {
   setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(ANSWER_TIMEOUT_MS));
   setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
@@ -167,6 +205,20 @@ function prepareSocket(fd: number): void {
     setSocketOption(fd, SOL_NETLINK, option, 1);
   }
   bindSocket(fd, kernelChosenAddress());
+}
+
+const write = promisify(writeFile);
+
+function encode(requests: readonly Request[], flags: number, first: number): Buffer {
+  const messages = requests.map((request, index) =>
+    encodeMessage({
+      type: request.type,
+      flags: messageFlag.request | flags | (request.flags ?? 0),
+      sequence: (first + index) >>> 0,
+      payload: request.body,
+    }),
+  );
+  return Buffer.concat(messages);
 }
 
 /** `struct timeval` of a 64-bit machine. */
