@@ -13,7 +13,7 @@ help:
 	@echo "make test       set up, check, run every test"
 	@echo "make soak       address management under faults for MINUTES (10), on ever new seeds"
 	@echo "make check      types, lint, dead code, architecture, generated files"
-	@echo "make bench      set up, measure (BENCH=$(BENCH)), print what was measured beside its targets"
+	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni), print what was measured beside its targets"
 
 setup:
 	@lab/bootstrap.sh

@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Takes a line for the person who waits. */
   readonly progress: (line: string) => void;
+  /** Where to leave CPU profiles of the processes of ours that are measured. Figures are of no use then. */
+  readonly profileFolder?: string | undefined;
   /** Aborted when nobody waits any more. */
   readonly signal: AbortSignal;
 }

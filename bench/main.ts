@@ -1,14 +1,17 @@
 /**
- * `npm run --silent bench -- NAME [--quick] [--json]`. Ends with 0 when everything was measured, whatever the figures
- * (`missed` names those below target), 1 when not, 2 when it does not understand, 128 + N when signal N ended it.
+ * `npm run --silent bench -- NAME [--quick] [--json] [--profile FOLDER]`. Ends with 0 when everything was measured,
+ * whatever the figures (`missed` names those below target), 1 when not, 2 when it does not understand, 128 + N when signal
+ * N ended it.
  */
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { messageOf } from "../src/net/message-of.ts";
 import type { Bench } from "./bench.ts";
+import { summariseProfiles } from "./profile-summary.ts";
 import { formatLine, formatTable, reportOf } from "./report.ts";
 
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  cni: async () => (await import("./cni.ts")).cniBench,
   ipam: async () => (await import("./ipam.ts")).ipamBench,
 };
 
@@ -16,11 +19,12 @@ const usage = [
   `npm run --silent bench -- NAME [--quick] [--json]      NAME: ${Object.keys(benches).join(", ")}`,
   "  --quick  within about two minutes, at the price of accuracy",
   "  --json   only the one line of JSON that also ends the output without it",
+  "  --profile FOLDER  leave a CPU profile of the agent there (cni); the figures are of no use then",
 ].join("\n");
 
 /** Prints to standard output: the report's line last, and before it the table unless `--json`. Progress goes to standard error. */
 async function main(argv: readonly string[], signal: AbortSignal): Promise<void> {
-  const { name, quick, json, help } = parse(argv);
+  const { name, quick, json, help, profile } = parse(argv);
   if (help) {
     process.stdout.write(`${usage}\n`);
     return;
@@ -29,21 +33,24 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
   if (load === undefined) throw new UsageError(`there is none of the name ${JSON.stringify(name)}`);
   const bench = await load();
   const progress = (line: string) => process.stderr.write(`${line}\n`);
-  const report = reportOf(name, await bench.run({ quick, progress, signal }), bench.targets);
+  const report = reportOf(name, await bench.run({ quick, progress, signal, profileFolder: profile }), bench.targets);
+  if (profile !== undefined) process.stderr.write(`${await summariseProfiles(profile)}\n`);
   if (!json) process.stdout.write(`${formatTable(report, bench.comparison)}\n`);
   process.stdout.write(`${formatLine(report)}\n`);
 }
 
 class UsageError extends Error {
   constructor(why: string) {
-    super(`Cannot run a benchmark: ${why}. Name one of: ${Object.keys(benches).join(", ")}; with --quick or --json`);
+    super(
+      `Cannot run a benchmark: ${why}. Name one of: ${Object.keys(benches).join(", ")}; with --quick, --json or --profile FOLDER`,
+    );
   }
 }
 
 function parse(argv: readonly string[]) {
   try {
     const flag = { type: "boolean", default: false } as const;
-    const options = { quick: flag, json: flag, help: { ...flag, short: "h" } };
+    const options = { quick: flag, json: flag, help: { ...flag, short: "h" }, profile: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     const [name, ...more] = positionals;
     if (values.help) return { name: "", ...values };

@@ -50,7 +50,9 @@ const server = new CniServer(
     paths: {
       spool: join(folder, "spool"),
       journal: join(folder, "journal"),
+      intents: join(folder, "intents"),
       holds: join(folder, "holds"),
+      netConf: join(folder, "net.d"),
       mtuFile: join(folder, "mtu"),
     },
     ...{ host, openNetlink, readSysctl, writeSysctl, report, clock: systemClock },
@@ -67,7 +69,10 @@ const server = new CniServer(
     readPod: async () => undefined,
     publish: notWired,
     withdraw: notWired,
+    policyFaults: notWired,
+    runPlugin: notWired,
     unready: () => undefined,
+    observer: { answered: () => undefined, attached: () => undefined, detached: () => undefined },
   },
   { socketPath },
 );

@@ -2,9 +2,9 @@ import type { IpPool } from "../../src/api/ip-pool.ts";
 import type { Node } from "../../src/api/objects.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
+import { countOf, isLostRace, isWrite } from "../api-calls.ts";
+import { requireDistinct } from "../distinct.ts";
 import type { Figures } from "../report.ts";
-import { countOf, isLostRace, isWrite } from "./api-calls.ts";
-import { requireDistinct } from "./distinct.ts";
 import { nodeAllocator, requestOf } from "./node-allocator.ts";
 import type { Rig } from "./rig.ts";
 

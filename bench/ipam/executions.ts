@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { buildShim } from "../../src/cni/build-shim.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import type { Load } from "../load.ts";
+import { runExecutions } from "../run-executions.ts";
 import type { Level } from "./one-node.ts";
 import type { Rig } from "./rig.ts";
 
@@ -30,17 +30,6 @@ export interface ExecutionLoad extends Level {
 /** Who passes its configuration on: `ptp` is also given a gateway in every block, which is held for it; `macvlan` is not. */
 type MainPlugin = "macvlan" | "ptp";
 
-/** What `execute.ts` is to do. */
-export interface ExecuteRequest extends Level {
-  readonly program: string;
-  /** Each execution reads it from its beginning. */
-  readonly stdinFile: string;
-  /** Has to be there. */
-  readonly outputFolder: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly container: string;
-}
-
 /** Compiles the executable and starts the agent of `node`, which must be there. Rejects, with nothing left, when it cannot. */
 export async function startExecutions(rig: Rig, node: string): Promise<Executions> {
   const folder = join(rig.folder, node);
@@ -60,12 +49,11 @@ export async function startExecutions(rig: Rig, node: string): Promise<Execution
         ...{ CNI_COMMAND: verb, CNI_NETNS: "/proc/self/ns/net", CNI_IFNAME: "eth0" },
         ...{ CNI_PATH: programs, CNI_ARGS: "IgnoreUnknown=1" },
       };
-      const request: ExecuteRequest = {
-        ...{ concurrency, count, program: join(programs, "calico-ipam"), environment, container },
-        stdinFile: confFile(mainPlugin),
-        outputFolder: folder,
-      };
-      return JSON.parse(await outputOf(program("execute.ts"), JSON.stringify(request), signal)) as Load<string>;
+      const execution = { program: join(programs, "calico-ipam"), stdinFile: confFile(mainPlugin) };
+      const tasks = Array.from({ length: count }, (_, index) => [
+        { ...execution, environment: { ...environment, CNI_CONTAINERID: `${container}-${index}` } },
+      ]);
+      return runExecutions({ tasks, concurrency, outputFolder: folder }, { signal });
     },
     [Symbol.asyncDispose]: () => end(agent),
   };
@@ -89,23 +77,6 @@ const conf = {
 
 function program(name: string): string {
   return join(import.meta.dirname, name);
-}
-
-/** What the script printed. Told to end, it begins nothing more, and ends once nothing of it runs. */
-async function outputOf(script: string, argument: string, signal: AbortSignal): Promise<string> {
-  signal.throwIfAborted();
-  const child = spawn(process.execPath, [script, argument], { stdio: ["ignore", "pipe", "inherit"] });
-  const end = () => child.kill("SIGTERM");
-  signal.addEventListener("abort", end, { once: true });
-  try {
-    const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, "close")]);
-    signal.throwIfAborted();
-    if (exitCode !== 0)
-      throw new Error(`Cannot execute calico-ipam: what executes it ended with exit code ${exitCode}`);
-    return output;
-  } finally {
-    signal.removeEventListener("abort", end);
-  }
 }
 
 /** Resolves with the agent's first words. */

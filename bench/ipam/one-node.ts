@@ -2,12 +2,12 @@ import { apiVersionOf, ipamHandleKind, resourcePath } from "../../src/api/kinds.
 import type { Node } from "../../src/api/objects.ts";
 import type { Allocator } from "../../src/ipam/allocator.ts";
 import { handleName } from "../../src/ipam/object-names.ts";
+import { countOf, isWrite } from "../api-calls.ts";
+import { cpuTimeOf, machineBusyMs } from "../cpu-time.ts";
+import { requireDistinct } from "../distinct.ts";
 import { drive } from "../load.ts";
 import type { Figures } from "../report.ts";
 import { quantile } from "../statistics.ts";
-import { countOf, isWrite } from "./api-calls.ts";
-import { cpuTimeOf, machineBusyMs } from "./cpu-time.ts";
-import { requireDistinct } from "./distinct.ts";
 import { addressIn, type ExecutionLoad, type Executions } from "./executions.ts";
 import { requestOf } from "./node-allocator.ts";
 import type { Rig } from "./rig.ts";

@@ -18,7 +18,7 @@ import type { Node } from "../../src/api/objects.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
-import { type CallCount, callsBetween, parseCallCounts } from "./api-calls.ts";
+import { type CallCount, callsBetween, parseCallCounts } from "../api-calls.ts";
 
 /** A real API server with nothing on it but IPAM's kinds. Disposing of it ends the server and removes every trace. */
 export interface Rig extends AsyncDisposable {

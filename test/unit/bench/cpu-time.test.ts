@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseMachineStat, parseProcessStat } from "../../../bench/ipam/cpu-time.ts";
+import { parseMachineStat, parseProcessStat } from "../../../bench/cpu-time.ts";
 
 test("a process's CPU time is user and kernel time, its ended children's apart, whatever its name", () => {
   const stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 500 600 0 0 7 3 20 5 20 0 1 0 100 1000 50";

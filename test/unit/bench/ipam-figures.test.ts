@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { callsBetween, countOf, isLostRace, isWrite, parseCallCounts } from "../../../bench/ipam/api-calls.ts";
-import { requireDistinct } from "../../../bench/ipam/distinct.ts";
+import { callsBetween, countOf, isLostRace, isWrite, parseCallCounts } from "../../../bench/api-calls.ts";
+import { requireDistinct } from "../../../bench/distinct.ts";
 import { growthExponent } from "../../../bench/ipam/growth.ts";
 
 type Sample = [verb: string, resource: string, code: number, count: string, scope?: string];
@@ -27,6 +27,14 @@ test("only Calico's kinds count, and samples that differ in another label are on
     { resource: "ipamblocks", verb: "LIST", status: 200, count: 5 },
     { resource: "ipamconfigurations", verb: "GET", status: 404, count: 4 },
     { resource: "ipamblocks", verb: "PUT", status: 409, count: 120 },
+  ]);
+});
+
+test("all resources count where all are asked for", () => {
+  const metrics = [sample("POST", "ipamhandles", 201, "7"), sample("PATCH", "pods", 200, "3")].join("\n");
+  expect(parseCallCounts(metrics, "all")).toEqual([
+    { resource: "ipamhandles", verb: "POST", status: 201, count: 7 },
+    { resource: "pods", verb: "PATCH", status: 200, count: 3 },
   ]);
 });
 

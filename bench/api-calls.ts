@@ -1,5 +1,5 @@
-/** What the API server itself has counted of requests for Calico's kinds. Pure. */
-import { customGroup } from "../../src/api/custom-kinds.ts";
+/** What the API server itself has counted of requests. Pure. */
+import { customGroup } from "../src/api/custom-kinds.ts";
 
 /** Requests of one verb for one resource that were answered with one status. */
 export interface CallCount {
@@ -10,11 +10,11 @@ export interface CallCount {
   readonly count: number;
 }
 
-/** The counts of `apiserver_request_total` in the text that `/metrics` answers, for Calico's kinds. */
-export function parseCallCounts(metrics: string): readonly CallCount[] {
+/** The counts of `apiserver_request_total` in the text that `/metrics` answers: for Calico's kinds, or for every resource. */
+export function parseCallCounts(metrics: string, kinds: "custom" | "all" = "custom"): readonly CallCount[] {
   const counts = new Map<string, CallCount>();
   for (const line of metrics.split("\n")) {
-    const call = parseSample(line);
+    const call = parseSample(line, kinds);
     if (call === undefined) continue;
     const key = keyOf(call);
     counts.set(key, { ...call, count: call.count + (counts.get(key)?.count ?? 0) });
@@ -51,11 +51,11 @@ function keyOf({ resource, verb, status }: CallCount): string {
   return `${resource} ${verb} ${status}`;
 }
 
-function parseSample(line: string): CallCount | undefined {
+function parseSample(line: string, kinds: "custom" | "all"): CallCount | undefined {
   const [, labelText, value] = /^apiserver_request_total\{(.*)\} (\S+)$/.exec(line) ?? [];
   if (labelText === undefined) return undefined;
   const labels = new Map([...labelText.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, text]) => [name, text]));
-  if (labels.get("group") !== customGroup) return undefined;
+  if (kinds === "custom" && labels.get("group") !== customGroup) return undefined;
   return {
     resource: labels.get("resource") ?? "",
     verb: labels.get("verb") ?? "",

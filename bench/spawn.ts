@@ -7,7 +7,9 @@ import koffi from "koffi";
 
 /** What to execute. Its standard error is this process's. */
 export interface SpawnRequest {
+  /** An absolute path. */
   readonly program: string;
+  readonly arguments?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly stdinFile: string;
   /** Made anew, for the owner only. */
@@ -21,7 +23,8 @@ export class Spawner {
   #isReaping = false;
 
   /** Resolves with the exit code, or with 128 + N for signal N. Throws when the program cannot be executed. */
-  run({ program, environment, stdinFile, stdoutFile }: SpawnRequest): Promise<number> {
+  run(request: SpawnRequest): Promise<number> {
+    const { program, environment, stdinFile, stdoutFile } = request;
     const libc = this.#libc;
     const actions = Buffer.alloc(actionsSize);
     const pid: [number] = [0];
@@ -31,7 +34,10 @@ export class Spawner {
       check("prepare", libc.addOpen(actions, 0, stdinFile, constants.O_RDONLY, 0));
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
       check("prepare", libc.addOpen(actions, 1, stdoutFile, flags, 0o600));
-      check(program, libc.spawn(pid, program, actions, null, [program, null], [...pairs, null]));
+      check(
+        program,
+        libc.spawn(pid, program, actions, null, [program, ...(request.arguments ?? []), null], [...pairs, null]),
+      );
     } finally {
       libc.destroy(actions);
     }
