@@ -6,6 +6,8 @@ import { findBinaries } from "./binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { queryApiService, startControllers } from "./controllers.ts";
 import { createFabric } from "./fabric.ts";
+import { checkCgroups } from "./kubelet/cgroups.ts";
+import { buildImages } from "./kubelet/images.ts";
 import { controlAddress, type LabLayout, layoutOf, nodeAs, routerAs } from "./layout.ts";
 import { startNode } from "./node.ts";
 import { startClient } from "./outside-client.ts";
@@ -31,6 +33,8 @@ export interface Lab {
 export interface LabOptions {
   readonly name: string;
   readonly nodes: number;
+  /** How many of them, the first ones, run containerd and kubelet; none when absent. */
+  readonly kubeletNodes?: number;
   readonly progress: Progress;
   /** Aborted, it makes the start fail at its next step. */
   readonly signal?: AbortSignal;
@@ -42,8 +46,9 @@ const repository = join(import.meta.dirname, "..");
  * Starts the lab anew, after removing what an earlier one of that name left. It is left running, also after this process.
  * Resolves when every node is Ready. When a step fails, everything is removed again and that step's error is thrown.
  */
-export async function startLab({ name, nodes, progress, signal }: LabOptions): Promise<Lab> {
-  const layout = layoutOf(name, nodes);
+export async function startLab({ name, nodes, kubeletNodes = 0, progress, signal }: LabOptions): Promise<Lab> {
+  const layout = layoutOf(name, nodes, kubeletNodes);
+  if (kubeletNodes > 0) checkCgroups();
   await findBinaries();
   if (await removeLab(name)) progress("removed what was left of an earlier run");
   await recordLab(layout);
@@ -80,7 +85,8 @@ async function start(layout: LabLayout, report: Progress, signal: AbortSignal | 
     report(line);
   };
   progress(`making ${layout.nodes.length} nodes in 2 racks behind a router`);
-  await Promise.all([createFabric(layout), buildPlugins(layout)]);
+  const hasKubelet = layout.nodes.some(({ runtime }) => runtime === "kubelet");
+  await Promise.all([createFabric(layout), buildPlugins(layout), hasKubelet ? buildImages(layout) : undefined]);
   progress("starting etcd, kube-apiserver, kube-controller-manager and kube-scheduler");
   const controlPlane = await startControlPlane({
     folder: join(layout.folder, "control-plane"),

@@ -145,6 +145,11 @@ function apiServerArgv(inputs: ComponentInputs): Component["argv"] {
     "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     `--proxy-client-cert-file=${credentials.frontProxy.client.certificate}`,
     `--proxy-client-key-file=${credentials.frontProxy.client.key}`,
+    // For the logs of pods, and programs in them. No name of a node leads anywhere here.
+    `--kubelet-certificate-authority=${authority.certificate}`,
+    `--kubelet-client-certificate=${credentials.admin.certificate}`,
+    `--kubelet-client-key=${credentials.admin.key}`,
+    "--kubelet-preferred-address-types=InternalIP",
     // Nothing here carries a Service's address to its endpoints on kube-apiserver's behalf.
     "--enable-aggregator-routing=true",
     "--allow-privileged=true",

@@ -20,6 +20,8 @@ export interface NodeLayout {
   readonly address: string;
   readonly gateway: string;
   readonly folder: string;
+  /** What runs its pods: containerd and kubelet, or what stands in for both (lab/runtime). */
+  readonly runtime: "kubelet" | "stand-in";
 }
 
 export const controlAddress = "172.18.0.10";
@@ -35,9 +37,10 @@ export const labsFolder = "/var/tmp/margay-lab";
 
 /**
  * The lab of this name. Throws a sentence for a name that is not lower-case letters, digits and inner dashes (at most 20,
- * a letter first), and for a number of nodes outside 1 to 20.
+ * a letter first), for a number of nodes outside 1 to 20, and for more kubelets than nodes. The first `kubeletNodes` nodes
+ * run kubelet.
  */
-export function layoutOf(name: string, nodeCount: number): LabLayout {
+export function layoutOf(name: string, nodeCount: number, kubeletNodes = 0): LabLayout {
   if (!/^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/.test(name)) {
     throw new Error(
       `Cannot use ${JSON.stringify(name)} as the name of a lab: up to 20 lower-case letters, digits and inner dashes, a letter first`,
@@ -46,8 +49,14 @@ export function layoutOf(name: string, nodeCount: number): LabLayout {
   if (!Number.isInteger(nodeCount) || nodeCount < 1 || nodeCount > mostNodes) {
     throw new Error(`Cannot make a lab of ${nodeCount} nodes: 1 to ${mostNodes} are possible`);
   }
+  if (!Number.isInteger(kubeletNodes) || kubeletNodes < 0 || kubeletNodes > nodeCount) {
+    throw new Error(`Cannot run kubelet on ${kubeletNodes} of ${nodeCount} nodes: 0 to ${nodeCount} are possible`);
+  }
   const folder = join(labsFolder, name);
-  const nodes = Array.from({ length: nodeCount }, (_, index) => nodeOf(name, folder, index + 1));
+  const nodes = Array.from({ length: nodeCount }, (_, index) => {
+    const runtime = index < kubeletNodes ? "kubelet" : "stand-in";
+    return { ...placeOf(name, folder, index + 1), runtime } as const;
+  });
   return { name, folder, router: `${name}-router`, control: `${name}-control`, client: `${name}-client`, nodes };
 }
 
@@ -70,7 +79,7 @@ export function nodeNamed(layout: LabLayout, name: string): NodeLayout {
 // --- internal ---
 
 /** Odd nodes stand in rack 1, even ones in rack 2. */
-function nodeOf(lab: string, folder: string, index: number): NodeLayout {
+function placeOf(lab: string, folder: string, index: number): Omit<NodeLayout, "runtime"> {
   const rack = index % 2 === 1 ? 1 : 2;
   const name = `node-${index}`;
   return {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { askPod } from "./ask-pod.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Lab, openLab, startLab } from "./cluster.ts";
+import { probeImage } from "./kubelet/images.ts";
 import { podNamed, podNetns, readPods } from "./lab-pods.ts";
 import { layoutOf, nodeNamed } from "./layout.ts";
 import { checkPolicies, runMainJob } from "./main-job.ts";
@@ -14,21 +15,31 @@ import { killAll } from "./processes.ts";
 import { showNetwork } from "./show-network.ts";
 import { lockLab, recordedLabs, removeLab } from "./state.ts";
 
+export interface LabSize {
+  readonly name: string;
+  readonly nodes: number;
+  /** How many of the nodes, the first ones, run containerd and kubelet. With any there is no matrix to show. */
+  readonly kubeletNodes: number;
+}
+
 const print = (text: string) => process.stdout.write(text);
 
 /**
  * Starts the lab and shows what it does. Gives the exit code: 1 when a matrix is not as it should be; the lab stays.
  * An interrupt (SIGINT, SIGTERM, SIGHUP) removes all that was started, and gives 128 and the signal's number.
  */
-export async function labUp({ name, nodes }: { readonly name: string; readonly nodes: number }): Promise<number> {
+export async function labUp({ name, nodes, kubeletNodes }: LabSize): Promise<number> {
   await using _lock = await lockLab(name);
   const started = Date.now();
   const progress = (line: string) =>
     print(`lab: ${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
   // Awaited here: the lock holds until the work has ended.
   return await untilInterrupted(name, async (signal) => {
-    const lab = await startLab({ name, nodes, progress, signal });
-    const good = await runMainJob(lab, { progress, print });
+    const lab = await startLab({ name, nodes, kubeletNodes, progress, signal });
+    // Only the stand-in's pods answer its questions.
+    const good = kubeletNodes > 0 || (await runMainJob(lab, { progress, print }));
+    if (kubeletNodes > 0)
+      print(`\nOn ${kubeletNodes} of ${nodes} nodes containerd has one image for pods: ${probeImage}\n`);
     print(farewell(name, await firstPod(lab)));
     return good ? 0 : 1;
   });

@@ -8,6 +8,8 @@ set -euo pipefail
 folder=$1
 name=$2
 own=(/etc/cni /opt/cni /var/lib/cni /var/lib/calico /var/lib/margay /var/log/margay)
+# containerd and kubelet keep more.
+if [ -d "$folder/kubelet" ]; then own+=(/var/lib/containerd /var/lib/kubelet /var/log/pods /var/log/containers); fi
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -31,6 +33,7 @@ mount --bind "$folder" "$folder"
 mount -o remount,bind,ro /
 mount --bind /run/netns /run/netns
 mount --make-shared /run/netns
+if [ -d "$folder/kubelet" ]; then "$(dirname "$0")/kubelet/mounts.sh"; fi
 
 hostname "$name"
 mkdir -p "$folder/logs" /run/tmp

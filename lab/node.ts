@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { joinCgroups, removeCgroups } from "./kubelet/cgroups.ts";
 import type { LabLayout, NodeLayout } from "./layout.ts";
 import {
   environmentOf,
@@ -23,37 +24,34 @@ export interface Daemon {
 
 const here = import.meta.dirname;
 
-/** Starts the node with these daemons and waits until its mounts stand. Throws when it does not come up. */
-export async function startNode(layout: LabLayout, node: NodeLayout, daemons: readonly Daemon[]): Promise<void> {
+/**
+ * Starts the node with these daemons and waits until its mounts stand. Throws when it does not come up. With the lifetime
+ * `owner` it ends with this process, however that ends.
+ */
+export async function startNode(
+  layout: LabLayout,
+  node: NodeLayout,
+  daemons: readonly Daemon[],
+  lifetime: "owner" | "lab" = "lab",
+): Promise<void> {
   const folder = join(node.folder, "daemons");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const { name, argv } of daemons) await writeFile(join(folder, name), argv.map((word) => `${word}\0`).join(""));
-  await bootNode(layout, node);
+  await bootNode(layout, node, lifetime);
 }
 
 /** Powers the node on with the daemons that it had: what is on its disk is as it was. */
-export async function bootNode(layout: LabLayout, node: NodeLayout): Promise<void> {
+export async function bootNode(layout: LabLayout, node: NodeLayout, lifetime: "owner" | "lab" = "lab"): Promise<void> {
+  // What an earlier life left there is no longer anybody's.
+  if (node.runtime === "kubelet") await removeCgroups(node);
   const started = await startProcess({
     folder: layout.folder,
     name: node.name,
-    argv: [
-      ...([
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount",
-        "--propagation",
-        "private",
-        "--uts",
-        "--kill-child",
-        "--",
-      ] as const),
-      ...["tini", "--", join(here, "node-init.sh"), node.folder, node.name],
-    ],
+    argv: [...unshareArgv(node), "tini", "--", join(here, "node-init.sh"), node.folder, node.name],
     netns: node.netns,
     env: { MARGAY_LAB_NODE: node.name },
-    lifetime: "lab",
+    lifetime,
   });
   await waitFor(`${node.name} up`, { timeoutMs: 30_000, everyMs: 20 }, async () => {
     const how = started.ended();
@@ -114,6 +112,12 @@ export async function releaseDaemon(node: NodeLayout, daemon: string): Promise<v
 }
 
 // --- internal ---
+
+function unshareArgv(node: NodeLayout): readonly [string, ...string[]] {
+  const own = ["--pid", "--fork", "--mount", "--propagation", "private", "--uts", "--kill-child"];
+  if (node.runtime === "stand-in") return ["unshare", ...own, "--"];
+  return [...joinCgroups(node), "unshare", ...own, "--cgroup", "--"];
+}
 
 function firstProcess(layout: LabLayout, node: NodeLayout): ProcessIdentity {
   const first = nodeProcesses(layout, node).find(({ pid }) => isFirst(pid));

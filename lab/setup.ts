@@ -1,4 +1,4 @@
-/** `node lab/setup.ts`: makes sure that the Kubernetes and etcd programs are there, building them once where needed. */
+/** `node lab/setup.ts`: makes sure that the Kubernetes, etcd and CNI programs are there, building them once where needed. */
 import { buildMissing } from "./build.ts";
 
 await buildMissing((line) => process.stdout.write(`setup: ${line}\n`)).catch((error: Error) => {

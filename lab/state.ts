@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { LinuxHost } from "../src/host/linux-host.ts";
 import { removeFabric } from "./fabric.ts";
+import { removeCgroups } from "./kubelet/cgroups.ts";
 import { type LabLayout, labsFolder, layoutOf, namespacesOf } from "./layout.ts";
 import { killAll } from "./processes.ts";
 import { run } from "./run.ts";
@@ -27,15 +28,15 @@ export async function recordLab(layout: LabLayout): Promise<void> {
   await using _shared = await lockShared();
   await mkdir(layout.folder, { recursive: true, mode: 0o700 });
   if (!existsSync("/run/netns")) await writeFile(netnsFolderMark, "");
-  await new LinuxHost().replaceFile(join(layout.folder, "lab.json"), JSON.stringify({ nodes: layout.nodes.length }));
+  await new LinuxHost().replaceFile(join(layout.folder, "lab.json"), JSON.stringify(recordOf(layout)));
 }
 
 /** The recorded lab of this name, running or left by a crash; undefined when there is none. */
 export async function recordedLab(name: string): Promise<LabLayout | undefined> {
   const path = join(layoutOf(name, 1).folder, "lab.json");
   if (!existsSync(path)) return undefined;
-  const { nodes } = JSON.parse(await readFile(path, "utf8")) as { nodes: number };
-  return layoutOf(name, nodes);
+  const { nodes, kubeletNodes } = JSON.parse(await readFile(path, "utf8")) as Partial<LabRecord>;
+  return layoutOf(name, nodes ?? 1, kubeletNodes ?? 0);
 }
 
 /** The names of all recorded labs. */
@@ -50,6 +51,7 @@ export async function removeLab(name: string): Promise<boolean> {
   const layout = await recordedLab(name);
   if (layout === undefined) return false;
   await killAll(layout.folder);
+  for (const node of layout.nodes) if (node.runtime === "kubelet") await removeCgroups(node);
   await removeFabric(layout);
   await using _shared = await lockShared();
   await rm(layout.folder, { recursive: true, force: true });
@@ -68,6 +70,15 @@ export async function lockLab(name: string): Promise<AsyncDisposable> {
 }
 
 // --- internal ---
+
+interface LabRecord {
+  readonly nodes: number;
+  readonly kubeletNodes: number;
+}
+
+function recordOf({ nodes }: LabLayout): LabRecord {
+  return { nodes: nodes.length, kubeletNodes: nodes.filter(({ runtime }) => runtime === "kubelet").length };
+}
 
 /**
  * Waits for what all labs of the machine share: the folder above theirs, and /run/netns. Without it one lab removes as

@@ -15,8 +15,14 @@ export function addLab(program: Command): void {
 
   add("up", "start it, show who reaches whom, and leave it running")
     .option("--nodes <number>", "how many nodes, 1 to 20", wholeNumber, 3)
-    .action(async ({ name, nodes }: LabFlags & { nodes: number }) => {
-      process.exitCode = await (await lazy()).labUp({ name, nodes });
+    .option(
+      "--kubelet-nodes <number>",
+      "how many of them, the first ones, run containerd and kubelet (then no matrix is shown)",
+      wholeNumber,
+      0,
+    )
+    .action(async ({ name, nodes, kubeletNodes }: LabFlags & { nodes: number; kubeletNodes: number }) => {
+      process.exitCode = await (await lazy()).labUp({ name, nodes, kubeletNodes });
     });
   add("down", "end it and remove all of it").action(async ({ name }: LabFlags) => (await lazy()).labDown(name));
   add("matrix", "measure who reaches whom, and compare").action(async ({ name }: LabFlags) => {

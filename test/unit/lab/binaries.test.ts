@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -58,6 +67,40 @@ test("builds nothing when all is there", async () => {
   const lines: string[] = [];
   await buildMissing((line) => lines.push(line), env);
   expect(lines).toEqual([]);
+});
+
+/** Instead of the compiler: for each program it is to build, a file that says so. */
+function placeGo(after = ""): void {
+  const script = [
+    'PATH=/usr/bin:/bin; if [ "$1" = env ]; then echo go1.26.0; exit; fi',
+    'while [ "$1" != -o ]; do shift; done; out=$2; shift 2',
+    'for package; do file=$out/$(basename "$package"); echo new >"$file"; chmod 755 "$file"; done',
+    after,
+  ];
+  const path = place(join(folder, "path"), "go", "");
+  writeFileSync(path, `#!/bin/sh\n${script.join("\n")}\n`);
+}
+
+test("builds just the program that is missing, beside those that are there", async () => {
+  placeAllInCache();
+  placeGo();
+  const built = (name: string) => readFileSync(join(folder, "cache", "kubernetes-1.34.4", name), "utf8");
+  const before = built("kubectl");
+  rmSync(join(folder, "cache", "kubernetes-1.34.4", "kubelet"));
+  await buildMissing(() => {}, env);
+  expect(built("kubelet")).toBe("new\n");
+  expect(built("kubectl")).toBe(before);
+  expect(readdirSync(join(folder, "cache")).filter((name) => name.endsWith(".building"))).toEqual([]);
+});
+
+test("a failed build adds nothing", async () => {
+  placeAllInCache();
+  placeGo("exit 1");
+  const cache = join(folder, "cache", "kubernetes-1.34.4");
+  rmSync(join(cache, "kubelet"));
+  await expect(buildMissing(() => {}, env)).rejects.toThrow("Cannot build kubernetes 1.34.4: go ended with 1");
+  expect(existsSync(join(cache, "kubelet"))).toBe(false);
+  expect(existsSync(join(cache, "kubectl"))).toBe(true);
 });
 
 test("the cache is MARGAY_CACHE, else margay in the user's cache", () => {

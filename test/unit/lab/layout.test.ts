@@ -32,6 +32,15 @@ test.each([0, 21, -1, 1.5, Number.NaN])("refuses %d nodes", (count) => {
   expect(() => layoutOf("lab", count)).toThrow(/1 to 20 are possible/);
 });
 
+test("the first nodes run kubelet, as many as are asked for", () => {
+  expect(layoutOf("lab", 3, 2).nodes.map(({ runtime }) => runtime)).toEqual(["kubelet", "kubelet", "stand-in"]);
+  expect(layoutOf("lab", 2).nodes.map(({ runtime }) => runtime)).toEqual(["stand-in", "stand-in"]);
+});
+
+test.each([-1, 3, 0.5])("refuses kubelet on %d of 2 nodes", (count) => {
+  expect(() => layoutOf("lab", 2, count)).toThrow(`Cannot run kubelet on ${count} of 2 nodes: 0 to 2 are possible`);
+});
+
 test("names the nodes there are when asked for another", () => {
   expect(() => nodeNamed(layoutOf("lab", 2), "node-3")).toThrow(
     "Cannot find node node-3 in lab lab: it has node-1, node-2",
