@@ -1,3 +1,4 @@
+import { type BandwidthLimit, parseBandwidth, type TrafficDirection } from "../src/api/kubernetes/bandwidth.ts";
 import type { NodeName } from "../src/api/names.ts";
 import type { Attachment, Labels, Pod } from "../src/api/objects.ts";
 import { parsePeerAddress } from "../src/api/peer-address.ts";
@@ -5,7 +6,7 @@ import { selectorMatches } from "../src/api/selector/selector-matches.ts";
 import type { Snapshot } from "../src/api/snapshot.ts";
 import { type CompiledPolicy, compilePolicy, type SetSource } from "../src/felix/calc/compiled-policy.ts";
 import { endpointLabels } from "../src/felix/calc/endpoint-labels.ts";
-import type { AddressSetPlan, DirectionPlan, EndpointPlan, NodePlan } from "../src/felix/calc/plan.ts";
+import type { AddressSetPlan, DirectionPlan, EndpointPlan, NodePlan, QosPlan } from "../src/felix/calc/plan.ts";
 import { cidrContainsIp, cidrSize, firstIp } from "../src/net/cidr.ts";
 import { compareIps, type Ip, ipPlus } from "../src/net/ip.ts";
 
@@ -61,7 +62,31 @@ function endpointOf(
     const profile = snapshot.namespace.has(pod.namespace) ? "allow" : "deny";
     return { tiers: policies.length === 0 ? [] : [{ name: "default", policies, endAction: "deny" }], profile };
   };
-  return { hostInterface, addresses, state: "open", ingress: direction("ingress"), egress: direction("egress") };
+  const directions = { ingress: direction("ingress"), egress: direction("egress") };
+  return { hostInterface, addresses, state: "open", ...directions, ...qosOf(pod, open[0]?.bandwidthPlugin) };
+}
+
+/** Nothing when there is nothing to say. */
+function qosOf({ annotations }: Pod, plugin: Attachment["bandwidthPlugin"]): { readonly qos?: QosPlan } {
+  const limits: { ingress?: BandwidthLimit; egress?: BandwidthLimit } = {};
+  const problems: string[] = [];
+  for (const direction of ["ingress", "egress"] as const) {
+    const isPlugins = { none: false, always: true, annotated: `kubernetes.io/${direction}-bandwidth` in annotations };
+    if (isPlugins[plugin ?? "none"]) problems.push(...uselessBeside(direction, annotations));
+    else {
+      const { limit, problems: own } = parseBandwidth(annotations, direction);
+      problems.push(...own);
+      if (limit !== undefined) limits[direction] = limit;
+    }
+  }
+  return problems.length + Object.keys(limits).length === 0 ? {} : { qos: { ...limits, problems } };
+}
+
+function uselessBeside(direction: TrafficDirection, annotations: Labels): readonly string[] {
+  return ["Bandwidth", "Burst", "Peakrate", "Minburst"]
+    .map((what) => `qos.projectcalico.org/${direction}${what}`)
+    .filter((name) => name in annotations)
+    .map((name) => `${name} is left out: the network's CNI plugin bandwidth shapes this pod's ${direction} traffic`);
 }
 
 function podOf(snapshot: Snapshot, node: NodeName, attachment: Attachment): Pod | undefined {
@@ -77,7 +102,12 @@ function setOf(snapshot: Snapshot, node: NodeName, { id, selector }: SetSource):
   for (const pod of snapshot.pod.values()) {
     const labels = labelsOf(snapshot, pod);
     if (!labels || !selectorMatches(selector, labels)) continue;
-    for (const ip of pod.ips) if (mayStandFor(snapshot, pod, ip)) members.add(ip);
+    for (const ip of pod.ips) if (judgements(snapshot, pod, ip).every((isIts) => isIts)) members.add(ip);
+    for (const ip of pod.annotatedIps) {
+      // Anybody may write an annotation: a block must vouch for it.
+      const blocks = judgements(snapshot, pod, ip);
+      if (blocks.length > 0 && blocks.every((isIts) => isIts)) members.add(ip);
+    }
     for (const attachment of snapshot.attachment.values()) {
       if (podOf(snapshot, node, attachment) === pod) for (const ip of attachment.addresses) members.add(ip);
     }
@@ -85,13 +115,13 @@ function setOf(snapshot: Snapshot, node: NodeName, { id, selector }: SetSource):
   return { id, members };
 }
 
-/** Every block in which the address lies must say that it is this pod's. */
-function mayStandFor(snapshot: Snapshot, pod: Pod, ip: Ip): boolean {
+/** For each block in which the address lies, whether it is this pod's there. */
+function judgements(snapshot: Snapshot, pod: Pod, ip: Ip): readonly boolean[] {
   const blocks = [...snapshot.ipamBlock.values()]
     .map(({ spec }) => spec)
     .filter(({ cidr, allocations, deleted }) => !deleted && Number(cidrSize(cidr)) === allocations.length)
     .filter(({ cidr }) => cidrContainsIp(cidr, ip));
-  return blocks.every(({ cidr, allocations, attributes }) => {
+  return blocks.map(({ cidr, allocations, attributes }) => {
     const ordinal = allocations.findIndex((_, index) => ipPlus(firstIp(cidr), index) === ip);
     const { secondary, releasedAt } = attributes[allocations[ordinal] ?? -1] ?? {};
     return !releasedAt && secondary?.["namespace"] === pod.namespace && secondary?.["pod"] === pod.name;

@@ -18,6 +18,8 @@ export interface Pod {
   readonly serviceAccount: string;
   /** The pod's addresses: status.podIPs, else status.podIP. */
   readonly ips: readonly Ip[];
+  /** While the status has none: those of upstream's annotations, which whoever made the pod may have written. */
+  readonly annotatedIps: readonly Ip[];
   readonly hostNetwork: boolean;
   /** Failed or Succeeded: it has no endpoint and holds no address any more. */
   readonly finished: boolean;
@@ -40,6 +42,8 @@ export interface Node {
   readonly annotations: Labels;
   /** status.addresses of type InternalIP, in order. */
   readonly internalIps: readonly Ip[];
+  /** spec.podCIDRs, else spec.podCIDR: the networks that the cluster gave the node for its pods, one of a family at most. */
+  readonly podCidrs: readonly Cidr[];
 }
 
 /** A Lease (coordination.k8s.io/v1). Its times are the holder's clock's: compare two for equality only. */
@@ -109,6 +113,11 @@ export interface Attachment {
   readonly podUid: string | undefined;
   readonly addresses: readonly Ip[];
   readonly mtu: number;
+  /**
+   * A CNI plugin `bandwidth` that stands behind ours in the network's chain: it shapes what `kubernetes.io/` annotations ask
+   * for (`annotated`), or every pod by rates of its own (`always`). Absent when there is none.
+   */
+  readonly bandwidthPlugin?: "annotated" | "always" | undefined;
 }
 
 /** `containerId/interfaceName`. */

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Dataplane, type KernelState } from "../../src/felix/dataplane/dataplane.ts";
 import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
 import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
@@ -8,6 +8,7 @@ import type { IpSet, Rule, Table } from "../../src/felix/render/desired-state.ts
 import { printTable } from "../../src/felix/render/iptables.ts";
 import type { Netlink } from "../../src/host/netlink/netlink.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
+import { openSetNetlink, type SetNetlink } from "../../src/host/netlink/set-netlink.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
@@ -23,14 +24,19 @@ const sh = (program: string, ...argv: readonly string[]) =>
   execFileSync("ip", ["netns", "exec", namespace.name, programOf(program), ...argv], { encoding: "utf8" });
 
 let netlink: Netlink;
+let setNetlink: SetNetlink;
 let host: NamespaceHost;
 let dataplane: Dataplane;
 
+/** Shaping has tests of its own. */
+const noShapings = { upsert: async () => {}, prune: async () => {}, forget: () => {} };
+
 function newDataplane(): Dataplane {
   return new Dataplane({
-    sets: new IpsetDriver(host),
+    sets: new IpsetDriver(host, setNetlink),
     tables: new IptablesDriver(host),
     routes: new NetlinkRouteDriver(netlink, "cali"),
+    shapings: noShapings,
   });
 }
 
@@ -38,12 +44,14 @@ beforeEach(() => {
   namespace = makeNamespace();
   namespace.ip("link", "set", "lo", "up");
   netlink = openNetlink(namespace.path);
+  setNetlink = openSetNetlink(namespace.path);
   host = new NamespaceHost(namespace.name, programOf);
   dataplane = newDataplane();
 });
 
 afterEach(() => {
   netlink.close();
+  setNetlink.close();
   namespace[Symbol.dispose]();
 });
 
@@ -80,6 +88,7 @@ function stateOf(parts: {
   return {
     sets: new Map((parts.sets ?? []).map((set) => [set.name, set])),
     tables: [printTable(table)],
+    shapings: new Map(),
     routes: new Map(
       Object.entries(parts.routes ?? {}).map(([cidr, hostInterface]) => {
         const destination = parseCidr(cidr);
@@ -93,6 +102,12 @@ const full = stateOf({
   chains: { "cali-FORWARD": [fromSet("cali40s:one"), jump("cali-x")], "cali-x": [accept] },
   sets: [setOf("cali40s:one", ["10.0.0.1", "10.0.0.2"])],
 });
+
+/** Applies the state, and has everything go that it does not use, as far as the kernel lets go of it. */
+async function settle(one: Dataplane, state: KernelState): Promise<void> {
+  await one.apply(state);
+  await vi.waitFor(async () => expect(await one.tidy(state)).toBe(true), { timeout: 10_000, interval: 20 });
+}
 
 const forwardChain = () => sh("iptables", "-S", "FORWARD").trim().split("\n").slice(1);
 const members = (name: string) => sh("ipset", "save", name).trim().split("\n").slice(1).sort();
@@ -108,7 +123,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1", "add cali40s:one 10.0.0.2"]);
     expect(forwardChain().map((rule) => /-j (\S+)/.exec(rule)?.[1])).toEqual(["cali-FORWARD", "RETURN", "ACCEPT"]);
 
-    await dataplane.apply(stateOf({}));
+    await settle(dataplane, stateOf({}));
     expect(sh("ipset", "list", "-n")).toBe("");
     expect(sh("iptables-save")).not.toContain("cali");
     expect(forwardChain()).toEqual(["-A FORWARD -m comment --comment theirs -j RETURN"]);
@@ -129,12 +144,36 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
       chains: { "cali-FORWARD": [fromSet("cali40s:two")] },
       sets: [setOf("cali40s:two", ["10.0.0.2", "10.0.0.3"])],
     });
-    await dataplane.apply(next);
+    await settle(dataplane, next);
     expect(sh("ipset", "list", "-n").trim()).toBe("cali40s:two");
     expect(sh("iptables", "-S", "cali-FORWARD")).toContain("--match-set cali40s:two src");
     expect(sh("iptables-save")).not.toContain("cali-x");
     await newDataplane().apply(next);
     expect(members("cali40s:two")).toHaveLength(2);
+  });
+
+  test("that rules still use are told of, and stay", async () => {
+    await dataplane.apply(full);
+    expect(await dataplane.tidy({ ...full, sets: new Map() })).toBe(false);
+    expect(members("cali40s:one")).toHaveLength(2);
+  });
+
+  test("take members in and out without starting a program", async () => {
+    await dataplane.apply(full);
+    host.ran.length = 0;
+    const changed = setOf("cali40s:one", ["10.0.0.2", "10.1.0.0/16"]);
+    await dataplane.apply({ ...full, sets: new Map([[changed.name, changed]]) });
+    expect(host.ran).toEqual([]);
+    expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.2", "add cali40s:one 10.1.0.0/16"]);
+  });
+
+  test("go on after the program that writes them was killed", async () => {
+    await dataplane.apply(full);
+    const pid = sh("pgrep", "-n", "-f", `netns exec ${namespace.name} iptables|^iptables-${one}-restore`).trim();
+    process.kill(Number(pid), "SIGKILL");
+    await vi.waitFor(() => expect(() => process.kill(Number(pid), 0)).toThrow("ESRCH"));
+    await dataplane.apply(stateOf({ chains: { "cali-FORWARD": [accept] } }));
+    expect(sh("iptables", "-S", "cali-FORWARD").trim().split("\n")).toHaveLength(2);
   });
 
   test("of a newcomer put right what others did meanwhile", async () => {
@@ -144,7 +183,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     sh("ipset", "del", "cali40s:one", "10.0.0.1");
     sh("ipset", "create", "cali40s:stale", "hash:ip");
     sh("ipset", "create", "theirs", "hash:ip");
-    await newDataplane().apply(full);
+    await settle(newDataplane(), full);
     expect(forwardChain()[0]).toContain("cali-FORWARD");
     expect(sh("iptables", "-S", "cali-FORWARD").trim().split("\n")).toHaveLength(3);
     expect(members("cali40s:one")).toHaveLength(2);

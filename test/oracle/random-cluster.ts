@@ -193,6 +193,7 @@ function podOf(index: number, facts: { namespace: string; labels: Labels; node: 
     node: facts.node,
     serviceAccount: "default",
     ips: addressesOf(index),
+    annotatedIps: [],
     hostNetwork: false,
     finished: false,
   };

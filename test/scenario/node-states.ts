@@ -22,16 +22,37 @@ const otherNode = nodes[1];
 const web = pod({ name: "web", labels: { app: "web" }, ips: ["10.0.0.1"] });
 const db = pod({ name: "db", labels: { app: "db" }, ips: ["10.0.0.2"] });
 const remote = pod({ name: "remote", labels: { app: "web" }, ips: ["10.0.1.1"], node: otherNode });
+const annotated = { ...remote, ips: [], annotatedIps: remote.ips };
 const wiredWeb = attachment("c-web", web);
 const wiredDb = attachment("c-db", db);
+const furtherDb = {
+  ...wiredDb,
+  interfaceName: "net1",
+  hostInterface: "cali-further",
+  addresses: [parseIp("10.9.0.2")],
+};
 const shop = { name: "shop", labels: { team: "shop" }, annotations: {} };
 
 const webToDb = policy("web-to-db", { app: "db" }, { kind: "pods", podSelector: labelled({ app: "web" }) });
 const teamToDb = policy("team-to-db", { app: "db" }, { kind: "pods", namespaceSelector: labelled({ team: "shop" }) });
 
+const ownEgress = "qos.projectcalico.org/egressBandwidth";
+const shaped = {
+  [ownEgress]: "20M",
+  "qos.projectcalico.org/egressBurst": "1M",
+  "kubernetes.io/ingress-bandwidth": "8M",
+};
+
 const base = { pods: [web, db, remote], namespaces: [shop], attachments: [wiredWeb, wiredDb] };
 
 export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
+  "a pod gets a further interface, and loses either": [
+    snapshot({ ...base, policies: [webToDb] }),
+    snapshot({ ...base, attachments: [wiredWeb, wiredDb, furtherDb], policies: [webToDb] }),
+    snapshot({ ...base, attachments: [wiredWeb, furtherDb], policies: [webToDb] }),
+    snapshot({ ...base, attachments: [wiredWeb, furtherDb], pods: [web, remote], policies: [webToDb] }),
+    snapshot({ ...base, attachments: [wiredWeb, wiredDb], policies: [webToDb] }),
+  ],
   "a policy comes, changes and goes": [
     snapshot(base),
     snapshot({ ...base, policies: [webToDb] }),
@@ -93,9 +114,48 @@ export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
     snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.1.0/30", [undefined, remote])] }),
     snapshot({ ...base, policies: [webToDb], blocks: [block("10.0.0.0/30", [undefined, remote, db], true)] }),
   ],
+  "an annotation names an address before the status does": [
+    snapshot({ ...base, policies: [webToDb], pods: [db, { ...annotated, ips: [] }] }),
+    snapshot({ ...base, policies: [webToDb], pods: [db, annotated], blocks: [block("10.0.1.0/30", [])] }),
+    snapshot({ ...base, policies: [webToDb], pods: [db, annotated], blocks: [block("10.0.1.0/30", [undefined, db])] }),
+    snapshot({
+      ...base,
+      policies: [webToDb],
+      pods: [db, annotated],
+      blocks: [block("10.0.1.0/30", [undefined, remote])],
+    }),
+    snapshot({ ...base, policies: [webToDb], pods: [db, remote], blocks: [block("10.0.1.0/30", [undefined, remote])] }),
+    snapshot({ ...base, policies: [webToDb], pods: [db, annotated] }),
+  ],
   "a pod names an address before a node has it": [
     snapshot({ ...base, policies: [webToDb], pods: [{ ...web, node: undefined }, db] }),
     snapshot({ ...base, policies: [webToDb], pods: [web, db] }),
+  ],
+  "a pod's bandwidth is limited, then otherwise, then no more": [
+    snapshot(base),
+    snapshot({ ...base, pods: [{ ...web, annotations: { "kubernetes.io/ingress-bandwidth": "10M" } }, db, remote] }),
+    snapshot({ ...base, pods: [{ ...web, annotations: shaped }, db, remote] }),
+    snapshot({ ...base, pods: [{ ...web, annotations: { ...shaped, [ownEgress]: "much" } }, db, remote] }),
+    snapshot({ ...base, pods: [{ ...web, annotations: shaped, finished: true }, db, remote] }),
+    snapshot({ ...base, pods: [web, { ...db, annotations: shaped }, { ...remote, annotations: shaped }] }),
+  ],
+  "a plugin of the chain shapes": [
+    snapshot({ ...base, pods: [{ ...web, annotations: shaped }], attachments: [wiredWeb] }),
+    snapshot({
+      ...base,
+      pods: [{ ...web, annotations: shaped }],
+      attachments: [{ ...wiredWeb, bandwidthPlugin: "annotated" }],
+    }),
+    snapshot({
+      ...base,
+      pods: [{ ...web, annotations: { ...shaped, "kubernetes.io/egress-bandwidth": "1M" } }],
+      attachments: [{ ...wiredWeb, bandwidthPlugin: "annotated" }],
+    }),
+    snapshot({
+      ...base,
+      pods: [{ ...web, annotations: shaped }],
+      attachments: [{ ...wiredWeb, bandwidthPlugin: "always" }],
+    }),
   ],
   "BGP neighbours come and go": [
     snapshot({ ...base, nodes: [node("node-a", "172.16.0.1", "fd01::1")] }),
@@ -152,6 +212,7 @@ function pod(facts: { name: string; labels: Labels; ips: string[]; node?: Pod["n
     uid: `uid-${facts.name}`,
     annotations: {},
     serviceAccount: "default",
+    annotatedIps: [],
     hostNetwork: false,
     finished: false,
     node: thisNode,
@@ -203,5 +264,5 @@ function block(cidr: string, holders: readonly (Pod | undefined)[], deleted = fa
 }
 
 function node(name: string, ...ips: string[]): Node {
-  return { name: name as NodeName, labels: {}, annotations: {}, internalIps: ips.map(parseIp) };
+  return { name: name as NodeName, labels: {}, annotations: {}, internalIps: ips.map(parseIp), podCidrs: [] };
 }

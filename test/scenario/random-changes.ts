@@ -16,15 +16,30 @@ const ip = fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1").map(pa
 const rarely = fc.oneof({ weight: 11, arbitrary: fc.constant(false) }, fc.constant(true));
 const uid = fc.oneof({ weight: 7, arbitrary: fc.constant("uid-1") }, fc.constant("uid-2"));
 
+const annotations = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  fc.dictionary(
+    fc.constantFrom(
+      "kubernetes.io/ingress-bandwidth",
+      "qos.projectcalico.org/ingressBandwidth",
+      "qos.projectcalico.org/ingressPeakrate",
+      "qos.projectcalico.org/egressBandwidth",
+    ),
+    fc.constantFrom("8M", "20M", "nonsense"),
+    { noNullPrototype: true },
+  ),
+);
+
 const pod: fc.Arbitrary<Pod> = fc.record({
   namespace: fc.constantFrom(...namespaceNames),
   name: fc.constantFrom(...podNames),
   uid,
   labels,
-  annotations: fc.constant({}),
+  annotations,
   node: fc.oneof({ weight: 7, arbitrary: fc.constant(thisNode) }, fc.constantFrom(...nodes, undefined)),
   serviceAccount: fc.constant("default"),
-  ips: fc.uniqueArray(ip, { minLength: 1, maxLength: 2 }),
+  ips: fc.uniqueArray(ip, { maxLength: 2 }),
+  annotatedIps: fc.uniqueArray(ip, { maxLength: 2 }),
   hostNetwork: rarely,
   finished: rarely,
   ports: fc.constant([]),
@@ -41,6 +56,7 @@ const attachment: fc.Arbitrary<Attachment> = fc.record({
   podUid: fc.option(uid, { nil: undefined }),
   addresses: fc.uniqueArray(ip, { minLength: 1, maxLength: 2 }),
   mtu: fc.constant(1500),
+  bandwidthPlugin: fc.constantFrom(undefined, undefined, "annotated", "always"),
 });
 
 const pool = fc.record({
@@ -103,7 +119,7 @@ export const change: fc.Arbitrary<Change> = fc
       fc.tuple(fc.constantFrom(...nodes), fc.uniqueArray(address, { maxLength: 2 })).map(([name, internalIps]) => ({
         kind: "node",
         key: name,
-        value: { name, labels: {}, annotations: {}, internalIps },
+        value: { name, labels: {}, annotations: {}, internalIps, podCidrs: [] },
       })),
       fc
         .tuple(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import { isIp, parseIp } from "../../net/ip.ts";
 import type { NodeName } from "../names.ts";
 import type { Node } from "../objects.ts";
@@ -14,17 +15,30 @@ const address = z
 
 const schema = z.object({
   metadata: objectMetaSchema,
+  spec: z.object({ podCIDR: z.string().nullish(), podCIDRs: z.array(z.string()).nullish() }).nullish(),
   status: z.object({ addresses: z.array(address).nullish() }).default({}),
 });
 
 /** A Node (v1) as the API server sends it. Throws InvalidObjectError. */
 export function parseNode(json: unknown): Node {
-  const { metadata, status } = parseWith("Node", schema, json);
+  const { metadata, spec, status } = parseWith("Node", schema, json);
   const internal = (status.addresses ?? []).filter(({ type }) => type === "InternalIP");
   return {
     name: metadata.name as NodeName,
     labels: metadata.labels,
     annotations: metadata.annotations,
     internalIps: internal.map(({ address }) => parseIp(address)),
+    podCidrs: (spec?.podCIDRs ?? [spec?.podCIDR ?? ""]).flatMap(cidrOf),
   };
+}
+
+// --- internal ---
+
+/** None for text that is no network: a Node's other facts count without it. */
+function cidrOf(text: string): readonly Cidr[] {
+  try {
+    return [parseCidr(text)];
+  } catch {
+    return [];
+  }
 }

@@ -1,13 +1,23 @@
 import { z } from "zod";
-import type { Ip } from "../../net/ip.ts";
+import { type Ip, parseIp, versionOf } from "../../net/ip.ts";
 import { ipField } from "../fields.ts";
 import type { NodeName } from "../names.ts";
-import type { Pod } from "../objects.ts";
+import type { Labels, Pod } from "../objects.ts";
 import { parseWith } from "../parse-with.ts";
 import { objectMetaSchema } from "../resource.ts";
 
-/** Upstream's CNI plugin writes it once it has addresses, and empties it when it has given them back. */
-const podIpAnnotation = "cni.projectcalico.org/podIP";
+/**
+ * What the node's CNI plugin writes into a Pod's annotations, by upstream's names and in its forms: sooner than the kubelet
+ * writes the Pod's status.
+ */
+export const podAnnotations = {
+  /** The container that the addresses are of. It stays when they have been given back. */
+  containerId: "cni.projectcalico.org/containerID",
+  /** The first address as `10.0.0.1/32`; empty once it has been given back. */
+  podIp: "cni.projectcalico.org/podIP",
+  /** All of them, `10.0.0.1/32,fd00::1/128`; empty likewise. */
+  podIps: "cni.projectcalico.org/podIPs",
+} as const;
 
 const schema = z.object({
   metadata: objectMetaSchema.extend({ namespace: z.string().min(1), uid: z.string() }),
@@ -31,6 +41,7 @@ type PodJson = z.output<typeof schema>;
 export function parsePod(json: unknown): Pod {
   const pod = parseWith("Pod", schema, json);
   const { metadata, spec } = pod;
+  const ips = ipsOf(pod);
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -39,7 +50,8 @@ export function parsePod(json: unknown): Pod {
     annotations: metadata.annotations,
     node: spec.nodeName ? (spec.nodeName as NodeName) : undefined,
     serviceAccount: spec.serviceAccountName || "default",
-    ips: ipsOf(pod),
+    ips,
+    annotatedIps: ips.length > 0 ? [] : annotatedIpsOf(metadata.annotations),
     hostNetwork: spec.hostNetwork ?? false,
     finished: isFinished(pod),
   };
@@ -47,14 +59,27 @@ export function parsePod(json: unknown): Pod {
 
 // --- internal ---
 
-/** What the kubelet reports, and nothing else: an annotation is whatever its author likes, also on a pod that never ran. */
+/** What the kubelet reports, and nothing else. */
 function ipsOf({ status }: PodJson): readonly Ip[] {
   if (status.podIPs && status.podIPs.length > 0) return status.podIPs.map(({ ip }) => ip);
   return status.podIP ? [status.podIP] : [];
 }
 
+/** None unless they are at most one address of each family: an annotation is whatever its author likes. */
+function annotatedIpsOf(annotations: Labels): readonly Ip[] {
+  const text = annotations[podAnnotations.podIps] || annotations[podAnnotations.podIp] || "";
+  // Far longer than two addresses are: a longer one is not looked at.
+  if (text === "" || text.length > 128) return [];
+  try {
+    const ips = text.split(",").map((one) => parseIp(one.trim().replace(/\/(32|128)$/, "")));
+    return new Set(ips.map((ip) => versionOf(ip))).size === ips.length ? ips : [];
+  } catch {
+    return [];
+  }
+}
+
 /** Its containers have ended, or the CNI plugin has already given its addresses back: either way they may be in use elsewhere. */
 function isFinished({ metadata, status }: PodJson): boolean {
   if (status.phase === "Failed" || status.phase === "Succeeded") return true;
-  return metadata.deletionTimestamp !== undefined && metadata.annotations[podIpAnnotation] === "";
+  return metadata.deletionTimestamp !== undefined && metadata.annotations[podAnnotations.podIp] === "";
 }

@@ -33,13 +33,24 @@ export class AddressHolders {
 
   /** False when the address lies in a block where it is free or somebody else's. */
   mayStandFor(pod: NamespacedName, ip: Ip): boolean {
+    return this.#says(pod, ip) !== "not its";
+  }
+
+  /** True when the address lies in a block, and is the pod's in every one: for an address that only an annotation names. */
+  isHeldBy(pod: NamespacedName, ip: Ip): boolean {
+    return this.#says(pod, ip) === "its";
+  }
+
+  #says(pod: NamespacedName, ip: Ip): "its" | "not its" | "nothing" {
+    let says: "its" | "nothing" = "nothing";
     for (const length of this.#byLength.keys()) {
       if (length > bitsOf(versionOf(ip))) continue;
       for (const { holders, first } of this.#byCidr.get(networkOf(ip, length))) {
-        if (holders[Number(ipToNumber(ip) - first)] !== pod) return false;
+        if (holders[Number(ipToNumber(ip) - first)] !== pod) return "not its";
+        says = "its";
       }
     }
-    return true;
+    return says;
   }
 }
 

@@ -5,6 +5,7 @@ import type { CompiledPolicy } from "./compiled-policy.ts";
 import { type LocalPods, openPodOf } from "./open-pod.ts";
 import type { DirectionPlan, EndpointPlan } from "./plan.ts";
 import type { PolicyTable } from "./policy-table.ts";
+import { qosOf } from "./qos-plan.ts";
 
 /** What an endpoint's plan is made from. */
 export interface EndpointContext extends LocalPods {
@@ -39,12 +40,14 @@ export function joinEndpoint(attachments: readonly Attachment[], context: Endpoi
       policies.filter(({ isolates }) => isolates[name]),
       profile,
     );
+  const qos = qosOf(pod.annotations, first?.bandwidthPlugin);
   const plan: EndpointPlan = {
     hostInterface,
     addresses,
     state: "open",
     ingress: direction("ingress"),
     egress: direction("egress"),
+    ...(qos === undefined ? {} : { qos }),
   };
   return { plan, policies: policies.filter(({ isolates }) => isolates.ingress || isolates.egress) };
 }

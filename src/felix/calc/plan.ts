@@ -1,4 +1,5 @@
 /** What policy means for this node, in the terms of policy: no chain, no table, no set type. */
+import type { BandwidthLimit } from "../../api/kubernetes/bandwidth.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { Ip, IpVersion } from "../../net/ip.ts";
 
@@ -31,6 +32,17 @@ export interface EndpointPlan {
   readonly state: "open" | "closed";
   readonly ingress: DirectionPlan;
   readonly egress: DirectionPlan;
+  /** How its traffic is shaped, if its pod asks for it. */
+  readonly qos?: QosPlan;
+}
+
+/** How fast one endpoint's traffic may be; a direction that is absent is not shaped. */
+export interface QosPlan {
+  /** Towards the pod. */
+  readonly ingress?: BandwidthLimit;
+  readonly egress?: BandwidthLimit;
+  /** What of the pod's wishes cannot be had, one sentence each. */
+  readonly problems: readonly string[];
 }
 
 /** Tiers in order; after the last one that passes, `profile` decides. */

@@ -22,16 +22,18 @@ export class PodAddresses {
   }
 
   /**
-   * Those that the pod reports, unless IPAM says that one is another's; and those that it has on this node, which knows them
-   * before anybody reports them. None twice.
+   * Those that the pod reports, unless IPAM says that one is another's; those that only its annotations name, where IPAM
+   * says that they are its own; and those that it has on this node, which knows them before anybody reports them. None twice.
    */
   of(key: NamespacedName): readonly Ip[] {
     const { pods, attachments, holders } = this.#sources;
-    const reported = (pods.get(key)?.ips ?? []).filter((ip) => holders.mayStandFor(key, ip));
+    const { ips = [], annotatedIps = [] } = pods.get(key) ?? {};
+    const reported = ips.filter((ip) => holders.mayStandFor(key, ip));
+    const annotated = annotatedIps.filter((ip) => holders.isHeldBy(key, ip));
     const wired = attachments
       .ofPod(key)
       .filter((one) => openPodOf(one, this.#sources) !== undefined)
       .flatMap(({ addresses }) => addresses);
-    return wired.length === 0 ? reported : [...new Set([...reported, ...wired])];
+    return [...new Set([...reported, ...annotated, ...wired])];
   }
 }

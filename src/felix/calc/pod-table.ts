@@ -16,12 +16,12 @@ export class PodTable {
     if (before !== undefined) {
       this.#pods.delete(key);
       this.#byNamespace.delete(before.pod.namespace, key);
-      for (const ip of before.pod.ips) this.#byIp.delete(ip, key);
+      for (const ip of namedIps(before.pod)) this.#byIp.delete(ip, key);
     }
     if (pod === undefined) return;
     this.#pods.set(key, { pod, labels: undefined });
     this.#byNamespace.add(pod.namespace, key);
-    for (const ip of pod.ips) this.#byIp.add(ip, key);
+    for (const ip of namedIps(pod)) this.#byIp.add(ip, key);
   }
 
   get(key: NamespacedName): Pod | undefined {
@@ -49,7 +49,7 @@ export class PodTable {
     return this.#byNamespace.get(namespace);
   }
 
-  /** The pods that name the address as theirs. */
+  /** The pods that name the address as theirs, in their status or an annotation. */
   keysAt(ip: Ip): Iterable<NamespacedName> {
     return this.#byIp.get(ip);
   }
@@ -71,6 +71,10 @@ export class PodTable {
 }
 
 // --- internal ---
+
+function namedIps({ ips, annotatedIps }: Pod): readonly Ip[] {
+  return [...ips, ...annotatedIps];
+}
 
 interface Entry {
   readonly pod: Pod;

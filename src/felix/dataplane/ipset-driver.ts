@@ -1,4 +1,5 @@
 import type { Host } from "../../host/host.ts";
+import type { SetChange, SetNetlink } from "../../host/netlink/set-netlink.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { diff, isEmpty } from "../../reconcile/delta.ts";
 import type { IpSet } from "../render/desired-state.ts";
@@ -7,30 +8,36 @@ import type { SetDriver } from "./dataplane.ts";
 /** Names that are ours: upstream's IPv4 and IPv6 prefixes, with the temporary `cali4t` and `cali6t`. */
 const ownName = /^cali[46][0t]/;
 
-/** IP sets through ipset(8): one `ipset restore` for all that changes, one for all that goes; its cost follows the change. */
+/**
+ * IP sets. They are made by ipset(8), one `ipset restore` for all; their members come and go, and sets are destroyed, by
+ * netlink, as starting a program would cost a hundred times as much. The cost follows the change.
+ */
 export class IpsetDriver implements SetDriver {
   readonly #host: Host;
+  readonly #sets: SetNetlink;
   #actual: Map<string, KernelSet> | undefined;
 
-  constructor(host: Host) {
+  constructor(host: Host, sets: SetNetlink) {
     this.#host = host;
+    this.#sets = sets;
   }
 
   async upsert(sets: ReadonlyMap<string, IpSet>): Promise<void> {
     const actual = await this.#read();
-    const { upserts } = diff(sets, actual, sameSet);
-    if (upserts.size === 0) return;
-    const lines = [...upserts.values()].flatMap((set) => changeLines(set, actual.get(set.name)));
-    await this.#restore(lines);
-    for (const [name, set] of upserts) actual.set(name, set);
+    const upserts = [...diff<string, KernelSet>(sets, actual, sameSet).upserts.values()];
+    const isMade = (set: KernelSet) => sameHeader(set, actual.get(set.name));
+    const lines = upserts.filter((set) => !isMade(set)).flatMap((set) => makeLines(set, actual.get(set.name)));
+    if (lines.length > 0) await this.#restore(lines);
+    await this.#sets.change(upserts.filter(isMade).flatMap((set) => memberChanges(set, actual.get(set.name))));
+    for (const set of upserts) actual.set(set.name, set);
   }
 
-  async prune(sets: ReadonlyMap<string, IpSet>): Promise<void> {
+  async prune(sets: ReadonlyMap<string, IpSet>): Promise<readonly string[]> {
     const actual = await this.#read();
     const gone = [...actual.keys()].filter((name) => !sets.has(name));
-    if (gone.length === 0) return;
-    await this.#restore(gone.map((name) => `destroy ${name}`));
-    for (const name of gone) actual.delete(name);
+    const used = await this.#sets.destroy(gone);
+    for (const name of gone) if (!used.includes(name)) actual.delete(name);
+    return used;
   }
 
   forget(): void {
@@ -78,7 +85,12 @@ function memberOf(printed: string): string {
 }
 
 function sameSet(a: KernelSet, b: KernelSet): boolean {
-  return sameType(a, b) && a.maxElements === b.maxElements && isEmpty(memberDelta(a, b));
+  return sameHeader(a, b) && isEmpty(memberDelta(a, b));
+}
+
+/** Whether they differ in their members alone. */
+function sameHeader(a: KernelSet, b: KernelSet | undefined): boolean {
+  return b !== undefined && sameType(a, b) && a.maxElements === b.maxElements;
 }
 
 function sameType(a: KernelSet, b: KernelSet): boolean {
@@ -96,12 +108,23 @@ function bare(member: string): string {
   return member.replace(member.includes(":") ? /\/128$/ : /\/32$/, "");
 }
 
-function changeLines(desired: KernelSet, actual: KernelSet | undefined): string[] {
+function memberChanges(desired: KernelSet, actual: KernelSet | undefined): readonly SetChange[] {
+  const { upserts, removals } = memberDelta(desired, actual);
+  const change = (verb: SetChange["verb"]) => (member: string) => ({
+    verb,
+    set: desired.name,
+    member: parseCidr(member),
+  });
+  return [...[...upserts.keys()].map(change("add")), ...[...removals].map(change("remove"))];
+}
+
+/** What makes a set that is not there, or is there with another header. */
+function makeLines(desired: KernelSet, actual: KernelSet | undefined): string[] {
   if (actual !== undefined && !sameType(desired, actual)) {
     // The kernel swaps only sets of one type. Ours never change theirs, so this is a stranger's, or an older version's.
-    return [`destroy ${desired.name}`, ...changeLines(desired, undefined)];
+    return [`destroy ${desired.name}`, ...makeLines(desired, undefined)];
   }
-  if (actual !== undefined && actual.maxElements !== desired.maxElements) {
+  if (actual !== undefined) {
     // Built beside and swapped in: rules that use the set never see it half full.
     const temporary = desired.name.replace(/^(cali[46])./, "$1t");
     return [
@@ -111,12 +134,7 @@ function changeLines(desired: KernelSet, actual: KernelSet | undefined): string[
       `destroy ${temporary}`,
     ];
   }
-  const { upserts, removals } = memberDelta(desired, actual);
-  return [
-    ...(actual === undefined ? [createLine(desired.name, desired)] : []),
-    ...[...upserts.keys()].map((member) => `add ${desired.name} ${member}`),
-    ...[...removals].map((member) => `del ${desired.name} ${member}`),
-  ];
+  return [createLine(desired.name, desired), ...[...desired.members].map((member) => `add ${desired.name} ${member}`)];
 }
 
 function createLine(name: string, { type, version, maxElements }: KernelSet): string {

@@ -1,9 +1,11 @@
-import type { Host } from "../../host/host.ts";
+import { CommandError, type Host } from "../../host/host.ts";
+import { allEnded } from "../../net/all-ended.ts";
 import type { IpVersion } from "../../net/ip.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { TableDriver } from "./dataplane.ts";
-import { parseIptablesSave, type SavedTable } from "./iptables-save.ts";
+import { parseChainListing, parseIptablesSave, type SavedTable } from "./iptables-save.ts";
 import { emptySavedTable, tableTransaction } from "./iptables-transaction.ts";
+import { RestoreWriter } from "./restore-writer.ts";
 
 /**
  * Our rules through iptables(8), either variant: one `iptables-restore --noflush` transaction a table that changed, which
@@ -11,17 +13,32 @@ import { emptySavedTable, tableTransaction } from "./iptables-transaction.ts";
  */
 export class IptablesDriver implements TableDriver {
   readonly #host: Host;
+  readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
 
   constructor(host: Host) {
     this.#host = host;
+    this.#writers = { 4: new RestoreWriter(host, 4), 6: new RestoreWriter(host, 6) };
   }
 
   async apply(tables: readonly PrintedTable[]): Promise<void> {
-    for (const version of [4, 6] as const) {
-      const ofVersion = tables.filter((table) => table.version === version);
-      if (ofVersion.length > 0) await this.#applyVersion(version, ofVersion);
+    const byVersion = Map.groupBy(tables, ({ version }) => version);
+    await allEnded([...byVersion].map(([version, ofVersion]) => this.#applyVersion(version, ofVersion)));
+  }
+
+  async faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]> {
+    const tool = table.version === 4 ? "iptables" : "ip6tables";
+    const faults: string[] = [];
+    for (const name of chains) {
+      const found = await this.#list(tool, table.name, name);
+      const wanted = (table.chains.get(name) ?? []).map(({ hash }) => hash);
+      const where = `chain ${name} of ${tool} table ${table.name}`;
+      if (found === undefined) faults.push(`there is no ${where}`);
+      else if (found.length !== wanted.length) faults.push(`${where} has ${found.length} rules, not ${wanted.length}`);
+      else if (!wanted.every((hash, index) => hash === found[index]))
+        faults.push(`${where} has other rules than were made`);
     }
+    return faults;
   }
 
   forget(): void {
@@ -36,17 +53,28 @@ export class IptablesDriver implements TableDriver {
     });
     if (changed.length === 0) return;
     const text = changed.map(({ text }) => text).join("");
-    await this.#host.run([program(version, "restore"), "--noflush", "--wait", "30"], {
-      stdin: text,
-      timeoutMs: 60_000,
-    });
+    await this.#writers[version].write(text);
     for (const { name, after } of changed) actual.set(name, after);
+  }
+
+  /** Undefined when there is no such chain. */
+  async #list(tool: string, table: string, chain: string): Promise<readonly (string | undefined)[] | undefined> {
+    try {
+      const { stdout } = await this.#host.run([tool, "--wait", "30", "-t", table, "-S", chain], { timeoutMs: 60_000 });
+      return parseChainListing(stdout);
+    } catch (error) {
+      // The nft variant says it in two ways, depending on the version.
+      const said = error instanceof CommandError && error.exitCode === 1 ? error.stderr : "";
+      if (/No chain\/target\/match by that name|chain .* (is incompatible|does not exist)/i.test(said))
+        return undefined;
+      throw error;
+    }
   }
 
   async #read(version: IpVersion): Promise<Map<string, SavedTable>> {
     const known = this.#actual.get(version);
     if (known !== undefined) return known;
-    const saved = parseIptablesSave((await this.#host.run([program(version, "save")])).stdout);
+    const saved = parseIptablesSave((await this.#host.run([savers[version]])).stdout);
     this.#actual.set(version, saved);
     return saved;
   }
@@ -54,6 +82,4 @@ export class IptablesDriver implements TableDriver {
 
 // --- internal ---
 
-function program(version: IpVersion, what: "save" | "restore"): string {
-  return `${version === 4 ? "iptables" : "ip6tables"}-${what}`;
-}
+const savers = { 4: "iptables-save", 6: "ip6tables-save" } as const;

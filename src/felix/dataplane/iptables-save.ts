@@ -17,6 +17,14 @@ export interface SavedRule {
 const ownChain = /^cali-/;
 const ownHash = /--comment "?cali:([A-Za-z0-9_-]{16})"?(?:\s|$)/;
 
+/** What `iptables -S CHAIN` says of one chain of ours: for each rule its hash, or undefined when it carries none of ours. */
+export function parseChainListing(text: string): readonly (string | undefined)[] {
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("-A "))
+    .map((line) => ownHash.exec(line)?.[1]);
+}
+
 /** The tables of a whole `iptables-save`, by name. */
 export function parseIptablesSave(text: string): Map<string, SavedTable> {
   const tables = new Map<string, SavedTable>();

@@ -9,6 +9,8 @@ export interface DesiredState {
   readonly tables: ReadonlyMap<TableKey, Table>;
   /** By destination. */
   readonly routes: ReadonlyMap<Cidr, Route>;
+  /** By host interface; those that are not shaped are not named. */
+  readonly shapings: ReadonlyMap<string, Shaping>;
 }
 
 /** The tables of iptables that we write to. */
@@ -75,4 +77,24 @@ export interface IpSet {
 export interface Route {
   readonly destination: Cidr;
   readonly hostInterface: string;
+}
+
+/** How the traffic of one local endpoint is shaped; a direction that is absent is not. `ingress` is towards the endpoint. */
+export interface Shaping {
+  readonly ingress?: TokenBucket;
+  readonly egress?: TokenBucket;
+}
+
+/** A token bucket (tc-tbf(8)), before it is fitted to its link. */
+export interface TokenBucket {
+  /** Bytes a second. */
+  readonly rate: number;
+  /** Bytes. */
+  readonly burst: number;
+  /** So many bytes may wait for tokens. */
+  readonly limit: number;
+  /** Bytes a second. */
+  readonly peakRate?: number;
+  /** Bytes; there with `peakRate`, and only then. */
+  readonly minBurst?: number;
 }

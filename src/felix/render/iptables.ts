@@ -19,8 +19,8 @@ interface PrintedHook {
 }
 
 /**
- * One rule as text. `hash` (16 characters, in the kernel as the comment `cali:<hash>`) covers the rule, the chain's name and
- * every rule before it in that chain, so equal hashes at the same place mean equal chains up to there.
+ * One rule as text. `hash` (16 characters, in the kernel as the comment `cali:<hash>`) covers the rule and the chain's name, so
+ * chains with equal hashes in the same order are equal.
  */
 export interface PrintedRule {
   readonly hash: string;
@@ -57,19 +57,25 @@ export function printRule(rule: Rule): string {
 // --- internal ---
 
 const printedChains = new WeakMap<readonly Rule[], { readonly seed: string; readonly rules: readonly PrintedRule[] }>();
+/** A chain of many rules mostly has those of before. */
+const printedRules = new WeakMap<Rule, { readonly seed: string; readonly rule: PrintedRule }>();
 
 /** `seed` makes the hashes differ between chains that hold the same rules. */
 function printChain(seed: string, rules: readonly Rule[]): readonly PrintedRule[] {
   const known = printedChains.get(rules);
   if (known?.seed === seed) return known.rules;
-  let previous = seed;
-  const printed = rules.map((rule) => {
-    const text = printRule(rule);
-    const hash = shortHash(`${previous}\n${text}`, 16);
-    previous = hash;
-    return { hash, spec: `-m comment --comment "${hashCommentPrefix}${hash}" ${text}` };
-  });
+  const printed = rules.map((rule) => printOne(seed, rule));
   printedChains.set(rules, { seed, rules: printed });
+  return printed;
+}
+
+function printOne(seed: string, rule: Rule): PrintedRule {
+  const known = printedRules.get(rule);
+  if (known?.seed === seed) return known.rule;
+  const text = printRule(rule);
+  const hash = shortHash(`${seed}\n${text}`, 16);
+  const printed = { hash, spec: `-m comment --comment "${hashCommentPrefix}${hash}" ${text}` };
+  printedRules.set(rule, { seed, rule: printed });
   return printed;
 }
 

@@ -8,6 +8,7 @@ import type { Family, RenderOptions } from "./options.ts";
 import { policyChains } from "./policy-chains.ts";
 import { remember } from "./remember.ts";
 import { routes } from "./routes.ts";
+import { shapings } from "./shaping.ts";
 
 /**
  * The plan in the kernel's terms, for each family of `options.versions`. A pure function; the rules of what is the same
@@ -29,7 +30,8 @@ export function render(plan: NodePlan, options: RenderOptions): DesiredState {
       tables.set(`${family.version}/${name}`, { version: family.version, name, chains, hooks: fixed.hooks });
     }
   }
-  return { sets, tables, routes: routes(plan.endpoints.values(), options) };
+  const endpoints = [...plan.endpoints.values()];
+  return { sets, tables, routes: routes(endpoints, options), shapings: shapings(endpoints) };
 }
 
 // --- internal ---
@@ -55,7 +57,9 @@ function dispatchChainsOf(family: Family, hostInterfaces: readonly string[]): Ch
   const names = hostInterfaces.join("\n");
   const last = lastDispatch.get(family);
   if (last?.names === names) return last.chains;
-  const chains = new Map([...dispatchChains("egress", hostInterfaces), ...dispatchChains("ingress", hostInterfaces)]);
+  const earlier = [...(last?.chains.values() ?? [])];
+  const [egress, ingress] = (["egress", "ingress"] as const).map((one) => dispatchChains(one, hostInterfaces, earlier));
+  const chains = new Map([...(egress ?? []), ...(ingress ?? [])]);
   lastDispatch.set(family, { names, chains });
   return chains;
 }

@@ -31,7 +31,7 @@ export const firstSetting: Setting = {
 
 /** A node in a zone. */
 export function nodeOf(name: NodeName, zone: string): Node {
-  return { name, labels: { zone }, annotations: {}, internalIps: [] };
+  return { name, labels: { zone }, annotations: {}, internalIps: [], podCidrs: [] };
 }
 
 /** The pools after a change of one. */

@@ -52,7 +52,7 @@ function mapOf<V, R>(record: Readonly<Record<string, V>> | undefined, entry: (ke
 
 function nodeOf(name: string, { ips, labels, as }: NodeWords): Node {
   const annotations: Labels = as === undefined ? {} : { "projectcalico.org/ASNumber": as };
-  return { name: nodeName(name), labels: labels ?? {}, annotations, internalIps: ips.map(parseIp) };
+  return { name: nodeName(name), labels: labels ?? {}, annotations, internalIps: ips.map(parseIp), podCidrs: [] };
 }
 
 function attachmentOf(ip: string, index: number): [ReturnType<typeof attachmentKey>, Attachment] {

@@ -105,7 +105,13 @@ describe("an address is kept", () => {
       annotations: {},
       serviceAccount: "default",
     };
-    const state = { node: node as NodeName | undefined, ips: [], hostNetwork: false, finished: false };
+    const state = {
+      node: node as NodeName | undefined,
+      ips: [],
+      annotatedIps: [],
+      hostNetwork: false,
+      finished: false,
+    };
     return { pod: { key: "default/web", found: { ...bare, ...state, ...more } } };
   }
 

@@ -86,7 +86,7 @@ function publish(said: { readonly endpoint?: string; readonly certificate?: stri
 }
 
 function setInternalIps(...ips: readonly string[]): void {
-  nodes.set(node, { name: node, labels: {}, annotations: {}, internalIps: ips.map(parseIp) });
+  nodes.set(node, { name: node, labels: {}, annotations: {}, internalIps: ips.map(parseIp), podCidrs: [] });
 }
 
 const ask = (signal?: AbortSignal) => agents.addressesInUse(node, undefined, signal);

@@ -43,7 +43,7 @@ export function aPod(name: string, { node = "node-1", ips = [], ...rest }: PodWi
   return {
     ...{ namespace: "shop", name, uid: `uid-${name}`, labels: {}, annotations: {}, serviceAccount: "default" },
     ...{ node: node === "" ? undefined : nodeName(node), ips: ips.map(parseIp) },
-    ...{ hostNetwork: false, finished: false, ...rest },
+    ...{ annotatedIps: [], hostNetwork: false, finished: false, ...rest },
   };
 }
 
@@ -69,7 +69,13 @@ export function snapshotOf(parts: {
   readonly leases?: readonly Lease[];
 }): Snapshot {
   const { blocks = [], pods = [], nodes = [], leases = [] } = parts;
-  const node = (name: string): Node => ({ name: nodeName(name), labels: {}, annotations: {}, internalIps: [] });
+  const node = (name: string): Node => ({
+    name: nodeName(name),
+    labels: {},
+    annotations: {},
+    internalIps: [],
+    podCidrs: [],
+  });
   return {
     ...emptySnapshot(),
     ipamBlock: new Map(blocks.map((block) => [block.metadata.name, block])),

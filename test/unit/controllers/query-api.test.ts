@@ -104,7 +104,13 @@ beforeEach(async () => {
   };
   addressesInUse = async (_node, ips) => uses.filter(({ ip }) => ips?.includes(ip) ?? true);
   port = await freePort();
-  const node = { name: "node-1" as NodeName, labels: {}, annotations: {}, internalIps: [] } satisfies Node;
+  const node = {
+    name: "node-1" as NodeName,
+    labels: {},
+    annotations: {},
+    internalIps: [],
+    podCidrs: [],
+  } satisfies Node;
   api = new QueryApi({
     ...{ client, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
     snapshot: { node: new Map([[node.name, node]]), lease: new Map() },

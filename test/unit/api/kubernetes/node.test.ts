@@ -15,8 +15,20 @@ test("a node has its internal addresses, in order and canonical", () => {
     labels: { rack: "1" },
     annotations: { a: "b" },
     internalIps: ["2001:db8::1", "10.0.1.1"],
+    podCidrs: [],
   });
   expect(parseNode({ metadata: { name: "node-1" } }).internalIps).toEqual([]);
+});
+
+test("a node has its networks for pods, from either field, and what is none of them is left out", () => {
+  const podCidrs = (spec: unknown) => parseNode({ metadata: { name: "node-1" }, spec }).podCidrs;
+  expect(podCidrs({ podCIDR: "10.1.0.0/24", podCIDRs: ["10.1.0.0/24", "fd00:1::/64"] })).toEqual([
+    "10.1.0.0/24",
+    "fd00:1::/64",
+  ]);
+  expect(podCidrs({ podCIDR: "10.1.0.0/24" })).toEqual(["10.1.0.0/24"]);
+  expect(podCidrs({ podCIDR: "10.1", podCIDRs: null })).toEqual([]);
+  expect(podCidrs({})).toEqual([]);
 });
 
 test("a node whose internal address is none is refused", () => {

@@ -29,6 +29,7 @@ test("a pod that was just made has nothing yet", () => {
     node: undefined,
     serviceAccount: "default",
     ips: [],
+    annotatedIps: [],
     hostNetwork: false,
     finished: false,
   });
@@ -60,6 +61,19 @@ describe("ips", () => {
     ["nowhere else: an annotation is whatever its author likes", { podIP: "" }, both, []],
   ])("come from %s", (_, status, metadata, expected) => {
     expect(parsePod(pod({ metadata, status })).ips).toEqual(expected);
+  });
+
+  test.each([
+    ["the annotation podIPs", both, {}, ["10.0.0.3", "2001:db8::3"]],
+    ["podIP when podIPs is empty", annotations({ [podIps]: "", [podIp]: "10.0.0.4/32" }), {}, ["10.0.0.4"]],
+    ["no annotation once the status has any", both, { podIP: "10.0.0.2" }, []],
+    ["no annotation that names a network", annotations({ [podIps]: "10.0.0.0/24" }), {}, []],
+    ["no annotation with something else in it", annotations({ [podIps]: "10.0.0.3/32,x" }), {}, []],
+    ["no annotation with two of one family", annotations({ [podIps]: "10.0.0.3/32,10.0.0.4/32" }), {}, []],
+    ["no endless annotation", annotations({ [podIp]: `${" ".repeat(200)}10.0.0.3/32` }), {}, []],
+    ["no annotation that was emptied", annotations({ [podIps]: "", [podIp]: "" }), {}, []],
+  ])("that are only annotated come from %s", (_, metadata, status, expected) => {
+    expect(parsePod(pod({ metadata, status })).annotatedIps).toEqual(expected);
   });
 
   test("that are no addresses make the pod unreadable, and the message says where", () => {

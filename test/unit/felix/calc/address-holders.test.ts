@@ -31,6 +31,19 @@ test("of an address outside every block nothing is known", () => {
   expect(holders.mayStandFor(web, parseIp("fd00::1"))).toBe(true);
 });
 
+test("a pod holds an address only where a block says so, and no other block says otherwise", () => {
+  const holders = new AddressHolders();
+  expect(holders.isHeldBy(web, parseIp("10.0.0.0"))).toBe(false);
+  holders.set("b", block("10.0.0.0/31", [0, 1]));
+  expect(["10.0.0.0", "10.0.0.1", "10.0.0.2"].map((ip) => holders.isHeldBy(web, parseIp(ip)))).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  holders.set("c", block("10.0.0.0/30", [1, 0, null, null]));
+  expect(["10.0.0.0", "10.0.0.1"].map((ip) => holders.isHeldBy(web, parseIp(ip)))).toEqual([false, false]);
+});
+
 test.for([
   ["that is about to be deleted", block("10.0.0.0/30", [null, null, null, null], true)],
   ["whose entries are not one an address", block("10.0.0.0/30", [null])],

@@ -30,7 +30,7 @@ test("what says the same is the same object", () => {
 // --- internal ---
 
 function nodeAt(...ips: string[]): Node {
-  return { name, labels: {}, annotations: {}, internalIps: ips.map(parseIp) };
+  return { name, labels: {}, annotations: {}, internalIps: ips.map(parseIp), podCidrs: [] };
 }
 
 function peerAt(peerIP: string) {

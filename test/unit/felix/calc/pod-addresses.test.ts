@@ -47,6 +47,7 @@ const pod: Omit<Pod, "ips"> = {
   annotations: {},
   node,
   serviceAccount: "default",
+  annotatedIps: [],
   hostNetwork: false,
   finished: false,
 };

@@ -86,6 +86,7 @@ function podAt(name: string, ip: string): Pod {
     node: thisNode,
     serviceAccount: "default",
     ips: [parseIp(ip)],
+    annotatedIps: [],
     hostNetwork: false,
     finished: false,
   };
