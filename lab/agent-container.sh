@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the agent as its DaemonSet would: in a mount namespace that holds the machine's root, read-only, as image, and just
+# Runs the agent, or another container of its DaemonSet, as it would: in a mount namespace that holds the machine's root, read-only, as image, and just
 # the mounts of the DaemonSet. Started under `unshare --mount --propagation slave`.
 #   agent-container.sh KEEP… -- ARGV…        KEEP: paths that stand for the image's own content
 set -euo pipefail
@@ -7,7 +7,7 @@ keep=()
 while [ "$1" != -- ]; do keep+=("$1"); shift; done
 shift
 
-base=/run/margay-lab/agent
+base=/run/margay-lab/$MARGAY_LAB_DAEMON
 rm -rf "$base"
 mkdir -p "$base/upper" "$base/work" "$base/image"
 image=$base/image

@@ -6,6 +6,7 @@ import { LinuxHost } from "../src/host/linux-host.ts";
 import { findBinaries } from "./binaries.ts";
 import { kubeconfigText } from "./certificates.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import { kubeletDaemons } from "./kubelet/kubelet-daemons.ts";
 import { type LabLayout, type NodeLayout, podCidr } from "./layout.ts";
 import type { Daemon } from "./node.ts";
 import type { RuntimeConfig } from "./runtime/main.ts";
@@ -28,9 +29,11 @@ export async function provisionNode(
   const agentFolder = join(node.folder, "agent");
   await mkdir(agentFolder, { recursive: true, mode: 0o700 });
   const agentKubeconfig = join(agentFolder, "kubeconfig");
-  const agentAccess = await agentKubeconfigText(controlPlane);
+  const { url: server, authority } = controlPlane;
+  const token = await agentToken(controlPlane);
+  const agentAccess = await kubeconfigText({ server, authority, credentials: { token } });
   await writeFile(agentKubeconfig, agentAccess, { mode: 0o600 });
-  await installCni(node, pluginsOf(layout), { apiUrl: controlPlane.url, kubeconfig: agentAccess });
+  await linkPlugins(node);
   const kubelet = await controlPlane.addUser(`system:node:${node.name}`, ["system:nodes"]);
   const proxy = await controlPlane.addUser("system:kube-proxy");
   const runtime: RuntimeConfig = {
@@ -40,12 +43,17 @@ export async function provisionNode(
   };
   return [
     { name: "agent", argv: agentArgv(node, agentFolder, agentKubeconfig) },
+    { name: "install-cni", argv: await installCniArgv(node, pluginsOf(layout), { controlPlane, token }) },
     { name: "bird", argv: [join(import.meta.dirname, "bird.sh")] },
     { name: "kube-proxy", argv: await kubeProxyArgv(node, proxy) },
-    {
-      name: "runtime",
-      argv: [process.execPath, join(import.meta.dirname, "runtime", "main.ts"), JSON.stringify(runtime)],
-    },
+    ...(node.runtime === "kubelet"
+      ? await kubeletDaemons(layout, node, { authority: controlPlane.authority, kubeconfig: kubelet })
+      : [
+          {
+            name: "runtime",
+            argv: [process.execPath, join(import.meta.dirname, "runtime", "main.ts"), JSON.stringify(runtime)],
+          },
+        ]),
   ];
 }
 
@@ -55,18 +63,45 @@ export async function provisionNode(
  * The agent acts as its ServiceAccount, with no more rights than its role gives. A DaemonSet's token is bound to its pod, and
  * through it to its node; this one to nothing, as there is no such pod here, and a Node is to be deleted with its agent going on.
  */
-async function agentKubeconfigText({ kubectl, url, authority }: ControlPlane): Promise<string> {
+async function agentToken({ kubectl }: ControlPlane): Promise<string> {
   const argv = ["create", "token", "margay-agent", "--namespace=margay-system", "--duration=8760h"];
-  const token = (await kubectl(argv)).trim();
-  return kubeconfigText({ server: url, authority, credentials: { token } });
+  return (await kubectl(argv)).trim();
 }
 
 function agentArgv(node: NodeLayout, agentFolder: string, kubeconfig: string): readonly string[] {
   return [
-    ...["unshare", "--mount", "--propagation", "slave", "--"],
-    ...[join(import.meta.dirname, "agent-container.sh"), repository, agentFolder, "--"],
+    ...inContainer([repository, agentFolder]),
     ...[process.execPath, join(repository, "src", "cli", "main.ts"), "agent"],
     ...["--node-name", node.name, "--kubeconfig", kubeconfig],
+  ];
+}
+
+/** What runs the argv behind it as a container of the agent's DaemonSet, with these paths as its image's own content. */
+function inContainer(keep: readonly string[]): readonly string[] {
+  return [
+    ...["unshare", "--mount", "--propagation", "slave", "--"],
+    ...[join(import.meta.dirname, "agent-container.sh"), ...keep, "--"],
+  ];
+}
+
+/** The installer, with what a pod has of its ServiceAccount, and the compiled executable as its image would hold it. */
+async function installCniArgv(
+  node: NodeLayout,
+  built: string,
+  { controlPlane, token }: { readonly controlPlane: ControlPlane; readonly token: string },
+): Promise<readonly string[]> {
+  const folder = join(node.folder, "install-cni");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, "token"), token, { mode: 0o600 });
+  await copyFile(controlPlane.authority.certificate, join(folder, "ca.crt"));
+  await writeFile(join(folder, "template"), JSON.stringify(cniList(controlPlane.url), undefined, 2));
+  const { hostname, port } = new URL(controlPlane.url);
+  return [
+    ...inContainer([repository, folder, built]),
+    ...["env", `KUBERNETES_SERVICE_HOST=${hostname}`, `KUBERNETES_SERVICE_PORT=${port}`],
+    ...[`KUBERNETES_NODE_NAME=${node.name}`, `CNI_NETWORK_CONFIG_FILE=${join(folder, "template")}`],
+    ...[process.execPath, join(repository, "src", "cli", "main.ts"), "install-cni"],
+    ...["--shim", join(built, "calico"), "--kubeconfig", "--service-account-dir", folder],
   ];
 }
 
@@ -89,26 +124,16 @@ function pluginsOf({ folder }: LabLayout): string {
   return join(folder, "cni");
 }
 
-async function installCni(
-  node: NodeLayout,
-  built: string,
-  { apiUrl, kubeconfig }: { readonly apiUrl: string; readonly kubeconfig: string },
-): Promise<void> {
-  const configuration = join(node.folder, "disk", "etc", "cni", "net.d");
+async function linkPlugins(node: NodeLayout): Promise<void> {
   const plugins = join(node.folder, "disk", "opt", "cni", "bin");
-  await mkdir(configuration, { recursive: true });
   await mkdir(plugins, { recursive: true });
-  for (const name of ["calico", "calico-ipam"]) await copyFile(join(built, name), join(plugins, name));
   for (const name of ["portmap", "loopback", "bandwidth", "tuning", "host-local"]) {
     await symlink(join(debianPlugins, name), join(plugins, name));
   }
-  await writeFile(join(configuration, "calico-kubeconfig"), kubeconfig, { mode: 0o600 });
-  const list = JSON.stringify(cniList(node, apiUrl), undefined, 2);
-  await writeFile(join(configuration, "10-calico.conflist"), `${list}\n`);
 }
 
 /** The list as users have it; `assign_ipv4` is a string there. */
-function cniList(node: NodeLayout, apiUrl: string) {
+function cniList(apiUrl: string) {
   return {
     name: "k8s-pod-network",
     cniVersion: "0.3.0",
@@ -117,12 +142,12 @@ function cniList(node: NodeLayout, apiUrl: string) {
         type: "calico",
         log_level: "info",
         datastore_type: "kubernetes",
-        nodename: node.name,
+        nodename: "__KUBERNETES_NODE_NAME__",
         mtu: 0,
         ipam: { type: "calico-ipam", assign_ipv4: "true", assign_ipv6: "false" },
         container_settings: { allow_ip_forwarding: true },
         policy: { type: "k8s" },
-        kubernetes: { k8s_api_root: apiUrl, kubeconfig: "/etc/cni/net.d/calico-kubeconfig" },
+        kubernetes: { k8s_api_root: apiUrl, kubeconfig: "__KUBECONFIG_FILEPATH__" },
       },
       { type: "portmap", snat: true, capabilities: { portMappings: true } },
     ],

@@ -44,7 +44,14 @@ const pure = [
 /** Between wiring folders: importer → files of the other that it may use. */
 const doors: Readonly<Record<string, readonly string[]>> = {
   "src/agent": ["src/cni/server.ts", "src/cni/dependencies.ts", "src/cni/attachments.ts", "src/cni/leases.ts"],
-  "src/cli": ["src/agent/run-agent.ts", "src/controllers/run-controllers.ts", "lab/main.ts"],
+  "src/cli": [
+    "src/agent/run-agent.ts",
+    "src/controllers/run-controllers.ts",
+    "src/cni/install/install-cni.ts",
+    "src/cni/install/settings.ts",
+    "src/cni/install/uninstall-cni.ts",
+    "lab/main.ts",
+  ],
   "src/controllers": [],
   "src/cni": [],
   lab: ["src/cni/build-shim.ts"],

@@ -5,6 +5,7 @@ import { addApply } from "./apply.ts";
 import { addControllers } from "./controllers.ts";
 import { addDelete } from "./delete.ts";
 import { addGet } from "./get.ts";
+import { addInstallCni } from "./install-cni.ts";
 import { addIpam } from "./ipam.ts";
 import { addLab } from "./lab.ts";
 import { addNodeStatus } from "./node-status.ts";
@@ -16,7 +17,18 @@ const program = new Command("margay")
   .enablePositionalOptions()
   .showHelpAfterError("(margay --help lists the commands)");
 
-for (const add of [addGet, addApply, addDelete, addIpam, addNodeStatus, addAgent, addControllers, addLab]) add(program);
+for (const add of [
+  addGet,
+  addApply,
+  addDelete,
+  addIpam,
+  addNodeStatus,
+  addAgent,
+  addInstallCni,
+  addControllers,
+  addLab,
+])
+  add(program);
 
 // Whoever reads the output may stop before its end (`| head`): no failure of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
-import { copyFile, mkdir, rename } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Host } from "../host/host.ts";
+import type { LinuxHost } from "../host/linux-host.ts";
 
 export interface ShimOptions {
   /** Where `calico` and `calico-ipam` go. */
@@ -13,22 +14,27 @@ export interface ShimOptions {
 }
 
 /**
- * Compiles the CNI executables: one small static program under both names. Needs gcc with a static C library (`libc6-dev`).
- * Rejects with a `CommandError` that quotes the compiler when it refuses.
+ * Compiles the CNI executables: one small static program under both names, each put there in one step. Needs gcc with a
+ * static C library (`libc6-dev`). Rejects with a `CommandError` that quotes the compiler when it refuses.
  */
-export async function buildShim(host: Host, { folder, socketPath, spoolFolder, waitMs }: ShimOptions): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const program = join(folder, "calico");
-  await host.run([
-    "gcc",
-    ...["-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror"],
-    ...(socketPath === undefined ? [] : [`-DMARGAY_SOCKET=${JSON.stringify(socketPath)}`]),
-    ...(spoolFolder === undefined ? [] : [`-DMARGAY_SPOOL=${JSON.stringify(spoolFolder)}`]),
-    ...(waitMs === undefined ? [] : [`-DMARGAY_WAIT_MS=${waitMs}`]),
-    ...["-o", program, join(import.meta.dirname, "shim.c")],
-  ]);
-  // Renamed over, as the kernel refuses to write to a program that runs.
-  const copy = join(folder, ".calico-ipam.new");
-  await copyFile(program, copy);
-  await rename(copy, join(folder, "calico-ipam"));
+export async function buildShim(
+  host: LinuxHost,
+  { folder, socketPath, spoolFolder, waitMs }: ShimOptions,
+): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), "margay-shim-"));
+  try {
+    const program = join(scratch, "calico");
+    await host.run([
+      "gcc",
+      ...["-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror"],
+      ...(socketPath === undefined ? [] : [`-DMARGAY_SOCKET=${JSON.stringify(socketPath)}`]),
+      ...(spoolFolder === undefined ? [] : [`-DMARGAY_SPOOL=${JSON.stringify(spoolFolder)}`]),
+      ...(waitMs === undefined ? [] : [`-DMARGAY_WAIT_MS=${waitMs}`]),
+      ...["-o", program, join(import.meta.dirname, "shim.c")],
+    ]);
+    const bytes = await readFile(program);
+    for (const name of ["calico", "calico-ipam"]) await host.replaceFile(join(folder, name), bytes, 0o755);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }

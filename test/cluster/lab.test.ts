@@ -8,7 +8,7 @@ import { askPod } from "../../lab/ask-pod.ts";
 import { type Lab, openLab } from "../../lab/cluster.ts";
 import { type LabPod, podNamed, podNetns, readPods } from "../../lab/lab-pods.ts";
 import { type NodeLayout, nodeNamed } from "../../lab/layout.ts";
-import { bootNode, inNode, killDaemon, stopNode } from "../../lab/node.ts";
+import { bootNode, inNode, killDaemon, releaseDaemon, stopNode } from "../../lab/node.ts";
 import { clientSocket } from "../../lab/outside-client.ts";
 import { processesOf } from "../../lab/processes.ts";
 import { run } from "../../lab/run.ts";
@@ -146,6 +146,8 @@ test("a killed runtime leaves its pods running, and takes them up again", async 
 test("a pod that cannot be attached waits, and says why", async () => {
   const node = nodeNamed(lab.layout, "node-1");
   const list = "/etc/cni/net.d/10-calico.conflist";
+  // It would put the list back.
+  await killDaemon(lab.layout, node, "install-cni", "down");
   await inNode(lab.layout, node, ["mv", list, `${list}.away`]);
   const pod = {
     apiVersion: "v1",
@@ -174,6 +176,7 @@ test("a pod that cannot be attached waits, and says why", async () => {
   await lab.kubectl(["wait", "--for=condition=Ready", "pod/unattached", "--namespace=guest", "--timeout=60s"]);
   await inNode(lab.layout, node, ["rm", ...files]);
   await inNode(lab.layout, node, ["mv", `${list}.away`, list]);
+  await releaseDaemon(node, "install-cni");
   const [answer] = await askPod(clientSocket(lab.layout), [
     { ...targetOf(await podNamed(lab, "guest/unattached")), port: 8080 },
   ]);
