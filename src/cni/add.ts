@@ -1,28 +1,34 @@
 import { stat } from "node:fs/promises";
 import { namespacedName } from "../api/names.ts";
-import { type Attachment, attachmentKey, type Pod } from "../api/objects.ts";
-import type { Ip } from "../net/ip.ts";
+import { attachmentKey, type Pod } from "../api/objects.ts";
+import { allEnded } from "../net/all-ended.ts";
 import { messageOf } from "../net/message-of.ts";
+import type { AddressPlan } from "./address-request.ts";
 import type { StoredAttachment } from "./attachments.ts";
+import { bandwidthPluginOf } from "./bandwidth-plugin.ts";
 import { clearSandbox } from "./clear-sandbox.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import { findNamespace } from "./find-namespace.ts";
 import { findPod } from "./find-pod.ts";
 import { requireOwnHandle } from "./handle-users.ts";
+import { hostInterfaceOf, requireFreeName } from "./host-interface.ts";
 import type { NetConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
-import { planPodAddresses, takeAddresses } from "./pod-addresses.ts";
+import { type AddressSeeker, planPodAddresses, takeAddresses } from "./pod-addresses.ts";
 import { podMtu } from "./pod-mtu.ts";
-import type { PodTarget } from "./request.ts";
+import { PolicyWait } from "./policy-wait.ts";
+import type { PodTarget, RawRequest } from "./request.ts";
 import type { AddOutcome } from "./result.ts";
-import { vethName } from "./veth-name.ts";
-import { configure, hasPair, hostMac, type Wiring, wire } from "./wire.ts";
+import { routeWish } from "./route-wish.ts";
+import { configure, hasPair, hostMac, makePair, removePair, type Wiring } from "./wire.ts";
 import { withdraw } from "./withdraw.ts";
 
 export interface AddRequest {
   readonly conf: NetConf;
   readonly target: PodTarget;
+  /** As it came. */
+  readonly raw: RawRequest;
 }
 
 /**
@@ -37,41 +43,38 @@ export async function add(request: AddRequest, state: NodeState, signal: AbortSi
   const standing = await standingAttachment(request, state);
   if (standing !== undefined) {
     const mac = await configure(wiringOf(standing, request.conf), node);
-    return outcomeOf(standing, mac, await publish(standing, node, signal));
+    const policy = policyWaitOf(request, node, signal);
+    await policy.publish(standing);
+    return outcomeOf(standing, mac, policy.waitedMs);
   }
-  await requireOnlyInterface(request.target, node);
+  const hostInterface = await hostInterfaceOf(request.target, node);
+  await requireFreeName(request.target, hostInterface, node);
   const pod = await findPod(request.target.pod, node, signal);
   const namespace = await findNamespace(pod.namespace, node, signal);
-  const seeker = { conf: request.conf, target: request.target, namespace, annotations: pod.annotations };
+  const seeker = { ...request, namespace, annotations: pod.annotations, hostInterface };
   const plan = planPodAddresses(seeker, node);
-  const mtu = await podMtu(request.conf, node);
+  const bandwidthPlugin = await bandwidthPluginOf(request.conf.name, node);
+  const bare = { ...attachmentOf(request, pod, await podMtu(request.conf, node)), bandwidthPlugin, hostInterface };
   signal.throwIfAborted();
 
-  await using undo = new AsyncDisposableStack();
-  const addresses = await takeAddresses(seeker, plan, state, { undo, signal });
-  signal.throwIfAborted();
-  const attachment = attachmentOf(request, pod, addresses, mtu);
-  // Not before there are addresses: until then the pod is better off with what it has than with nothing.
-  await clearEarlier(attachment, state);
-  const mac = await wire(wiringOf(attachment, request.conf), node, undo);
-  const key = attachmentKey(attachment);
-  undo.defer(() => node.attachments.remove(key));
-  await node.attachments.write(attachment);
-  undo.defer(() => withdraw(key, state));
-  signal.throwIfAborted();
-  const policyMs = await publish(attachment, node, signal);
-  signal.throwIfAborted();
-  undo.move();
-  return outcomeOf(attachment, mac, policyMs);
+  const policy = policyWaitOf(request, node, signal);
+  const attaching = { request, seeker, plan, bare, policy, state, signal };
+  await state.intents.begin(request.raw);
+  try {
+    return await attach(attaching);
+  } catch (error) {
+    // What could not be undone whole is tried again later.
+    if (!(error instanceof SuppressedError)) await state.intents.end(attachmentKey(bare));
+    throw error;
+  }
 }
 
-/** What `wire` made, or would make, of an attachment. */
-export function wiringOf(attachment: Attachment, conf: NetConf): Wiring {
+/** What an ADD makes, or would make, of an attachment. */
+export function wiringOf(attachment: StoredAttachment, conf: NetConf): Wiring {
   return {
     ...attachment,
     allowIpForwarding: conf.container_settings.allow_ip_forwarding,
-    includeDefaultRoutes: conf.include_default_routes,
-    routes: conf.ipam.routes,
+    ...routeWish(attachment, conf),
   };
 }
 
@@ -107,52 +110,87 @@ async function standingAttachment(
   return (await hasPair(wiringOf(stored, conf), node)) ? stored : undefined;
 }
 
-async function requireOnlyInterface({ containerId, interfaceName }: PodTarget, node: CniDependencies): Promise<void> {
-  const other = (await node.attachments.list()).find(
-    (one) => one.containerId === containerId && one.interfaceName !== interfaceName,
-  );
-  if (other === undefined) return;
-  throw new CniError(
-    cniCode.invalidConfiguration,
-    `Cannot add ${interfaceName}: the container has ${other.interfaceName} already, and a pod has one interface`,
-  );
+/** An ADD that has been found fit to be done. */
+interface Attaching {
+  readonly request: AddRequest;
+  readonly seeker: AddressSeeker;
+  readonly plan: AddressPlan;
+  /** Without its addresses. */
+  readonly bare: StoredAttachment;
+  readonly policy: PolicyWait;
+  readonly state: NodeState;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Takes away what stands in the way: an earlier try of this container, and earlier sandboxes of the same pod whose DEL has
- * not come yet, as the host's interface can be only one's.
+ * Seeks addresses, and meanwhile makes what needs none: the rules, which let nothing through to where no route leads, and the
+ * pair. Then it brings both together. When it rejects everything is undone, unless with a `SuppressedError`.
  */
-async function clearEarlier(
-  { network, containerId, hostInterface }: StoredAttachment,
-  state: NodeState,
-): Promise<void> {
-  for (const one of await state.node.attachments.list()) {
-    if (one.hostInterface !== hostInterface && one.containerId !== containerId) continue;
-    await clearSandbox(one, handleOf(network, containerId), state);
+async function attach(attaching: Attaching): Promise<AddOutcome> {
+  const { request, seeker, plan, bare, policy, state, signal } = attaching;
+  await using undo = new AsyncDisposableStack();
+  // In this order: what is wired goes before its addresses are free for others.
+  const giveBack = undo.use(new AsyncDisposableStack());
+  const unwire = undo.use(new AsyncDisposableStack());
+  // Where an earlier sandbox is in the way it stays until there are addresses: something is better than nothing for the pod.
+  const isFree = (await earlierOf(bare, state)).length === 0;
+  const [given] = await allEnded([
+    takeAddresses(seeker, plan, state, { undo: giveBack, signal }),
+    isFree ? prepare(attaching, unwire) : Promise.resolve(),
+  ]);
+  signal.throwIfAborted();
+  if (!isFree) {
+    for (const one of await earlierOf(bare, state)) {
+      await clearSandbox(one, handleOf(bare.network, bare.containerId), state);
+    }
+    await prepare(attaching, unwire);
   }
+  const attachment = { ...bare, ...given };
+  const mac = await configure(wiringOf(attachment, request.conf), state.node);
+  await allEnded([policy.publish(attachment), state.node.attachments.write(attachment)]);
+  signal.throwIfAborted();
+  await state.intents.end(attachmentKey(bare));
+  undo.move();
+  return outcomeOf(attachment, mac, policy.waitedMs);
 }
 
-function attachmentOf({ conf, target }: AddRequest, pod: Pod, addresses: readonly Ip[], mtu: number): StoredAttachment {
+/** Makes the rules of the pod and its pair of interfaces; `unwire` takes them back, and what comes after them. */
+async function prepare({ bare, policy, request, state }: Attaching, unwire: AsyncDisposableStack): Promise<void> {
+  const { node } = state;
+  const key = attachmentKey(bare);
+  unwire.defer(() => node.attachments.remove(key));
+  unwire.defer(() => removePair(bare, node));
+  unwire.defer(() => withdraw(key, state));
+  await allEnded([policy.publish(bare), makePair(wiringOf(bare, request.conf), node)]);
+}
+
+/**
+ * What stands in the way: an earlier try of this interface, and earlier sandboxes of the same pod whose DEL has not come
+ * yet, as the host's interface can be only one's. Other interfaces of the container are in nobody's way.
+ */
+async function earlierOf(bare: StoredAttachment, { node }: NodeState): Promise<readonly StoredAttachment[]> {
+  const key = attachmentKey(bare);
+  const all = await node.attachments.list();
+  return all.filter((one) => one.hostInterface === bare.hostInterface || attachmentKey(one) === key);
+}
+
+function attachmentOf({ conf, target }: AddRequest, pod: Pod, mtu: number): Omit<StoredAttachment, "hostInterface"> {
   return {
     network: conf.name,
     containerId: target.containerId,
     interfaceName: target.interfaceName,
-    hostInterface: vethName(target.pod.namespace, target.pod.name),
     netns: target.netns,
     pod: namespacedName(target.pod.namespace, target.pod.name),
     // A static pod's UID is not the API server's, and its mirror there may be made anew while it runs: its name must do, which
     // no other pod of the cluster can have. So for a runtime that gives no UID, which may mean a later pod of this name.
     podUid: target.pod.uid === pod.uid ? pod.uid : undefined,
-    addresses,
+    addresses: [],
     mtu,
   };
 }
 
-/** Resolves to how long it took, in milliseconds, until the kernel held the pod's policy and then its routes. */
-async function publish(attachment: StoredAttachment, node: CniDependencies, signal: AbortSignal): Promise<number> {
-  const startedAt = node.clock.monotonicNow();
-  await node.publish(attachment, signal);
-  return node.clock.monotonicNow() - startedAt;
+function policyWaitOf({ conf, target }: AddRequest, node: CniDependencies, signal: AbortSignal): PolicyWait {
+  return new PolicyWait({ conf, pod: target.pod, node, signal });
 }
 
 function outcomeOf(attachment: StoredAttachment, mac: string, policyMs: number): AddOutcome {

@@ -3,6 +3,7 @@ import type { Labels } from "../api/objects.ts";
 import { cidrVersion } from "../net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { AddressWish, type Origin } from "./address-wish.ts";
+import { ownIpam } from "./ipam-type.ts";
 import type { NetConf } from "./net-conf.ts";
 import { quote } from "./quote.ts";
 
@@ -21,8 +22,11 @@ export interface AddressSources {
 
 /** Which addresses a pod is to have. */
 export interface AddressPlan {
-  /** `ipam`: IPAM gives them. `given`: they are taken as they are, and IPAM does not know of them. */
-  readonly by: "ipam" | "given";
+  /**
+   * `ipam`: IPAM gives them. `given`: they are taken as they are, and IPAM does not know of them. `executed`: another IPAM
+   * plugin gives them, and the rest of the plan says nothing.
+   */
+  readonly by: "ipam" | "given" | "executed";
   /** How many of each family, whichever is free. */
   readonly v4: 0 | 1;
   readonly v6: 0 | 1;
@@ -66,6 +70,19 @@ export function planAddresses(sources: AddressSources): AddressPlan {
       ? { by: "ipam", ...families, addresses: [], pools, floatingIps: [] }
       : { ...fixed, v4: 0, v6: 0, pools: {}, floatingIps: [] };
   return { ...plan, floatingIps: floatingIps(sources, plan) };
+}
+
+/**
+ * What is asked for where another IPAM plugin gives the addresses. As upstream: what asks for pools or families says nothing
+ * then, and what asks for certain addresses is refused, by a `CniError` (7).
+ */
+export function executedPlan(sources: AddressSources): AddressPlan {
+  for (const name of ["ipAddrs", "ipAddrsNoIpam", "floatingIPs"] as const) {
+    const why = `IPAM plugin ${sources.conf.ipam.type} does not know it; it takes ipam.type ${ownIpam}`;
+    const wish = podWish(sources, name);
+    if (wish !== undefined) throw wish.refusal(why);
+  }
+  return { by: "executed", v4: 0, v6: 0, addresses: [], pools: {}, floatingIps: [] };
 }
 
 // --- internal ---

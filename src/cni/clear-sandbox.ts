@@ -1,6 +1,7 @@
 import { attachmentKey } from "../api/objects.ts";
 import type { StoredAttachment } from "./attachments.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
+import { executeIpam, releaseCall } from "./run-ipam.ts";
 import { usingNetlink } from "./using-netlink.ts";
 import { withdraw } from "./withdraw.ts";
 
@@ -15,7 +16,10 @@ export async function clearSandbox(one: StoredAttachment, kept: string, state: N
   // Before its addresses are free for others.
   await usingNetlink(node, undefined, (netlink) => netlink.deleteLink(one.hostInterface));
   const handle = handleOf(one.network, one.containerId);
-  if (handle !== kept) {
+  const call = releaseCall(one, undefined, node);
+  // Of the very same interface they have been given anew, or back.
+  if (call !== undefined && handle !== kept) await executeIpam("DEL", call, node);
+  else if (handle !== kept) {
     await journal.release(handle, { containerId: one.containerId, why: "newer sandbox of the pod" });
   }
   await node.attachments.remove(key);

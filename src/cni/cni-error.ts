@@ -18,6 +18,7 @@ export const cniCode = {
   noAddress: 101,
   wiringFailed: 102,
   checkFailed: 103,
+  ipamFailed: 104,
 } as const;
 
 /** The answer to a request that failed: a code, what went wrong, and optionally the detail behind it. */

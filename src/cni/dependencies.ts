@@ -6,6 +6,7 @@ import type { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import type { Host } from "../host/host.ts";
 import type { Netlink } from "../host/netlink/netlink.ts";
 import type { mayLeadToNamespace } from "../host/network-namespaces.ts";
+import type { PluginEnd, PluginRun } from "../host/run-plugin.ts";
 import type { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Clock } from "../net/clock.ts";
@@ -49,10 +50,42 @@ export interface CniDependencies {
   readonly publish: (attachment: Attachment, signal: AbortSignal) => Promise<void>;
   /** Takes it back: resolves once its host routes and then its rules are gone. One that Felix does not know is no error. */
   readonly withdraw: (key: AttachmentKey) => Promise<void>;
+  /**
+   * What of the attachment's policy the kernel does not hold as it was last printed, one sentence each. Rejects when the kernel
+   * cannot be asked.
+   */
+  readonly policyFaults: (attachment: Attachment) => Promise<readonly string[]>;
+  /**
+   * Runs another plugin's executable in the node's mount and network namespaces, so that its state outlives the agent. Resolves
+   * to undefined when there is none of that path, and rejects when it cannot be run or is killed, also by its `signal`.
+   */
+  readonly runPlugin: (run: PluginRun) => Promise<PluginEnd | undefined>;
   /** Why this node cannot serve ADD at this moment, as a sentence; undefined when it can. */
   readonly unready: () => string | undefined;
   readonly report: Report;
+  readonly observer: CniObserver;
   readonly clock: Clock;
+}
+
+/** Who is told of what the server has done. Nobody waits for it, and it must not throw. */
+export interface CniObserver {
+  /** Any request, as soon as its answer is known. */
+  readonly answered: (request: AnsweredRequest) => void;
+  /** An ADD of a pod has succeeded, after it had waited so many milliseconds for the kernel to hold the pod's policy. */
+  readonly attached: (attachment: Attachment, policyMs: number) => void;
+  /** The attachment has been taken away for good. */
+  readonly detached: (attachment: Attachment) => void;
+}
+
+/** What became of one call of an executable. */
+export interface AnsweredRequest {
+  /** `calico` or `calico-ipam`. */
+  readonly program: string;
+  /** CNI_COMMAND as it came, which may be anything. */
+  readonly verb: string;
+  readonly ms: number;
+  /** The failure's code in the CNI specification, 0 for success. */
+  readonly code: number;
 }
 
 export interface CniPaths {
@@ -60,8 +93,12 @@ export interface CniPaths {
   readonly spool: string;
   /** Folder of address releases still owed to the API server, `/var/lib/margay/cni/journal`. */
   readonly journal: string;
+  /** Folder of the ADDs that are under way, `/var/lib/margay/cni/intents`. */
+  readonly intents: string;
   /** Folder of the addresses held for networks themselves, `/var/lib/margay/cni/holds`. */
   readonly holds: string;
+  /** Folder of the networks' configurations, `/etc/cni/net.d`. */
+  readonly netConf: string;
   /** `/var/lib/calico/mtu`: the MTU for pods when the configuration gives none. The file may be missing. */
   readonly mtuFile: string;
 }

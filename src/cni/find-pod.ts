@@ -6,18 +6,25 @@ import { fromCache } from "./from-cache.ts";
 import type { PodReference } from "./request.ts";
 
 /**
- * The pod that the runtime wants wired: from the watch cache, which may lag a moment behind the kubelet's, and then by
- * one request. Throws a `CniError` (100) when the API server has no such pod, or has it on another node.
+ * The pod that the runtime wants wired, as the watch cache holds it, since that is what policy goes by. The cache may lag
+ * behind the kubelet's: after a moment one request tells whether there is anything to wait for. Throws a `CniError` (100) when
+ * the API server has no such pod, or has it on another node; rejects when `signal` aborts the wait.
  */
 export async function findPod(reference: PodReference, node: CniDependencies, signal: AbortSignal): Promise<Pod> {
-  const pod = (await cachedPod(reference, node, signal)) ?? (await requestedPod(reference, node, signal));
-  if (pod.node !== undefined && pod.node !== node.nodeName) {
-    throw unknown(reference, `it is bound to node ${pod.node}, not to ${node.nodeName}`);
-  }
+  let pod = await cachedPod(reference, node, signal);
+  if (pod === undefined) requireHere(reference, await requestedPod(reference, node, signal), node);
+  while (pod === undefined) pod = await cachedPod(reference, node, signal);
+  requireHere(reference, pod, node);
   return pod;
 }
 
 // --- internal ---
+
+function requireHere(reference: PodReference, pod: Pod, node: CniDependencies): void {
+  if (pod.node !== undefined && pod.node !== node.nodeName) {
+    throw unknown(reference, `it is bound to node ${pod.node}, not to ${node.nodeName}`);
+  }
+}
 
 function cachedPod(reference: PodReference, node: CniDependencies, signal: AbortSignal): Promise<Pod | undefined> {
   const key = namespacedName(reference.namespace, reference.name);

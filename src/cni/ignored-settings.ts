@@ -1,3 +1,5 @@
+import { ownIpam } from "./ipam-type.ts";
+
 /**
  * The settings that ask for something and get nothing here, by their paths in a plugin configuration (JSON, of sound form).
  * What each other setting comes to:
@@ -8,35 +10,30 @@
  * | `feature_control.*`, `runtimeConfig.ips`, `args.cni.ips` | has its effect: what a pod's annotations and the runtime may ask for |
  * | `container_settings` | has its effect at the top level; elsewhere it is among the ignored |
  * | `nodename`, `hostname`, `kubernetes.node_name` | must be the agent's own |
- * | `datastore_type`, `ipam.type`, `device_type` | anything but what this plugin serves is refused |
+ * | `datastore_type`, `device_type` | anything but what this plugin serves is refused |
+ * | `ipam.type`, `dns`, `prevResult` | has its effect; what else stands in `ipam` beside another type is that plugin's own |
  * | `kubernetes.*`, `qps`, `burst`, `calico_api_group` | nothing is missing: the agent has its own client and credentials |
- * | `nodename_file`, `nodename_file_optional`, `ipam_lock_file` | nothing is missing: there is one agent, and it knows its node |
+ * | `nodename_file` | where the file can be read, it must name the agent's own node |
+ * | `nodename_file_optional`, `ipam_lock_file` | nothing is missing: there is one agent, and it knows its node |
  * | `policy.*` | nothing is missing: policy is always in force |
- * | `log_level` | nothing is missing: failures are told to the runtime, and the agent logs them |
+ * | `log_file_*`, `log_level` | has its effect where `log_file_path` is given; the agent's own log has failures in any case |
+ * | `policy_setup_timeout_seconds` | has its effect; what comes after it is the namespace's choice |
  * | `mode`, `endpoint_status_dir`, other `args` | they ask for nothing by themselves on Linux |
- * | ignored: `num_queues` but 1, `log_file_*`, `readiness_gates`, `policy_setup_timeout_seconds`, `dataplane_options`, `ipam.subnet`, `ipam.ranges` | answered here |
+ * | ignored: `num_queues` but 1, `readiness_gates`, `dataplane_options`; under `calico-ipam` `ipam.subnet`, `ipam.ranges` | answered here |
  *
  * A value that asks for nothing, such as `false` or an empty list, is not among them.
  */
 export function ignoredSettings(json: Readonly<Record<string, unknown>>): readonly string[] {
-  const asked = withoutEffect.filter((path) => asks(path, valueAt(json, path.split("."))));
+  const own = valueAt(json, ["ipam", "type"]) === ownIpam ? ofOtherIpam : [];
+  const asked = [...withoutEffect, ...own].filter((path) => asks(path, valueAt(json, path.split("."))));
   return [...asked, ...misplacedSettings(json)];
 }
 
 // --- internal ---
 
-const withoutEffect = [
-  "num_queues",
-  "log_file_path",
-  "log_file_max_size",
-  "log_file_max_age",
-  "log_file_max_count",
-  "readiness_gates",
-  "policy_setup_timeout_seconds",
-  "dataplane_options",
-  "ipam.subnet",
-  "ipam.ranges",
-];
+const withoutEffect = ["num_queues", "readiness_gates", "dataplane_options"];
+
+const ofOtherIpam = ["ipam.subnet", "ipam.ranges"];
 
 function valueAt(value: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return value;

@@ -28,17 +28,22 @@ export class IpamPlugin implements Role {
     const target = parseArguedTarget(request);
     const routes = leaseRoutes(conf.ipam.routes);
     return this.#gate.add(`container ${target.containerId}`, hangUp, async (signal) => {
-      const lease = () => leaseAddresses({ conf, target }, this.#state, signal);
+      const lease = () => leaseAddresses({ conf, target, raw: request }, this.#state, signal);
       const addresses = await this.#gate.aloneInContainer(target.containerId, lease);
       return formatLease(addresses, routes, conf.cniVersion);
     });
   }
 
   async del(request: RawRequest): Promise<string> {
-    const network = parseNetworkName(request.stdin);
-    const target = parseTarget(request);
-    await this.#gate.aloneInContainer(target.containerId, () => endLease(network, target, this.#state, "DEL"));
+    await this.#gate.aloneInContainer(parseTarget(request).containerId, () => this.#takeAway(request, "DEL"));
     return "";
+  }
+
+  async undo(request: RawRequest): Promise<void> {
+    const target = parseTarget(request);
+    await this.#gate.aloneInContainer(target.containerId, async () => {
+      if (await this.#state.intents.isOpen(attachmentKey(target))) await this.#takeAway(request, "failed ADD");
+    });
   }
 
   /** Proves that the lease stands, and that the main plugin goes by it. */
@@ -63,6 +68,12 @@ export class IpamPlugin implements Role {
       await this.#gate.aloneInContainer(lease.containerId, end);
     }
     return "";
+  }
+
+  async #takeAway(request: RawRequest, why: "DEL" | "failed ADD"): Promise<void> {
+    const target = parseTarget(request);
+    await endLease(parseNetworkName(request.stdin), target, this.#state, why);
+    await this.#state.intents.end(attachmentKey(target));
   }
 
   async #requireLease(conf: DelegatedConf, target: ArguedTarget): Promise<void> {

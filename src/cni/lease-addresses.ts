@@ -7,10 +7,11 @@ import { allocate, podName } from "./allocate.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import { findNamespace } from "./find-namespace.ts";
 import { isOthersHandle, requireOwnHandle } from "./handle-users.ts";
+import type { ReleaseReason } from "./journal.ts";
 import type { Lease } from "./leases.ts";
 import type { DelegatedConf } from "./net-conf.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
-import type { ArguedTarget } from "./request.ts";
+import type { ArguedTarget, RawRequest } from "./request.ts";
 import { gatewayOf, hasGateway, isSpecial } from "./subnet.ts";
 import { requireUnused } from "./unused-addresses.ts";
 
@@ -23,6 +24,8 @@ export interface LeasedAddress extends AssignedAddress {
 export interface LeaseRequest {
   readonly conf: DelegatedConf;
   readonly target: ArguedTarget;
+  /** As it came. */
+  readonly raw: RawRequest;
 }
 
 /**
@@ -42,7 +45,7 @@ export async function endLease(
   network: string,
   target: Pick<Lease, "containerId" | "interfaceName">,
   state: NodeState,
-  why: "DEL" | "GC by the runtime",
+  why: ReleaseReason,
 ): Promise<void> {
   const { node, journal } = state;
   const { containerId } = target;
@@ -73,6 +76,8 @@ async function lease(request: LeaseRequest, state: NodeState, signal: AbortSigna
 
   await using undo = new AsyncDisposableStack();
   if (standing.length === 0) {
+    undo.defer(() => state.intents.end(key));
+    await state.intents.begin(request.raw);
     undo.defer(() => leases.remove(key));
     // What is held for the network is kept as long as it has a lease.
     if (hasGateway(conf)) await leases.write(record);
@@ -94,6 +99,7 @@ async function lease(request: LeaseRequest, state: NodeState, signal: AbortSigna
   }
   await leases.write({ ...record, addresses: addresses.map(({ ip, block }) => ({ ip, block })) });
   signal.throwIfAborted();
+  if (standing.length === 0) await state.intents.end(key);
   undo.move();
   return leased;
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { messageOf } from "../net/message-of.ts";
 import { CniError, cniCode } from "./cni-error.ts";
+import { resultDnsSchema } from "./cni-result.ts";
 import { ignoredSettings } from "./ignored-settings.ts";
+import { isExecutedType, ownIpam } from "./ipam-type.ts";
 
 /** The configuration of one call: what the runtime sent on standard input, checked, with defaults filled in. */
 export type NetConf = Readonly<z.infer<typeof schema>>;
@@ -86,13 +88,14 @@ const networkName = z.string({ error: "is required" }).regex(/^[a-zA-Z0-9][a-zA-
 
 const ipam = z.object({
   type: z.string({ error: "is required" }),
-  subnet: text.optional(),
   assign_ipv4: flag.default(true),
   assign_ipv6: flag.default(false),
   ipv4_pools: words,
   ipv6_pools: words,
-  routes: z.array(z.object({ dst: text, gw: text.optional() })).default([]),
-  ranges: z.array(z.unknown()).default([]),
+  routes: z
+    .array(z.object({ dst: text, gw: text.optional() }))
+    .nullish()
+    .transform((value) => value ?? []),
 });
 
 const requireFamily = (value: z.infer<typeof ipam>, context: z.RefinementCtx) => {
@@ -111,7 +114,12 @@ const kubernetes = z.object({
   node_name: text.optional(),
 });
 
-const attachment = z.object({ containerID: text, ifname: text });
+/** Null is none, as runtimes in Go write it; an absent list says nothing, and stays absent. */
+const attachments = z
+  .array(z.object({ containerID: text, ifname: text }))
+  .nullable()
+  .transform((value) => value ?? [])
+  .optional();
 
 const datastore = z.literal("kubernetes", { error: 'must be "kubernetes"' });
 
@@ -135,9 +143,9 @@ const common = z.object({
     .nullish()
     .transform((value) => value ?? { cni: { ips: [] } }),
   prevResult: z.record(z.string(), z.unknown()).optional(),
-  "cni.dev/valid-attachments": z.array(attachment).optional(),
+  "cni.dev/valid-attachments": attachments,
   // The name that an early text of specification 1.1.0 had; runtimes send both.
-  "cni.dev/attachments": z.array(attachment).optional(),
+  "cni.dev/attachments": attachments,
 });
 
 const delegatedSchema = common.extend({
@@ -168,19 +176,18 @@ const schema = common.extend({
   device_type: z
     .enum(["", "veth"], { error: 'must be "veth" or left out: other devices, such as "netkit", cannot be made yet' })
     .optional(),
-  include_default_routes: flag.default(true),
+  include_default_routes: flag.optional(),
+  dns: resultDnsSchema.nullish().transform((value) => value ?? undefined),
   readiness_gates: z.array(text).optional(),
   policy_setup_timeout_seconds: count.optional(),
   endpoint_status_dir: text.optional(),
   dataplane_options: z.unknown().optional(),
   ipam: ipam.superRefine((value, context) => {
-    if (value.type !== "calico-ipam") {
-      context.addIssue({
-        code: "custom",
-        path: ["type"],
-        message: `"${value.type}" cannot be used yet: only "calico-ipam"`,
-      });
-    } else requireFamily(value, context);
+    if (value.type === ownIpam) requireFamily(value, context);
+    else if (!isExecutedType(value.type)) {
+      const message = `${JSON.stringify(value.type)} is not an IPAM plugin's name, such as "calico-ipam" or "host-local"`;
+      context.addIssue({ code: "custom", path: ["type"], message });
+    }
   }),
   policy: z.object({ type: text.optional() }).optional(),
   container_settings: z.object({ allow_ip_forwarding: flag.default(false) }).default({ allow_ip_forwarding: false }),

@@ -1,4 +1,5 @@
 import type { CniDependencies } from "./dependencies.ts";
+import type { Intents } from "./intents.ts";
 import type { ReleaseJournal } from "./journal.ts";
 import type { NetworkHolds } from "./network-holds.ts";
 import type { CniTiming } from "./timing.ts";
@@ -8,6 +9,7 @@ export interface NodeState {
   readonly node: CniDependencies;
   readonly journal: ReleaseJournal;
   readonly holds: NetworkHolds;
+  readonly intents: Intents;
   readonly timing: CniTiming;
 }
 

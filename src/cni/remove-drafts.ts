@@ -9,7 +9,7 @@ import type { CniDependencies } from "./dependencies.ts";
  */
 export async function removeDrafts(node: CniDependencies): Promise<void> {
   const { host, attachments, leases, paths } = node;
-  for (const folder of [attachments.folder, leases.folder, paths.journal, paths.holds]) {
+  for (const folder of [attachments.folder, leases.folder, paths.intents, paths.journal, paths.holds]) {
     await reporting(node, folder, () => host.removeDrafts(folder));
   }
   await reporting(node, paths.spool, async () => {

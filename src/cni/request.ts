@@ -107,6 +107,12 @@ export function parseFrame(body: string): RawRequest {
   }
 }
 
+/** The body of a frame as `parseFrame` reads it. */
+export function formatFrame({ program, environment, stdin }: RawRequest): string {
+  const variables = [...environment].map(([name, value]) => `${name}=${value}\0`);
+  return `${program}\0${variables.join("")}\0${stdin}`;
+}
+
 // --- internal ---
 
 const verbs: readonly Verb[] = ["ADD", "DEL", "CHECK", "STATUS", "GC"];

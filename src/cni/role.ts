@@ -8,6 +8,8 @@ export interface Role {
   add(request: RawRequest, hangUp: AbortSignal): Promise<string>;
   /** Asks as little of its input as it can, and goes on to its end when the caller hangs up: nothing may stay behind. */
   del(request: RawRequest): Promise<string>;
+  /** Takes away what an ADD left that was cut short, if it was: an ADD that has ended since is left alone. */
+  undo(request: RawRequest): Promise<void>;
   check(request: RawRequest): Promise<string>;
   status(request: RawRequest): Promise<string>;
   gc(request: RawRequest): Promise<string>;

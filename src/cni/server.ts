@@ -50,12 +50,15 @@ export class CniServer {
    * links not be read.
    */
   async start(): Promise<void> {
-    await mkdir(this.#node.paths.spool, { recursive: true, mode: 0o700 });
+    for (const folder of [this.#node.paths.spool, this.#node.paths.intents]) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+    }
     await removeDrafts(this.#node);
     await restoreHostSettings(await this.#node.attachments.list(), this.#node);
     this.#watcher = watch(this.#node.paths.spool, () => this.#track(this.#drainSpool()));
     this.#watcher.on("error", (error) => this.#node.report("error", "Cannot watch the spool of DELs", { error }));
     await this.#drainSpool();
+    await this.#undoInterrupted();
     const folder = dirname(this.#socketPath);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
@@ -73,6 +76,7 @@ export class CniServer {
     for (const socket of this.#open) socket.destroy();
     await closed;
     await Promise.allSettled(this.#running);
+    await this.#plugin.close();
   }
 
   #listen(): Promise<void> {
@@ -138,7 +142,9 @@ export class CniServer {
         // A sleep ends early only for `close`.
         () => false,
       );
-    while (await rested()) await Promise.all([this.#drainSpool(), this.#drainJournal(), this.#sweepHolds()]);
+    while (await rested()) {
+      await Promise.all([this.#drainSpool(), this.#undoInterrupted(), this.#drainJournal(), this.#sweepHolds()]);
+    }
   }
 
   async #drainSpool(): Promise<void> {
@@ -148,6 +154,12 @@ export class CniServer {
     } catch (error) {
       this.#node.report("error", "Cannot carry out the DELs that were kept", { error });
     }
+  }
+
+  async #undoInterrupted(): Promise<void> {
+    await this.#plugin.undoInterrupted().catch((error: unknown) => {
+      this.#node.report("error", "Cannot look for ADDs that were cut short", { error });
+    });
   }
 
   async #drainJournal(): Promise<void> {

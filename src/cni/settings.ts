@@ -41,18 +41,23 @@ export function hostSettings({
   return [...(has(addresses, 4) ? v4 : []), ...(has(addresses, 6) ? v6 : noV6)];
 }
 
-/** What the pod's end and its namespace must have. Without an IPv6 address only `::1` stays, as programs bind to it. */
+/**
+ * What the pod's end and its namespace must have. Without an IPv6 address only `::1` stays, as programs bind to it. Forwarding
+ * is the whole pod's: a further interface may switch it on, and leaves it otherwise.
+ */
 export function podSettings({
   interfaceName,
   addresses,
   allowIpForwarding,
-}: Pick<Wiring, "interfaceName" | "addresses" | "allowIpForwarding">): readonly Setting[] {
-  const forwarding = allowIpForwarding ? "1" : "0";
-  const v4: readonly Setting[] = [{ key: "ipv4/ip_forward", value: forwarding }];
+  isFurther,
+}: Pick<Wiring, "interfaceName" | "addresses" | "allowIpForwarding" | "isFurther">): readonly Setting[] {
+  const forwarding = (key: string): readonly Setting[] =>
+    isFurther && !allowIpForwarding ? [] : [{ key, value: allowIpForwarding ? "1" : "0" }];
+  const v4 = forwarding("ipv4/ip_forward");
   const v6: readonly Setting[] = [
     { key: `ipv6/conf/${interfaceName}/disable_ipv6`, value: "0" },
     { key: `ipv6/conf/${interfaceName}/accept_dad`, value: "0" },
-    { key: "ipv6/conf/all/forwarding", value: forwarding },
+    ...forwarding("ipv6/conf/all/forwarding"),
   ];
   const noV6: readonly Setting[] = [{ key: `ipv6/conf/${interfaceName}/disable_ipv6`, value: "1", ifKnown: true }];
   return [...(has(addresses, 4) ? v4 : []), ...(has(addresses, 6) ? v6 : noV6)];
@@ -66,11 +71,16 @@ export function applySettings(settings: readonly Setting[], netns: string | unde
   }
 }
 
-/** A sentence for each of the node's settings that is not as it should be. */
-export function settingFaults(settings: readonly Setting[], node: CniDependencies): readonly string[] {
+/** A sentence for each setting in the namespace at `netns` (the node's own when undefined) that is not as it should be. */
+export function settingFaults(
+  settings: readonly Setting[],
+  netns: string | undefined,
+  node: CniDependencies,
+): readonly string[] {
+  const whose = netns === undefined ? "" : "the pod's ";
   return settings.flatMap(({ key, value, ifKnown }) => {
-    const found = node.readSysctl(undefined, key);
-    return found === value || (ifKnown && found === undefined) ? [] : [`sysctl net/${key} is not ${value}`];
+    const found = node.readSysctl(netns, key);
+    return found === value || (ifKnown && found === undefined) ? [] : [`${whose}sysctl net/${key} is not ${value}`];
   });
 }
 

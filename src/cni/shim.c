@@ -36,15 +36,31 @@
 
 extern char **environ;
 static char *request;
-static size_t used;
+/* Bytes of the request, and those of them before the configuration. */
+static size_t used, input;
+
+static const char *versions[] = {"1.1.0", "1.0.0", "0.4.0", "0.3.1", "0.3.0", "0.2.0", "0.1.0"};
 
 /*
- * Prints a CNI error object and ends. `why` is the library's text of an errno, or ours: nothing in it needs escaping.
- * Its cniVersion is our newest, since to find the configuration's own takes a reader of JSON; an error has the same fields
- * in every version, and the agent's answers have the right one.
+ * The configuration's cniVersion when we speak it, else our newest. No reader of JSON: an object within the configuration
+ * has the same version, if it has one.
  */
+static const char *version_in_use(void) {
+  static const char key[] = "\"cniVersion\"";
+  const char *c = request == NULL ? NULL : memmem(request + input, used - input, key, sizeof key - 1);
+  const char *end = request + used;
+  if (c == NULL) return versions[0];
+  for (c += sizeof key - 1; c < end && (isspace((unsigned char)*c) || *c == ':' || *c == '"');) c++;
+  for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+    size_t size = strlen(versions[i]);
+    if ((size_t)(end - c) > size && memcmp(c, versions[i], size) == 0 && c[size] == '"') return versions[i];
+  }
+  return versions[0];
+}
+
+/* Prints a CNI error object and ends. `why` is the library's text of an errno, or ours: nothing in it needs escaping. */
 static void fail(int code, const char *what, const char *why) {
-  printf("{\"cniVersion\":\"1.1.0\",\"code\":%d,\"msg\":\"%s\",\"details\":\"%s\"}\n", code, what, why);
+  printf("{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s\",\"details\":\"%s\"}\n", version_in_use(), code, what, why);
   exit(1);
 }
 
@@ -62,6 +78,7 @@ static void build_request(const char *name) {
   for (char **entry = environ; *entry != NULL; entry++)
     if (strncmp(*entry, "CNI_", 4) == 0) append(*entry, strlen(*entry) + 1);
   append("", 1);
+  input = used;
   while ((got = read(STDIN_FILENO, buffer, sizeof buffer)) != 0) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail(5, "Cannot read the configuration from standard input", strerror(errno));
@@ -184,12 +201,13 @@ int main(int argc, char **argv) {
   const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "calico";
   const char *command = getenv("CNI_COMMAND");
   if (command == NULL) fail(4, "Cannot tell what to do", "CNI_COMMAND is not set");
-  if (strcmp(command, "VERSION") == 0) {
-    puts("{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}");
-    return 0;
-  }
   signal(SIGPIPE, SIG_IGN);
   build_request(name);
+  if (strcmp(command, "VERSION") == 0) {
+    printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[", version_in_use());
+    for (size_t i = sizeof versions / sizeof *versions; i-- > 0;) printf("\"%s\"%s", versions[i], i > 0 ? "," : "]}\n");
+    return 0;
+  }
   int code = exchange();
   if (code < 0 && strcmp(command, "DEL") == 0) code = delete_without_agent();
   if (code < 0 && strcmp(command, "ADD") == 0)

@@ -5,5 +5,16 @@ import { createHash } from "node:crypto";
  * all, the longest name the kernel takes. Upstream's rule, so that firewall rules and runbooks go on matching.
  */
 export function vethName(namespace: string, pod: string): string {
-  return `cali${createHash("sha1").update(`${namespace}.${pod}`).digest("hex").slice(0, 11)}`;
+  return nameOf(`${namespace}.${pod}`);
+}
+
+/** The same for an interface that the pod has beside its first one. No pod's name has a slash, so no other pod's is like it. */
+export function furtherVethName(namespace: string, pod: string, interfaceName: string): string {
+  return nameOf(`${namespace}.${pod}/${interfaceName}`);
+}
+
+// --- internal ---
+
+function nameOf(text: string): string {
+  return `cali${createHash("sha1").update(text).digest("hex").slice(0, 11)}`;
 }

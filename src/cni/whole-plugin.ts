@@ -1,12 +1,17 @@
 import { splitName } from "../api/names.ts";
-import { add } from "./add.ts";
+import { attachmentKey } from "../api/objects.ts";
+import { type AddRequest, add } from "./add.ts";
 import { check } from "./check.ts";
-import { del } from "./del.ts";
+import { parseCniResult } from "./cni-result.ts";
+import { type DelRequest, del } from "./del.ts";
 import type { Gate } from "./gate.ts";
+import type { ReleaseReason } from "./journal.ts";
 import { type NetConf, parseNetConf, parseNetworkName } from "./net-conf.ts";
 import type { NodeState } from "./node-state.ts";
+import { requireNodenameFile } from "./nodename-file.ts";
+import { passOnGc, passOnStatus } from "./pass-on.ts";
 import { parsePodTarget, parseTarget, type RawRequest, type Verb } from "./request.ts";
-import { formatResult } from "./result.ts";
+import { type AddOutcome, formatResult } from "./result.ts";
 import { type Role, requireVersion } from "./role.ts";
 import { unlisted } from "./valid-attachments.ts";
 
@@ -23,47 +28,77 @@ export class WholePlugin implements Role {
   }
 
   async add(request: RawRequest, hangUp: AbortSignal): Promise<string> {
-    const conf = this.#confOf(request, "ADD");
+    const conf = await this.#confOf(request, "ADD");
     const target = parsePodTarget(request);
+    const earlier = conf.prevResult === undefined ? undefined : parseCniResult(conf.prevResult, "prevResult");
     const { namespace, name } = target.pod;
     return this.#gate.add(`pod ${namespace}/${name}`, hangUp, async (signal) => {
-      const outcome = await this.#gate.alone(target, () => add({ conf, target }, this.#state, signal));
-      return formatResult(outcome, conf.cniVersion);
+      const outcome = await this.#gate.alone(target, () => this.#attach({ conf, target, raw: request }, signal));
+      return formatResult(outcome, conf.cniVersion, { earlier, dns: conf.dns });
     });
   }
 
   async del(request: RawRequest): Promise<string> {
-    const network = parseNetworkName(request.stdin);
-    const target = parseTarget(request);
-    await this.#gate.alone(target, () => del(network, target, this.#state));
+    await this.#gate.alone(parseTarget(request), () => this.#takeAway(request, "DEL"));
     return "";
   }
 
+  async undo(request: RawRequest): Promise<void> {
+    const target = parseTarget(request);
+    await this.#gate.alone(target, async () => {
+      if (await this.#state.intents.isOpen(attachmentKey(target))) await this.#takeAway(request, "failed ADD");
+    });
+  }
+
   async check(request: RawRequest): Promise<string> {
-    const conf = this.#confOf(request, "CHECK");
+    const conf = await this.#confOf(request, "CHECK");
     const target = parsePodTarget(request);
-    await this.#gate.alone(target, () => check(conf, target, this.#state));
+    await this.#gate.alone(target, () => check({ conf, target, raw: request }, this.#state));
     return "";
   }
 
   async status(request: RawRequest): Promise<string> {
-    this.#confOf(request, "STATUS");
+    const conf = await this.#confOf(request, "STATUS");
     this.#gate.requireReady();
+    await passOnStatus({ conf, raw: request }, this.#state);
     return "";
   }
 
   /** Takes away every attachment of this network that the runtime does not list as valid. */
   async gc(request: RawRequest): Promise<string> {
-    const conf = this.#confOf(request, "GC");
+    const conf = await this.#confOf(request, "GC");
     for (const stored of unlisted(await this.#state.node.attachments.list(), conf)) {
       const [namespace, name] = splitName(stored.pod);
       const target = { ...stored, pod: { namespace, name, uid: stored.podUid } };
-      await this.#gate.alone(target, () => del(conf.name, target, this.#state, "GC by the runtime"));
+      const detach = () => this.#detach({ network: conf.name, target, raw: undefined }, "GC by the runtime");
+      await this.#gate.alone(target, detach);
     }
+    await passOnGc({ conf, raw: request }, this.#state);
     return "";
   }
 
-  #confOf(request: RawRequest, verb: Verb): NetConf {
+  async #attach(request: AddRequest, signal: AbortSignal): Promise<AddOutcome> {
+    const outcome = await add(request, this.#state, signal);
+    const { attachments, observer } = this.#state.node;
+    const attachment = await attachments.get(attachmentKey(request.target));
+    if (attachment !== undefined) observer.attached(attachment, outcome.policyMs);
+    return outcome;
+  }
+
+  async #detach(request: DelRequest, why: ReleaseReason): Promise<void> {
+    const { attachments, observer } = this.#state.node;
+    const attachment = await attachments.get(attachmentKey(request.target));
+    await del(request, this.#state, why);
+    if (attachment !== undefined) observer.detached(attachment);
+  }
+
+  async #takeAway(request: RawRequest, why: "DEL" | "failed ADD"): Promise<void> {
+    const target = parseTarget(request);
+    await this.#detach({ network: parseNetworkName(request.stdin), target, raw: request }, why);
+    await this.#state.intents.end(attachmentKey(target));
+  }
+
+  async #confOf(request: RawRequest, verb: Verb): Promise<NetConf> {
     const { nodeName, report } = this.#state.node;
     const warn = (message: string) => {
       if (!this.#remarks.has(message)) report("warn", message);
@@ -71,6 +106,7 @@ export class WholePlugin implements Role {
     };
     const conf = parseNetConf(request.stdin, { nodeName, warn });
     requireVersion(verb, conf.cniVersion);
+    await requireNodenameFile(conf, this.#state.node);
     return conf;
   }
 }

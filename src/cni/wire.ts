@@ -1,4 +1,4 @@
-import type { Netlink } from "../host/netlink/netlink.ts";
+import type { Link, Netlink } from "../host/netlink/netlink.ts";
 import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
 import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
@@ -25,6 +25,11 @@ export interface Wiring {
   readonly mtu: number;
   readonly allowIpForwarding: boolean;
   readonly includeDefaultRoutes: boolean;
+  /**
+   * Beside the interface that has the pod's way out: it has no part in that, and each of its routes names the node as next hop
+   * by itself.
+   */
+  readonly isFurther: boolean;
   /** Further routes inside the pod. Without a gateway they go to the node as the default does. */
   readonly routes: readonly { readonly dst: string; readonly gw?: string | undefined }[];
 }
@@ -33,32 +38,32 @@ export interface Wiring {
 export const hostMac = "ee:ee:ee:ee:ee:ee";
 
 /** The pod's next hop: IPv4 by proxy ARP, IPv6 the link-local address that the kernel makes of `hostMac` (RFC 4291 appendix A). */
-const gateways: Readonly<Record<IpVersion, Ip>> = {
+export const gateways: Readonly<Record<IpVersion, Ip>> = {
   4: parseIp("169.254.1.1"),
   6: parseIp("fe80::ecee:eeff:feee:eeee"),
 };
 
 /**
- * Makes the pair of `wiring` and configures it; answers the MAC of the pod's end. An interface of the host end's name is a
- * leftover and is deleted first. Rejects with a `NetlinkError`, `SystemError` or `CniError`; then `undo` holds what takes
- * back the part that was done.
+ * Makes the pair, which no packet passes until `configure`. An interface of the host end's name is a leftover and is deleted
+ * first. Rejects with a `NetlinkError`.
  */
-export async function wire(wiring: Wiring, node: CniDependencies, undo: AsyncDisposableStack): Promise<string> {
+export async function makePair(
+  { hostInterface, interfaceName, mtu, netns }: Omit<Wiring, "addresses">,
+  node: CniDependencies,
+): Promise<void> {
   await usingNetlink(node, undefined, async (host) => {
-    await host.deleteLink(wiring.hostInterface);
-    undo.defer(() => usingNetlink(node, undefined, (netlink) => netlink.deleteLink(wiring.hostInterface)));
-    await host.createVeth({
-      name: wiring.hostInterface,
-      mac: hostMac,
-      mtu: wiring.mtu,
-      peerName: wiring.interfaceName,
-      peerNetns: wiring.netns,
-    });
+    await host.deleteLink(hostInterface);
+    const peer = { peerName: interfaceName, peerNetns: netns };
+    await host.createVeth({ name: hostInterface, mac: hostMac, mtu, ...peer });
   });
-  return configure(wiring, node);
 }
 
-/** Whether both ends of the pair are where `wire` puts them, however they are configured. */
+/** Takes the pair away, both ends of it. One that is not there is no error. Rejects with a `NetlinkError`. */
+export function removePair({ hostInterface }: Pick<Wiring, "hostInterface">, node: CniDependencies): Promise<void> {
+  return usingNetlink(node, undefined, (netlink) => netlink.deleteLink(hostInterface));
+}
+
+/** Whether both ends of the pair are where `makePair` puts them, however they are configured. */
 export async function hasPair(
   { hostInterface, interfaceName, netns }: Wiring,
   node: CniDependencies,
@@ -70,7 +75,8 @@ export async function hasPair(
 
 /**
  * Gives a pair that is there its settings, addresses and routes, brings it up, and answers the MAC of the pod's end. It
- * takes nothing away, so a pair in use goes on working, also when this rejects (as `wire` does).
+ * takes nothing away, so a pair in use goes on working, also when this rejects, with a `NetlinkError`, `SystemError` or
+ * `CniError`.
  */
 export async function configure(wiring: Wiring, node: CniDependencies): Promise<string> {
   applySettings(hostSettings(wiring), undefined, node);
@@ -80,13 +86,23 @@ export async function configure(wiring: Wiring, node: CniDependencies): Promise<
 }
 
 /** The routes inside the pod, each after those it needs. Throws a `CniError` (7) when a configured one cannot be read. */
-export function podRoutes(wiring: Wiring): readonly { readonly destination: Cidr; readonly gateway?: Ip }[] {
+export function podRoutes(wiring: Wiring): readonly PodRoute[] {
+  const configured = wiring.routes.map(({ dst, gw }) => routeOf(dst, gw));
+  if (wiring.isFurther) return configured.map((route) => ({ ...route, onlink: true }));
   const versions = [...new Set(wiring.addresses.map((ip) => versionOf(ip)))];
   const toGateways = versions.map((version) => ({ destination: hostCidr(gateways[version]) }));
   const defaults = wiring.includeDefaultRoutes
     ? versions.map((version) => ({ destination: everything[version], gateway: gateways[version] }))
     : [];
-  return [...toGateways, ...defaults, ...wiring.routes.map(({ dst, gw }) => routeOf(dst, gw))];
+  return [...toGateways, ...defaults, ...configured];
+}
+
+/** A route inside a pod, by its interface of the wiring. */
+export interface PodRoute {
+  readonly destination: Cidr;
+  readonly gateway?: Ip;
+  /** No other route leads to the gateway. */
+  readonly onlink?: true;
 }
 
 // --- internal ---
@@ -101,12 +117,23 @@ async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
     );
   }
   for (const ip of wiring.addresses) await pod.addAddress(link.index, { ip, prefixLength: bitsOf(versionOf(ip)) });
+  if (wiring.isFurther) await requireOwnRoutes(wiring, link, pod);
   // One by one: a route needs its gateway's route first.
-  for (const { destination, gateway } of podRoutes(wiring)) {
-    const via = gateway === undefined ? { scope: "link" as const } : { gateway };
+  for (const { destination, ...next } of podRoutes(wiring)) {
+    const via = next.gateway === undefined ? { scope: "link" as const } : next;
     await pod.replaceRoutes([{ destination, linkIndex: link.index, ...via }]);
   }
   return link.mac;
+}
+
+/** A route that another interface of the pod has would be taken away from it. */
+async function requireOwnRoutes(wiring: Wiring, { index, name }: Link, pod: Netlink): Promise<void> {
+  const routes = [...(await pod.routes(4)), ...(await pod.routes(6))];
+  for (const { destination } of podRoutes(wiring)) {
+    if (!routes.some((one) => one.destination === destination && one.linkIndex !== index)) continue;
+    const sentence = `Cannot give ${name} the route ${destination}: another interface of the pod has it. Leave it out of ipam.routes`;
+    throw new CniError(cniCode.invalidConfiguration, sentence);
+  }
 }
 
 const everything: Readonly<Record<IpVersion, Cidr>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };

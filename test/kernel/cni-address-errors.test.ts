@@ -116,7 +116,9 @@ describe("what cannot be given is an error that names pool and reason, and nothi
     },
     "past IPAM, an address of another node": {
       prepare: (node) => {
-        node.nodes = [{ name: "node-2" as NodeName, labels: {}, annotations: {}, internalIps: [parseIp("10.0.0.2")] }];
+        node.nodes = [
+          { name: "node-2" as NodeName, labels: {}, annotations: {}, internalIps: [parseIp("10.0.0.2")], podCidrs: [] },
+        ];
       },
       ...pastIpam("10.0.0.2"),
       code: 101,

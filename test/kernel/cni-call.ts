@@ -31,6 +31,8 @@ interface CniCall {
   /** Added to `CNI_ARGS`, such as `IP=10.0.0.1`. */
   readonly argument?: string;
   readonly conf?: unknown;
+  /** `CNI_PATH`; the folder of the executables when absent. */
+  readonly path?: string;
   /** Kills the executable when aborted. */
   readonly signal?: AbortSignal;
 }
@@ -92,7 +94,7 @@ function callProgram(programs: string, request: CniCall): Promise<CniReply> {
   const env = {
     PATH: "/usr/bin:/bin:/usr/sbin:/sbin",
     CNI_COMMAND: verb,
-    CNI_PATH: programs,
+    CNI_PATH: request.path ?? programs,
     CNI_IFNAME: interfaceName,
     CNI_ARGS: `IgnoreUnknown=1${identity}${argument === undefined ? "" : `;${argument}`}`,
     ...(container === undefined ? {} : { CNI_CONTAINERID: container }),

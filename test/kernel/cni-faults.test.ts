@@ -143,7 +143,7 @@ describe("a failed ADD says why and leaves nothing", () => {
     await node.run(netns, ["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "other"]);
     await node.serve();
     const reply = await node.call({ verb: "ADD", container, netns, pod: "web" });
-    expect(reply.json).toMatchObject({ code: 102, msg: expect.stringContaining("eth0") });
+    expect(reply.json).toMatchObject({ code: 7, msg: expect.stringMatching(/Cannot add eth0: .* that name already/) });
     expect(await node.run(netns, ["ip", "-o", "link"])).toContain("other");
     await node.run(netns, ["ip", "link", "delete", "eth0"]);
     await expectNothingLeft(node, netns);
@@ -187,17 +187,20 @@ test("an ADD that fails once it took the earlier sandbox's place leaves neither"
 
 test("the pod's way in is open only after it was published", async ({ node }) => {
   const netns = node.addPod("web");
-  let seen: { readonly routes: string; readonly file: string } | undefined;
+  const seen: { readonly addresses: number; readonly routes: string }[] = [];
   await node.serve({
     publish: async (attachment, signal) => {
-      const file = join(node.folder, "attachments", `${container}:eth0.json`);
-      seen = { routes: await node.run(node.netns, ["ip", "route"]), file: await readFile(file, "utf8") };
+      const routes = (await node.run(node.netns, ["ip", "route"])).trim();
+      seen.push({ addresses: attachment.addresses.length, routes });
       await node.dependencies.publish(attachment, signal);
     },
   });
   await node.call({ verb: "ADD", container, netns, pod: "web" });
-  expect(seen?.routes.trim()).toBe("default dev uplink scope link");
-  expect(JSON.parse(seen?.file ?? "")).toMatchObject({
+  // Rules first, while the address is still sought.
+  const routes = "default dev uplink scope link";
+  expect(seen).toEqual([0, 1].map((addresses) => ({ addresses, routes })));
+  const file = join(node.folder, "attachments", `${container}:eth0.json`);
+  expect(JSON.parse(await readFile(file, "utf8"))).toMatchObject({
     network: "k8s-pod-network",
     pod: "shop/web",
     podUid: "uid-web",

@@ -10,7 +10,8 @@ describe("a wrong configuration is refused with the specification's code", () =>
     ["a version of the future", confOf({ cniVersion: "2.0.0" }), 1, /2\.0\.0/],
     ["no name", confOf({ name: undefined }), 7, /name: is required/],
     ["no IPAM", confOf({ ipam: undefined }), 7, /ipam/],
-    ["another IPAM", confOf({ ipam: { type: "host-local" } }), 7, /host-local/],
+    ["an IPAM that is a path", confOf({ ipam: { type: "../host-local" } }), 7, /host-local.*not an IPAM plugin's name/],
+    ["itself as IPAM", confOf({ ipam: { type: "calico" } }), 7, /"calico" is not an IPAM plugin's name/],
     ["etcd", confOf({ datastore_type: "etcdv3" }), 7, /datastore_type/],
     ["another node", confOf({ nodename: "node-2" }), 7, /node-2/],
     ["another device", confOf({ device_type: "netkit" }), 7, /device_type.*netkit/],
@@ -36,9 +37,9 @@ test("settings without effect are remarked on once for a configuration", async (
     await node.call({ verb: "ADD", container, netns, pod: "web", conf: one });
   }
   expect(node.reports).toEqual([expect.stringMatching(/k8s-pod-network.*num_queues/)]);
-  const more = confOf({ num_queues: 4, log_file_path: "/var/log/cni.log" });
+  const more = confOf({ num_queues: 4, readiness_gates: ["http://localhost/ready"] });
   await node.call({ verb: "ADD", container: "other", netns: db, pod: "db", conf: more });
-  expect(node.reports).toEqual([expect.anything(), expect.stringContaining("log_file_path")]);
+  expect(node.reports).toEqual([expect.anything(), expect.stringContaining("readiness_gates")]);
 });
 
 test("malformed variables are all named", async ({ node }) => {

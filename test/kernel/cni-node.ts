@@ -15,7 +15,7 @@ import {
   type Pod,
 } from "../../src/api/objects.ts";
 import { AttachmentFiles } from "../../src/cni/attachments.ts";
-import type { CniDependencies } from "../../src/cni/dependencies.ts";
+import type { AnsweredRequest, CniDependencies } from "../../src/cni/dependencies.ts";
 import { LeaseFiles } from "../../src/cni/leases.ts";
 import { CniServer } from "../../src/cni/server.ts";
 import type { CniTiming } from "../../src/cni/timing.ts";
@@ -24,6 +24,7 @@ import { systemClock } from "../../src/host/clock.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
 import { inNetns } from "../../src/host/netns.ts";
+import { pluginRunner } from "../../src/host/run-plugin.ts";
 import { readSysctl, writeSysctl } from "../../src/host/sysctl.ts";
 import { Allocator } from "../../src/ipam/allocator.ts";
 import { type Allocation, allocationsOf } from "../../src/ipam/block.ts";
@@ -51,6 +52,9 @@ export class CniNode implements AsyncDisposable {
   /** Attachments that Felix would hold. */
   readonly published = new Map<string, Attachment>();
   readonly reports: string[] = [];
+  /** What the observer was told. */
+  readonly answered: AnsweredRequest[] = [];
+  readonly observed: string[] = [];
   readonly pods = new Map<string, Pod>();
   /** By name; `shop` is there. */
   readonly namespaces = new Map<string, Namespace>([
@@ -129,7 +133,7 @@ export class CniNode implements AsyncDisposable {
   async leftovers(): Promise<readonly string[]> {
     const links = this.#own.ipJson("link").map((link) => String(link["ifname"]));
     const routes = this.#own.ip("route").split("\n");
-    const files = ["attachments", "leases", "holds", "journal", "spool"].map((name) =>
+    const files = ["attachments", "leases", "holds", "intents", "journal", "spool"].map((name) =>
       this.dependencies.host.listFolder(join(this.folder, name)),
     );
     return [
@@ -201,7 +205,9 @@ function dependenciesOf(node: CniNode): NodeParts {
     paths: {
       spool: node.shim.spool,
       journal: join(folder, "journal"),
+      intents: join(folder, "intents"),
       holds: join(folder, "holds"),
+      netConf: join(folder, "net.d"),
       mtuFile: join(folder, "mtu"),
     },
     host: new LinuxHost(),
@@ -227,8 +233,15 @@ function dependenciesOf(node: CniNode): NodeParts {
     withdraw: async (key) => {
       node.published.delete(key);
     },
+    policyFaults: async () => [],
+    runPlugin: pluginRunner(new LinuxHost(), ["nsenter", `--net=${netns}`]),
     unready: () => undefined,
     report: (_level, message) => node.reports.push(message),
+    observer: {
+      answered: (request) => node.answered.push(request),
+      attached: (attachment) => node.observed.push(`attached ${attachment.containerId}`),
+      detached: (attachment) => node.observed.push(`detached ${attachment.containerId}`),
+    },
     clock: systemClock,
   };
 }
@@ -256,6 +269,10 @@ async function readAddresses(
 
 /** What Felix does with an attachment, less policy. */
 async function setRoutes(netns: string, { hostInterface, addresses }: Attachment): Promise<void> {
+  // Its rules may come before its interface.
+  if (addresses.length === 0) return;
+  // Rules come before the pair does.
+  if (addresses.length === 0) return;
   const netlink = openNetlink(netns);
   try {
     const link = await netlink.link(hostInterface);
@@ -283,6 +300,7 @@ function podOf(name: string): Pod {
     node: nodeName,
     serviceAccount: "default",
     ips: [],
+    annotatedIps: [],
     hostNetwork: false,
     finished: false,
   };

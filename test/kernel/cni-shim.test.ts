@@ -36,7 +36,7 @@ test("both names are one static program of less than 1 MB", async ({ node }) => 
 
 test("VERSION needs no agent", async ({ node }) => {
   const reply = await node.call({ verb: "VERSION", conf: { cniVersion: "0.3.0" } });
-  expect(reply).toMatchObject({ exitCode: 0, json: { cniVersion: supportedVersions.at(-1), supportedVersions } });
+  expect(reply).toMatchObject({ exitCode: 0, json: { cniVersion: "0.3.0", supportedVersions } });
 });
 
 test("without an agent ADD, CHECK and GC may be tried again, and STATUS says that it is out", async ({ node }) => {

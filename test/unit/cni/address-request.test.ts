@@ -38,7 +38,6 @@ function sourcesOf(wishes: Wishes): AddressSources {
         ipv4_pools: [],
         ipv6_pools: [],
         routes: [],
-        ranges: [],
         ...wishes.ipam,
       },
       feature_control: { ip_addrs_no_ipam: false, floating_ips: false, ...wishes.features },

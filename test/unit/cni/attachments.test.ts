@@ -31,7 +31,7 @@ const attachment: StoredAttachment = {
 
 test("a new process reads what an earlier one wrote, and not what it removed", async () => {
   const files = new AttachmentFiles(new LinuxHost(), folder, () => undefined);
-  const nameless = { ...attachment, containerId: "4a70", podUid: undefined };
+  const nameless = { ...attachment, containerId: "4a70", podUid: undefined, bandwidthPlugin: "annotated" } as const;
   await files.write(attachment);
   await files.write(nameless);
   await files.write({ ...attachment, containerId: "5b81" });

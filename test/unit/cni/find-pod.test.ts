@@ -13,6 +13,7 @@ const pod: Pod = {
   node: "node-1" as NodeName,
   serviceAccount: "default",
   ips: [],
+  annotatedIps: [],
   hostNetwork: false,
   finished: false,
 };
@@ -48,8 +49,8 @@ test("a pod in the cache costs no request, also when it comes a moment late", as
   }
 });
 
-test("a pod that the cache lacks is asked for once", async () => {
-  const { node, asked } = nodeOf([undefined], pod);
+test("a pod that the cache lacks is asked for once, and then waited for: policy goes by the cache", async () => {
+  const { node, asked } = nodeOf([...Array(100).fill(undefined), pod], { ...pod });
   expect(await findPod(reference, node, signal)).toBe(pod);
   expect(asked).toEqual(["shop/web"]);
 });

@@ -30,7 +30,6 @@ test("the least configuration has upstream's defaults", () => {
     cniVersion: "0.1.0",
     mtu: 0,
     require_mtu_file: false,
-    include_default_routes: true,
     container_settings: { allow_ip_forwarding: false },
     ipam: { assign_ipv4: true, assign_ipv6: false, ipv4_pools: [], ipv6_pools: [], routes: [] },
   });

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { type AttachmentKey, attachmentKey } from "../api/objects.ts";
+import type { CniDependencies } from "./dependencies.ts";
+import { formatFrame, parseFrame, parseTarget, type RawRequest, type Target } from "./request.ts";
+
+/** An ADD that a process began and did not live to end. */
+export interface Intent {
+  readonly target: Target;
+  readonly request: RawRequest;
+}
+
+/**
+ * The ADDs under way, one file each, so that the next agent undoes what this one was killed over. They are not synced: after a
+ * crash of the machine no interface is left to undo, and addresses come back by garbage collection.
+ */
+export class Intents {
+  readonly #node: CniDependencies;
+
+  constructor(node: CniDependencies) {
+    this.#node = node;
+  }
+
+  /** Before the first thing is done that needs undoing. Rejects when it cannot be written. */
+  async begin(request: RawRequest): Promise<void> {
+    await this.#node.host.replaceUnsynced(
+      this.#pathOf(attachmentKey(parseTarget(request))),
+      formatFrame(request),
+      0o600,
+    );
+  }
+
+  /** When all of it is done or undone: before the answer, as what is answered must not be undone any more. */
+  async end(key: AttachmentKey): Promise<void> {
+    await this.#node.host.removeFile(this.#pathOf(key));
+  }
+
+  async isOpen(key: AttachmentKey): Promise<boolean> {
+    return (await this.#node.host.readFile(this.#pathOf(key))) !== undefined;
+  }
+
+  /** Every one there is. A file that holds none is reported and removed: nothing can be learned from it. */
+  async list(): Promise<readonly Intent[]> {
+    const { host, paths, report } = this.#node;
+    const found: Intent[] = [];
+    for (const name of await host.listFolder(paths.intents)) {
+      const path = join(paths.intents, name);
+      const body = await host.readFile(path);
+      if (body === undefined) continue;
+      try {
+        const request = parseFrame(body);
+        found.push({ target: parseTarget(request), request });
+      } catch (error) {
+        report("error", `Cannot read the interrupted ADD in ${path}: the file is removed`, { error });
+        await host.removeFile(path);
+      }
+    }
+    return found;
+  }
+
+  /** No container ID holds a colon, and an interface name holds no slash. */
+  #pathOf(key: AttachmentKey): string {
+    return join(this.#node.paths.intents, key.replace("/", ":"));
+  }
+}
