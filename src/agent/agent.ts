@@ -7,18 +7,15 @@ import type { CniDependencies } from "../cni/dependencies.ts";
 import { LeaseFiles } from "../cni/leases.ts";
 import { CniServer } from "../cni/server.ts";
 import { NodeCalculator } from "../felix/calc/node-calculator.ts";
-import { forgetConnections } from "../felix/dataplane/connections.ts";
-import { Dataplane } from "../felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../felix/dataplane/iptables-driver.ts";
-import { NetlinkRouteDriver } from "../felix/dataplane/route-driver.ts";
 import { defaultRenderOptions, renderOptionsFor } from "../felix/render/options.ts";
 import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
+import { openConntrackNetlink } from "../host/netlink/conntrack-netlink.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { mayLeadToNamespace } from "../host/network-namespaces.ts";
+import { intoNode, pluginRunner } from "../host/run-plugin.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { Allocator } from "../ipam/allocator.ts";
 import { ChangeFeed } from "../kube/change-feed.ts";
@@ -31,7 +28,12 @@ import { Bgp } from "./bgp.ts";
 import { Felix } from "./felix.ts";
 import { enableForwarding } from "./forwarding.ts";
 import type { Logger } from "./logger.ts";
+import { agentCounts } from "./metrics/agent-counts.ts";
+import { AgentMetrics } from "./metrics/agent-metrics.ts";
+import { MetricsEndpoint } from "./metrics/metrics-endpoint.ts";
+import { openDataplane } from "./open-dataplane.ts";
 import { type AgentPaths, attachmentsFolder, cniPaths, leasesFolder } from "./paths.ts";
+import { PodAnnotations } from "./pod-annotations.ts";
 import { QueryEndpoint } from "./query-endpoint.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 
@@ -42,6 +44,9 @@ export interface AgentOptions {
   readonly paths: AgentPaths;
   /** Where questions about this node are answered: TCP, on the Node's InternalIP. */
   readonly queryPort: number;
+  readonly metricsAddress: string;
+  /** TCP; 0: metrics are not served. */
+  readonly metricsPort: number;
   readonly logger: Logger;
 }
 
@@ -50,7 +55,7 @@ export interface AgentOptions {
  *
  *     API server ─▶ ChangeFeed ──┬─▶ SnapshotStore ─▶ Bgp ─▶ BIRD
  *     attachment files, CNI ─────┴─▶ Felix ─▶ iptables, ipset, routes
- *     runtime ─▶ shim ─▶ CniServer ─▶ Allocator ─▶ API server
+ *     runtime ─▶ shim ─▶ CniServer ─▶ Allocator, PodAnnotations ─▶ API server
  *     controllers ─▶ QueryEndpoint ─▶ attachments, namespaces, routes
  *
  * It serves the CNI at once, so that a DEL never waits for the API server, and writes to the kernel only when everything
@@ -61,6 +66,7 @@ export class Agent {
   readonly #host: Host = new LinuxHost();
   readonly #store = new SnapshotStore();
   readonly #client: KubeClient;
+  readonly #connections = openConntrackNetlink();
   readonly #felix: Felix;
   readonly #bgp: Bgp;
   readonly #feed: ChangeFeed;
@@ -68,6 +74,9 @@ export class Agent {
   readonly #leases: LeaseFiles;
   readonly #cni: CniServer;
   readonly #query: QueryEndpoint;
+  readonly #annotations: PodAnnotations;
+  readonly #metrics: AgentMetrics;
+  readonly #metricsEndpoint: MetricsEndpoint;
   #ready = false;
 
   private constructor(options: AgentOptions, client: KubeClient) {
@@ -78,7 +87,7 @@ export class Agent {
     this.#felix = new Felix({
       ...parts,
       calculator: new NodeCalculator(nodeName),
-      dataplane: dataplaneOf(this.#host),
+      dataplane: openDataplane(this.#host, this.#report),
       renderOptions: renderOptionsFor({ hasIpv6: readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined }),
     });
     const daemon = new BirdDaemon({ host: this.#host, socketPath: paths.birdSocket, configPath: paths.birdConfig });
@@ -94,6 +103,12 @@ export class Agent {
     });
     this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
+    this.#annotations = new PodAnnotations({ ...parts, node: nodeName, client, pods: this.#store.snapshot.pod });
+    this.#metrics = new AgentMetrics(
+      agentCounts({ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) }),
+    );
+    const { metricsAddress: address, metricsPort: port } = options;
+    this.#metricsEndpoint = new MetricsEndpoint({ ...parts, address, port, metrics: this.#metrics });
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
     this.#query = new QueryEndpoint({
       ...{ ...parts, node: nodeName, port: options.queryPort, snapshot: this.#store.snapshot },
@@ -121,7 +136,9 @@ export class Agent {
   /** Ends this process's work and leaves the kernel and BIRD as they are. */
   async stop(): Promise<void> {
     await this.#query.stop();
+    await this.#metricsEndpoint.stop();
     await this.#cni.close();
+    await this.#annotations.stop();
     this.#felix.stop();
     this.#bgp.stop();
     await this.#feed.stop();
@@ -135,6 +152,7 @@ export class Agent {
     await this.#host.replaceFile(paths.nodenameFile, nodeName);
     this.#feed.start();
     this.#query.start();
+    this.#metricsEndpoint.start();
     // It rejects only when the agent is stopped before the first list is in.
     this.#begin().catch((error: unknown) => this.#options.logger.warn({ err: error }, "ended before it had begun"));
     await this.#cni.start();
@@ -147,7 +165,19 @@ export class Agent {
     this.#bgp.begin();
     await this.#felix.begin();
     this.#ready = true;
+    void this.#beginAnnotations();
     logger.info("the node follows the API server, and the kernel holds its plan");
+  }
+
+  async #beginAnnotations(): Promise<void> {
+    try {
+      const unreadable = await this.#attachments.listUnreadable();
+      const doubtful = new Set(unreadable.flatMap(({ containerId }) => containerId ?? []));
+      this.#annotations.begin({ attachments: await this.#attachments.list(), doubtful });
+    } catch (error) {
+      this.#options.logger.error({ err: error }, "cannot tell what earlier agents have left to write to pods");
+      this.#annotations.begin(undefined);
+    }
   }
 
   /** All parts see the changes. Resolves once the kernel holds them, as `Felix.apply`. */
@@ -174,7 +204,7 @@ export class Agent {
     const gone = [{ kind: "attachment", key, value: undefined }] as const;
     if (this.#felix.hasBegun) await this.#take(gone);
     else this.#takeUnwatched(gone);
-    await forgetConnections(this.#host, addresses);
+    await this.#connections.forget(addresses);
   }
 
   readonly #report: CniDependencies["report"] = (level, message, facts = {}) => {
@@ -214,8 +244,18 @@ export class Agent {
       publish: (value, signal) =>
         orAborted(this.#take([{ kind: "attachment", key: attachmentKey(value), value }]), signal),
       withdraw: (key) => this.#withdraw(key),
+      policyFaults: ({ hostInterface }) => this.#felix.policyFaults(hostInterface),
+      runPlugin: pluginRunner(this.#host, intoNode),
       unready: () => (this.#ready ? undefined : "the agent has not yet read everything from the API server"),
       report: this.#report,
+      observer: {
+        answered: this.#metrics.answered,
+        attached: (attachment, policyMs) => {
+          this.#metrics.policyAwaited(policyMs);
+          this.#annotations.announce(attachment, policyMs);
+        },
+        detached: (attachment) => this.#annotations.retract(attachment),
+      },
       clock: systemClock,
     };
   }
@@ -230,12 +270,4 @@ function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   return Promise.race([done, promise]).finally(() => signal.removeEventListener("abort", abort));
-}
-
-function dataplaneOf(host: Host): Dataplane {
-  return new Dataplane({
-    sets: new IpsetDriver(host),
-    tables: new IptablesDriver(host),
-    routes: new NetlinkRouteDriver(openNetlink(), defaultRenderOptions.interfacePrefix),
-  });
 }

@@ -1,13 +1,15 @@
 import type { Change } from "../api/snapshot.ts";
 import type { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
-import type { Dataplane } from "../felix/dataplane/dataplane.ts";
-import { printTable } from "../felix/render/iptables.ts";
+import type { Dataplane, KernelState } from "../felix/dataplane/dataplane.ts";
+import { type PrintedTable, printTable } from "../felix/render/iptables.ts";
 import type { RenderOptions } from "../felix/render/options.ts";
 import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
 import { Loop } from "../reconcile/loop.ts";
 import type { Logger } from "./logger.ts";
+import { policyFaults } from "./policy-faults.ts";
+import { QosReport } from "./qos-report.ts";
 
 export interface FelixParts {
   readonly calculator: NodeCalculator;
@@ -24,13 +26,21 @@ export interface FelixParts {
 export class Felix {
   readonly #parts: FelixParts;
   readonly #loop: Loop;
+  readonly #qosReport: QosReport;
   readonly #begun = Promise.withResolvers<void>();
   #hasBegun = false;
   /** What the last pass that succeeded has applied. */
   #inKernel: NodePlan | undefined;
+  /** What `inKernel` came to; it stands while the next one is applied. */
+  #applied: KernelState | undefined;
+  /** Whether nothing is left in the kernel that `applied` does not use. */
+  #isTidy = true;
+  /** The rules of that plan. */
+  #printed: readonly PrintedTable[] | undefined;
 
   constructor(parts: FelixParts) {
     this.#parts = parts;
+    this.#qosReport = new QosReport(parts.logger);
     this.#loop = new Loop({
       pass: () => this.#pass(),
       sleep: (ms) => parts.clock.sleep(ms),
@@ -61,6 +71,34 @@ export class Felix {
     return this.#loop.request();
   }
 
+  /**
+   * What of an endpoint's policy the kernel does not hold as it was last printed, one sentence each. A pass that is under way
+   * is waited for, some seconds. Rejects when the kernel cannot be asked.
+   */
+  async policyFaults(hostInterface: string): Promise<readonly string[]> {
+    const { dataplane, clock } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      const tables = this.#printed;
+      const faults = tables && (await policyFaults(tables, hostInterface, dataplane));
+      // A pass that came meanwhile is the reason for what was found.
+      if (faults !== undefined && (faults.length === 0 || tables === this.#printed)) return faults;
+      if (attempt === maxAttempts) return faults ?? ["the kernel does not hold the rules of this node yet"];
+      await clock.sleep(attemptMs);
+    }
+  }
+
+  /** What is not used any more goes in a pass of its own, for which nobody waits. */
+  async #tidy(): Promise<void> {
+    if (this.#isTidy || this.#applied === undefined) return;
+    this.#isTidy = await this.#parts.dataplane.tidy(this.#applied);
+    if (!this.#isTidy) void this.#parts.clock.sleep(tidyAgainMs).then(() => this.#requestPass());
+  }
+
+  #requestPass(): void {
+    // It rejects only when the loop is stopped, and then there is nothing to do.
+    this.#loop.request().catch(() => undefined);
+  }
+
   /** No pass begins any more. The kernel keeps what it has. */
   stop(): void {
     this.#loop.stop();
@@ -72,11 +110,22 @@ export class Felix {
     const startedAt = clock.monotonicNow();
     const plan = calculator.plan();
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
-    if (plan === this.#inKernel) return;
+    if (plan === this.#inKernel) {
+      await this.#tidy();
+      return;
+    }
     this.#inKernel = undefined;
-    const { sets, tables, routes } = render(plan, renderOptions);
-    await dataplane.apply({ sets, routes, tables: [...tables.values()].map(printTable) });
+    this.#printed = undefined;
+    this.#qosReport.look(plan.endpoints);
+    const { sets, tables, routes, shapings } = render(plan, renderOptions);
+    const printed = [...tables.values()].map(printTable);
+    const state = { sets, routes, shapings, tables: printed };
+    await dataplane.apply(state);
+    this.#applied = state;
+    this.#isTidy = false;
+    this.#requestPass();
     this.#inKernel = plan;
+    this.#printed = printed;
     const { endpoints, policies } = plan;
     logger.info(
       { ms: clock.monotonicNow() - startedAt, endpoints: endpoints.size, policies: policies.size, sets: sets.size },
@@ -84,3 +133,12 @@ export class Felix {
     );
   }
 }
+
+// --- internal ---
+
+/** How long a pass is waited for: 5 s. */
+const maxAttempts = 50;
+const attemptMs = 100;
+
+/** About as long as the kernel takes to free rules that it has forgotten. */
+const tidyAgainMs = 50;

@@ -27,7 +27,9 @@ export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
   return {
     spool: join(state, "cni/spool"),
     journal: join(state, "cni/journal"),
+    intents: join(state, "cni/intents"),
     holds: join(state, "cni/holds"),
+    netConf: "/etc/cni/net.d",
     mtuFile,
   };
 }

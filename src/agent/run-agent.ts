@@ -9,6 +9,8 @@ export interface RunAgentOptions {
   /** Default: as `connect` finds one. */
   readonly kubeconfig: string | undefined;
   readonly queryPort: number;
+  readonly metricsAddress: string;
+  readonly metricsPort: number;
   readonly logLevel: LogLevel;
 }
 
@@ -16,9 +18,11 @@ export interface RunAgentOptions {
  * Runs this node's agent until SIGTERM or SIGINT, then exits and leaves rules, routes and sessions in place.
  * Rejects when it cannot begin.
  */
-export async function runAgent({ nodeName, kubeconfig, queryPort, logLevel }: RunAgentOptions): Promise<void> {
+export async function runAgent({ logLevel, ...options }: RunAgentOptions): Promise<void> {
+  const { nodeName, kubeconfig, queryPort, metricsAddress, metricsPort } = options;
   const logger = createLogger(logLevel, nodeName);
-  const agent = await Agent.start({ nodeName, kubeconfig, queryPort, paths: defaultPaths, logger });
+  const served = { queryPort, metricsAddress, metricsPort };
+  const agent = await Agent.start({ nodeName, kubeconfig, ...served, paths: defaultPaths, logger });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
       logger.info({ signal }, "ending; what is in force stays in force");

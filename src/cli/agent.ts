@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { RunAgentOptions } from "../agent/run-agent.ts";
 import type { NodeName } from "../api/names.ts";
-import { portOf } from "./port-argument.ts";
+import { portOf, portOrNoneOf } from "./port-argument.ts";
 
 /** `margay agent`: runs until SIGTERM or SIGINT, and leaves the node's rules, routes and sessions in place when it ends. */
 export function addAgent(program: Command): void {
@@ -20,6 +20,12 @@ export function addAgent(program: Command): void {
         .default(9095)
         .argParser(portOf),
     )
+    .addOption(
+      new Option("--metrics-port <port>", "where Prometheus asks for metrics: TCP; 0 for nowhere")
+        .default(0)
+        .argParser(portOrNoneOf),
+    )
+    .option("--metrics-address <address>", "the address to serve metrics on", "0.0.0.0")
     .addOption(
       new Option("--log-level <level>", "what to log").choices(["debug", "info", "warn", "error"]).default("info"),
     )

@@ -100,7 +100,14 @@ interface PodJson {
 
 /** One that cannot be read still holds what it was given. */
 function unknownPod({ metadata: { name, namespace, uid } }: PodJson): Pod {
-  const nothing = { labels: {}, annotations: {}, node: undefined, serviceAccount: "default", ips: [] };
+  const nothing = {
+    labels: {},
+    annotations: {},
+    node: undefined,
+    serviceAccount: "default",
+    ips: [],
+    annotatedIps: [],
+  };
   return { ...nothing, namespace, name, uid, hostNetwork: false, finished: false };
 }
 

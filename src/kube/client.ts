@@ -12,8 +12,8 @@ export interface KubeClient {
   close(): void;
 }
 
-/** What the body of a patch is: a JSON merge patch (RFC 7386), or the fields of a server-side apply. */
-export type PatchType = "merge" | "apply";
+/** What the body of a patch is: a JSON merge patch (RFC 7386), a JSON patch (RFC 6902), or the fields of a server-side apply. */
+export type PatchType = "merge" | "json" | "apply";
 
 /** What a request may bring beside its path. */
 export interface RequestOptions {

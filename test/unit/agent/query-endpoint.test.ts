@@ -49,7 +49,7 @@ function freePort(): Promise<number> {
 }
 
 function setAddress(...ips: readonly string[]): void {
-  nodes.set(node, { name: node, labels: {}, annotations: {}, internalIps: ips.map(parseIp) });
+  nodes.set(node, { name: node, labels: {}, annotations: {}, internalIps: ips.map(parseIp), podCidrs: [] });
   endpoint.touched();
 }
 

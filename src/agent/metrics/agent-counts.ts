@@ -1,0 +1,23 @@
+import type { AttachmentFiles } from "../../cni/attachments.ts";
+import type { CniPaths } from "../../cni/dependencies.ts";
+import type { Host } from "../../host/host.ts";
+import type { AgentCounts } from "./agent-metrics.ts";
+
+/** What the CNI server has on this node's disk. */
+export interface CountedState {
+  readonly host: Pick<Host, "listFolder">;
+  readonly attachments: Pick<AttachmentFiles, "list">;
+  readonly paths: Pick<CniPaths, "spool" | "journal">;
+}
+
+/** Counts files, anew each time. */
+export function agentCounts({ host, attachments, paths }: CountedState): AgentCounts {
+  // A leading dot is of a file that is being written.
+  const files = async (folder: string) =>
+    (await host.listFolder(folder)).filter((name) => !name.startsWith(".")).length;
+  return {
+    attachments: async () => (await attachments.list()).length,
+    spooledRequests: () => files(paths.spool),
+    owedReleases: () => files(paths.journal),
+  };
+}
