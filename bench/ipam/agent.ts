@@ -51,6 +51,7 @@ const server = new CniServer(
       spool: join(folder, "spool"),
       journal: join(folder, "journal"),
       intents: join(folder, "intents"),
+      bootId: join(folder, "boot-id"),
       holds: join(folder, "holds"),
       netConf: join(folder, "net.d"),
       mtuFile: join(folder, "mtu"),

@@ -103,7 +103,13 @@ export class Agent {
     });
     this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
-    this.#annotations = new PodAnnotations({ ...parts, node: nodeName, client, pods: this.#store.snapshot.pod });
+    this.#annotations = new PodAnnotations({
+      ...parts,
+      node: nodeName,
+      client,
+      pods: this.#store.snapshot.pod,
+      isBusy: () => this.#cni.isBusy,
+    });
     this.#metrics = new AgentMetrics(
       agentCounts({ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) }),
     );

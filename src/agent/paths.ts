@@ -28,6 +28,7 @@ export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
     spool: join(state, "cni/spool"),
     journal: join(state, "cni/journal"),
     intents: join(state, "cni/intents"),
+    bootId: join(state, "cni/boot-id"),
     holds: join(state, "cni/holds"),
     netConf: "/etc/cni/net.d",
     mtuFile,

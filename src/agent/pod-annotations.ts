@@ -18,6 +18,8 @@ export interface PodAnnotationsParts {
   readonly client: KubeClient;
   /** The watch cache. */
   readonly pods: ReadonlyMap<NamespacedName, Pod>;
+  /** Whether somebody waits for this node: then what nobody waits for is put off a little. */
+  readonly isBusy: () => boolean;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn" | "info">;
 }
@@ -60,14 +62,14 @@ export class PodAnnotations {
   /** The pod has these addresses now. Returns at once. */
   announce(attachment: Attachment, policyMs: number): void {
     if (!isPrimary(attachment)) return;
-    this.#work.put(attachment.pod, { does: "announce", attachment, policyMs });
+    this.#put(attachment.pod, { does: "announce", attachment, policyMs });
   }
 
   /** It has them no more. Returns at once. */
   retract(attachment: Attachment): void {
     if (!isPrimary(attachment)) return;
     const { containerId, podUid } = attachment;
-    this.#work.put(attachment.pod, { does: "retract", containerId, podUid });
+    this.#put(attachment.pod, { does: "retract", containerId, podUid });
   }
 
   /**
@@ -82,10 +84,14 @@ export class PodAnnotations {
     this.#begun.resolve();
   }
 
+  #put(pod: NamespacedName, wish: Announcement | Retraction): void {
+    this.#work.put(pod, { ...wish, at: this.#parts.clock.monotonicNow() });
+  }
+
   #announceAgain({ attachments }: WiredHere): void {
     for (const attachment of attachments) {
       if (!isPrimary(attachment) || this.#work.has(attachment.pod)) continue;
-      this.#work.put(attachment.pod, { does: "announce", attachment, policyMs: undefined });
+      this.#put(attachment.pod, { does: "announce", attachment, policyMs: undefined });
     }
   }
 
@@ -97,7 +103,7 @@ export class PodAnnotations {
       const isOurs = node === this.#parts.node && annotations[policyReadyAnnotation] !== undefined;
       if (!isOurs || !annotations[podAnnotations.podIp] || containerId === undefined) continue;
       if (containers.has(containerId) || this.#work.has(pod)) continue;
-      this.#work.put(pod, { does: "retract", containerId, podUid: uid });
+      this.#put(pod, { does: "retract", containerId, podUid: uid });
     }
   }
 
@@ -110,11 +116,19 @@ export class PodAnnotations {
 
   async #write(pod: NamespacedName, wish: Wish): Promise<void> {
     await this.#begun.promise;
+    await this.#untilQuiet(wish.at);
     this.#stopped.signal.throwIfAborted();
     if (wish.does === "announce") await this.#announce(pod, wish);
     else await this.#retract(pod, wish);
     if (this.#failures > 0) this.#parts.logger.info({ failures: this.#failures }, "writes pods' annotations again");
     this.#failures = 0;
+  }
+
+  /** Not for long after `at`: other nodes wait for it too. */
+  async #untilQuiet(at: number): Promise<void> {
+    const { isBusy, clock } = this.#parts;
+    while (isBusy() && clock.monotonicNow() < at + longestPutOffMs)
+      await clock.sleep(quietPollMs, this.#stopped.signal);
   }
 
   async #announce(pod: NamespacedName, { attachment, policyMs }: Announcement): Promise<void> {
@@ -166,9 +180,12 @@ interface Retraction {
   readonly podUid: string | undefined;
 }
 
-type Wish = Announcement | Retraction;
+/** `at` is when it was wished, by the monotonic clock. */
+type Wish = (Announcement | Retraction) & { readonly at: number };
 
 const atOnce = 8;
+const longestPutOffMs = 500;
+const quietPollMs = 20;
 
 function annotationsOf({ containerId, addresses }: Attachment): Readonly<Record<string, string>> {
   const cidrs = addresses.map((ip) => hostCidr(ip));

@@ -95,6 +95,8 @@ export interface CniPaths {
   readonly journal: string;
   /** Folder of the ADDs that are under way, `/var/lib/margay/cni/intents`. */
   readonly intents: string;
+  /** Which start of the machine the files are of, `/var/lib/margay/cni/boot-id`. */
+  readonly bootId: string;
   /** Folder of the addresses held for networks themselves, `/var/lib/margay/cni/holds`. */
   readonly holds: string;
   /** Folder of the networks' configurations, `/etc/cni/net.d`. */

@@ -35,7 +35,7 @@ export interface InterfaceFilesOptions<T> {
 }
 
 /**
- * One synced file for each interface. The folder is read once; from then on this object is its only writer, but for a file
+ * One file for each interface. The folder is read once; from then on this object is its only writer, but for a file
  * that could not be read, which a person may mend or remove.
  */
 export class InterfaceFiles<T extends InterfaceRecord> {
@@ -82,11 +82,11 @@ export class InterfaceFiles<T extends InterfaceRecord> {
     return (await this.#load()).get(key);
   }
 
-  /** On the disk when it resolves. */
+  /** Outlives this process once it resolves. It need not outlive the machine, as the interface does not either. */
   async write(record: T): Promise<void> {
     const known = await this.#load();
     const key = attachmentKey(record);
-    await this.#options.host.replaceFile(this.#pathOf(key), `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+    await this.#options.host.replaceUnsynced(this.#pathOf(key), `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
     this.#unreadable.delete(this.#pathOf(key));
     known.set(key, record);
   }

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { cniErrorOf, formatCniError } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
+import { forgetEarlierBoot } from "./earlier-boot.ts";
 import { FrameReader, formatAnswer } from "./frame.ts";
 import { CniPlugin } from "./plugin.ts";
 import { removeDrafts } from "./remove-drafts.ts";
@@ -54,6 +55,7 @@ export class CniServer {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     }
     await removeDrafts(this.#node);
+    await forgetEarlierBoot(this.#node);
     await restoreHostSettings(await this.#node.attachments.list(), this.#node);
     this.#watcher = watch(this.#node.paths.spool, () => this.#track(this.#drainSpool()));
     this.#watcher.on("error", (error) => this.#node.report("error", "Cannot watch the spool of DELs", { error }));
@@ -66,6 +68,11 @@ export class CniServer {
     await this.#listen();
     await chmod(this.#socketPath, 0o600);
     this.#track(this.#retry());
+  }
+
+  /** Whether a caller waits for its answer. */
+  get isBusy(): boolean {
+    return this.#open.size > 0;
   }
 
   /** Stops listening, aborts what is under way and waits for its undoing. The spool keeps what comes from now on. */

@@ -12,8 +12,8 @@ export interface Host {
   /** Replaces a file in one step and syncs it: a reader sees the old text or the new, also after a crash. Makes the folder. */
   replaceFile(path: string, text: string, mode?: number): Promise<void>;
   /**
-   * The same without the sync, which costs a disk's time: enough for what must outlive this process, but not the machine. The
-   * folder must be there.
+   * The same without the sync, which costs a disk's time: enough for what must outlive this process, but not a crash of the
+   * machine, which may leave a part of the text, or nothing.
    */
   replaceUnsynced(path: string, text: string, mode?: number): Promise<void>;
   /** Removes a file; one that is not there is no error. */

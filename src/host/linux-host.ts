@@ -28,30 +28,11 @@ export class LinuxHost implements Host {
 
   /** `mode` (0644 when absent) is set as given, whatever the umask. Also takes what is no text, such as a program. */
   async replaceFile(path: string, text: string | Uint8Array, mode = 0o644): Promise<void> {
-    const folder = dirname(path);
-    const write = () => writeByDraft(path, join(folder, draftName(basename(path))), { text, mode, synced: true });
-    try {
-      // The folder is there but for the first time.
-      await write().catch(async (error: unknown) => {
-        if (codeOf(error) !== "ENOENT") throw error;
-        await makeFolder(folder).catch((cause: unknown) => {
-          throw systemError(`replace ${path}`, cause, `its folder ${folder} cannot be made`);
-        });
-        await write();
-      });
-      await syncFolder(folder);
-    } catch (error) {
-      throw error instanceof SystemError ? error : systemError(`replace ${path}`, error);
-    }
+    await replace(path, { text, mode, synced: true });
   }
 
   async replaceUnsynced(path: string, text: string, mode = 0o644): Promise<void> {
-    const draft = join(dirname(path), draftName(basename(path)));
-    try {
-      await writeByDraft(path, draft, { text, mode, synced: false });
-    } catch (error) {
-      throw systemError(`replace ${path}`, error);
-    }
+    await replace(path, { text, mode, synced: false });
   }
 
   async removeFile(path: string): Promise<void> {
@@ -123,6 +104,24 @@ async function makeOneFolder(folder: string): Promise<"made" | "there" | "no par
 /** Somebody else may make it at the same time. */
 function unlessThere(error: unknown): void {
   if (codeOf(error) !== "EEXIST") throw error;
+}
+
+async function replace(path: string, content: DraftContent): Promise<void> {
+  const folder = dirname(path);
+  const write = () => writeByDraft(path, join(folder, draftName(basename(path))), content);
+  try {
+    // The folder is there but for the first time.
+    await write().catch(async (error: unknown) => {
+      if (codeOf(error) !== "ENOENT") throw error;
+      await makeFolder(folder).catch((cause: unknown) => {
+        throw systemError(`replace ${path}`, cause, `its folder ${folder} cannot be made`);
+      });
+      await write();
+    });
+    if (content.synced) await syncFolder(folder);
+  } catch (error) {
+    throw error instanceof SystemError ? error : systemError(`replace ${path}`, error);
+  }
 }
 
 /** Leaves no draft behind when it fails. */

@@ -89,11 +89,11 @@ for (const variant of ["nft", "legacy"]) {
       expect.stringContaining("IPv4 rules"),
       expect.stringContaining("IPv6 rules"),
     ]);
-    for (const chain of ["cali-from-wl-dispatch", "cali-fw-cali1"]) sh("iptables", "-F", chain);
+    for (const chain of ["cali-from-wl-dispatch-1", "cali-fw-cali1"]) sh("iptables", "-F", chain);
     sh("iptables", "-X", "cali-fw-cali1");
     expect(await felix.policyFaults("cali1")).toEqual([
       "there is no chain cali-fw-cali1 of iptables table filter",
-      expect.stringContaining("cali-from-wl-dispatch"),
+      expect.stringContaining("cali-from-wl-dispatch-1 of iptables"),
     ]);
   });
 }

@@ -8,13 +8,16 @@ type PrintedHook = PrintedTable["hooks"] extends ReadonlyMap<string, infer H> ? 
 
 /**
  * The iptables-restore(8) input that turns `actual` into `desired`, and the table as it then is; undefined when there is
- * nothing to do. Changed chains are flushed and filled, hooks of ours are set right, chains we no longer want are deleted.
+ * nothing to do. A chain that only grew or only shrank gets just that, as the kernel waits after each rule that goes; other
+ * changed chains are flushed and filled. Hooks of ours are set right, chains we no longer want are deleted.
  */
 export function tableTransaction(
   desired: PrintedTable,
   actual: SavedTable,
 ): { readonly text: string; readonly after: SavedTable } | undefined {
   const changed = [...desired.chains].filter(([name, rules]) => !sameHashes(rules, actual.chains.get(name)));
+  const edits = new Map(changed.map(([name, rules]) => [name, editLines(name, rules, actual.chains.get(name))]));
+  const refilled = changed.filter(([name]) => edits.get(name) === undefined);
   const removed = [...actual.chains.keys()].filter((name) => !desired.chains.has(name));
   const hookNames = new Set([...desired.hooks.keys(), ...chainsWithOurRules(actual)]);
   const hooks = [...hookNames].map((name) => ({
@@ -26,8 +29,9 @@ export function tableTransaction(
   const lines = [
     `*${desired.name}`,
     // Under --noflush, naming a chain of ours makes it when it is missing and empties it when it is there.
-    ...[...changed.map(([name]) => name), ...removed].map((name) => `:${name} - -`),
-    ...changed.flatMap(([name, rules]) => rules.map(({ spec }) => `-A ${name} ${spec}`)),
+    ...[...refilled.map(([name]) => name), ...removed].map((name) => `:${name} - -`),
+    ...refilled.flatMap(([name, rules]) => rules.map(({ spec }) => `-A ${name} ${spec}`)),
+    ...[...edits.values()].flatMap((lines) => lines ?? []),
     ...hookChanges,
     ...removed.map((name) => `-X ${name}`),
     "COMMIT",
@@ -43,6 +47,37 @@ function sameHashes(rules: readonly PrintedRule[], hashes: readonly (string | un
   return (
     hashes !== undefined && rules.length === hashes.length && rules.every(({ hash }, index) => hash === hashes[index])
   );
+}
+
+/** The lines that add what is missing, or take away what is too much; undefined when neither will do. */
+function editLines(
+  chain: string,
+  desired: readonly PrintedRule[],
+  actual: readonly (string | undefined)[] | undefined,
+): readonly string[] | undefined {
+  if (actual === undefined) return undefined;
+  const hashes = desired.map(({ hash }) => hash);
+  const added = indexesBeyond(hashes, actual);
+  // Each stands where it belongs once those before it are in.
+  if (added !== undefined) return added.map((index) => `-I ${chain} ${index + 1} ${desired[index]?.spec}`);
+  const removed = indexesBeyond(actual, hashes);
+  // From the end, so that the numbers of the others stay.
+  return removed?.toReversed().map((index) => `-D ${chain} ${index + 1}`);
+}
+
+/** Where `longer` has what `shorter` has not, when it has all else in the same order; undefined when it has not. */
+function indexesBeyond(
+  longer: readonly (string | undefined)[],
+  shorter: readonly (string | undefined)[],
+): readonly number[] | undefined {
+  const indexes: number[] = [];
+  let matched = 0;
+  for (const [index, hash] of longer.entries()) {
+    // A rule without our hash is somebody else's.
+    if (matched < shorter.length && hash !== undefined && hash === shorter[matched]) matched++;
+    else indexes.push(index);
+  }
+  return matched === shorter.length ? indexes : undefined;
 }
 
 function hashesOf(table: PrintedTable): Map<string, readonly string[]> {

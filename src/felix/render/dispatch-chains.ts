@@ -2,13 +2,15 @@ import type { Rule } from "./desired-state.ts";
 import { type Direction, dispatchChain, endpointChain } from "./names.ts";
 
 /**
- * The chains that send a packet on to its endpoint's chain by interface name, as a tree of two levels. An interface that is
- * not among `hostInterfaces` is dropped. Rules that `earlier` chains of the same kind have are the same objects again.
+ * The chains that send a packet on to its endpoint's chain by interface name: a root for the first characters after
+ * `interfacePrefix`, and a branch for each. So an endpoint that comes adds rules and takes none away, which would make the
+ * kernel wait. An interface that is not among `hostInterfaces` is dropped. Rules that `earlier` chains of the same kind have
+ * are the same objects again.
  */
 export function dispatchChains(
   direction: Direction,
   hostInterfaces: readonly string[],
-  earlier: Iterable<readonly Rule[]> = [],
+  { interfacePrefix, earlier = [] }: { readonly interfacePrefix: string; readonly earlier?: Iterable<readonly Rule[]> },
 ): ReadonlyMap<string, readonly Rule[]> {
   const known = new Map([...earlier].flat().map((rule) => [keyOf(rule), rule]));
   const dispatchRule = (name: string, chain: string) => {
@@ -17,19 +19,17 @@ export function dispatchChains(
   };
   const toEndpoint = (name: string) => dispatchRule(name, endpointChain(direction, name));
   const chains = new Map<string, readonly Rule[]>();
-  const sorted = hostInterfaces.toSorted();
-  const shared = commonPrefix(sorted);
   const root: Rule[] = [];
-  for (const [branch, names] of branchesOf(sorted, shared.length)) {
-    const [only, ...others] = names;
-    if (only === undefined) continue;
-    // A name that ends where the others branch off has no branch character; it stands in the root by itself.
-    if (others.length === 0) root.push(toEndpoint(only));
-    else {
-      const chain = dispatchChain(direction, branch);
-      chains.set(chain, [...names.map(toEndpoint), unknownInterface]);
-      root.push(dispatchRule(`${shared}${branch}+`, chain));
+  const branches = Map.groupBy(hostInterfaces.toSorted(), (name) => name.charAt(interfacePrefix.length));
+  for (const [branch, names] of branches) {
+    // `PREFIX+` would match every other too.
+    if (branch === "") {
+      root.push(...names.map(toEndpoint));
+      continue;
     }
+    const chain = dispatchChain(direction, branch);
+    chains.set(chain, [...names.map(toEndpoint), unknownInterface]);
+    root.push(dispatchRule(`${interfacePrefix}${branch}+`, chain));
   }
   chains.set(dispatchChain(direction), [...root, unknownInterface]);
   return chains;
@@ -38,24 +38,6 @@ export function dispatchChains(
 // --- internal ---
 
 const unknownInterface: Rule = { matches: [], action: { kind: "drop" }, comment: "Unknown interface" };
-
-function branchesOf(names: readonly string[], sharedLength: number): ReadonlyMap<string, readonly string[]> {
-  const branches = new Map<string, string[]>();
-  for (const name of names) {
-    const branch = name.charAt(sharedLength);
-    const branchNames = branches.get(branch);
-    if (branchNames === undefined) branches.set(branch, [name]);
-    else branchNames.push(name);
-  }
-  return branches;
-}
-
-function commonPrefix(sorted: readonly string[]): string {
-  const [first, last] = [sorted.at(0) ?? "", sorted.at(-1) ?? ""];
-  let length = 0;
-  while (length < first.length && first[length] === last[length]) length++;
-  return first.slice(0, length);
-}
 
 function keyOf({ matches: [match], action }: Rule): string {
   return JSON.stringify([match, action]);

@@ -57,8 +57,8 @@ function dispatchChainsOf(family: Family, hostInterfaces: readonly string[]): Ch
   const names = hostInterfaces.join("\n");
   const last = lastDispatch.get(family);
   if (last?.names === names) return last.chains;
-  const earlier = [...(last?.chains.values() ?? [])];
-  const [egress, ingress] = (["egress", "ingress"] as const).map((one) => dispatchChains(one, hostInterfaces, earlier));
+  const context = { interfacePrefix: family.options.interfacePrefix, earlier: [...(last?.chains.values() ?? [])] };
+  const [egress, ingress] = (["egress", "ingress"] as const).map((one) => dispatchChains(one, hostInterfaces, context));
   const chains = new Map([...(egress ?? []), ...(ingress ?? [])]);
   lastDispatch.set(family, { names, chains });
   return chains;

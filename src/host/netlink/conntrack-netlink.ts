@@ -31,25 +31,35 @@ export function openConntrackNetlink(netnsPath?: string): ConntrackNetlink {
 
 class KernelConnections implements ConntrackNetlink {
   readonly #socket: NetlinkSocket;
+  /** One search at a time: each walks the whole table, however little it finds. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(socket: NetlinkSocket) {
     this.#socket = socket;
   }
 
-  async forget(addresses: readonly Ip[]): Promise<void> {
-    const [v4, v6] = [4, 6].map((version) => addresses.filter((ip) => versionOf(ip) === version)) as [Ip[], Ip[]];
-    // The kernel's filter finds for IPv6 just those that it should not (seen on 6.18), so there everything is looked at.
-    if (v6.length > 0) this.#forgetFound(v6, sides, header(addressFamily[6]));
-    for (const ip of v4) for (const side of sides) this.#forgetFound([ip], [side], encodeSearch(side, ip));
+  forget(addresses: readonly Ip[]): Promise<void> {
+    this.#last = this.#last.then(
+      () => this.#forget(addresses),
+      () => this.#forget(addresses),
+    );
+    return this.#last;
   }
 
   close(): void {
     this.#socket.close();
   }
 
+  async #forget(addresses: readonly Ip[]): Promise<void> {
+    const [v4, v6] = [4, 6].map((version) => addresses.filter((ip) => versionOf(ip) === version)) as [Ip[], Ip[]];
+    // The kernel's filter finds for IPv6 just those that it should not (seen on 6.18), so there everything is looked at.
+    if (v6.length > 0) await this.#forgetFound(v6, sides, header(addressFamily[6]));
+    for (const ip of v4) for (const side of sides) await this.#forgetFound([ip], [side], encodeSearch(side, ip));
+  }
+
   /** A kernel before 5.8 does not know the filter of `search` and lists everything, so each is looked at here too. */
-  #forgetFound(addresses: readonly Ip[], at: readonly Side[], search: Buffer): void {
-    const found = this.#socket.dump({ type: connectionCommand.get, body: search }, (payload) => {
+  async #forgetFound(addresses: readonly Ip[], at: readonly Side[], search: Buffer): Promise<void> {
+    const found = await this.#socket.dumpAside({ type: connectionCommand.get, body: search }, (payload) => {
       const tuples = parseAttributes(payload.subarray(HEADER_BYTES));
       const isTheirs = at.some((side) => addresses.some((ip) => ip === addressOf(tuples, side)));
       return isTheirs ? encodeRemoval(payload, tuples) : undefined;

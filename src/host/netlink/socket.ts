@@ -104,10 +104,27 @@ export class NetlinkSocket {
    */
   dump<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const result = this.#dumpOnce(request, decode);
+      const sequence = this.#send([request], messageFlag.dump);
+      const result = this.#readDump(sequence, decode);
       if (result !== "interrupted") return result;
     }
-    return { code: "EINTR", detail: `the table kept changing during ${DUMP_ATTEMPTS} reads` };
+    return endlessChange;
+  }
+
+  /**
+   * As `dump`, of a table that the kernel searches for long and finds little in: the event loop goes on meanwhile. The socket
+   * must have no other use until this has resolved.
+   */
+  async dumpAside<T>(request: Request, decode: (payload: Buffer) => T | undefined): Promise<readonly T[] | Refusal> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const sequence = this.#nextSequence(1);
+      await write(this.#requireOpen(), encode([request], messageFlag.dump, sequence)).catch((error: unknown) => {
+        throw systemError("send a netlink request", error);
+      });
+      const result = this.#readDump(sequence, decode);
+      if (result !== "interrupted") return result;
+    }
+    return endlessChange;
   }
 
   close(): void {
@@ -115,8 +132,7 @@ export class NetlinkSocket {
     this.#open = false;
   }
 
-  #dumpOnce<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal | "interrupted" {
-    const sequence = this.#send([request], messageFlag.dump);
+  #readDump<T>(sequence: number, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal | "interrupted" {
     const values: T[] = [];
     let interrupted = false;
     while (true) {
@@ -194,6 +210,7 @@ const NETLINK_GET_STRICT_CHK = 12;
 
 const ANSWER_TIMEOUT_MS = 5000;
 const DUMP_ATTEMPTS = 10;
+const endlessChange: Refusal = { code: "EINTR", detail: `the table kept changing during ${DUMP_ATTEMPTS} reads` };
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
 const READ_BYTES = 65_536;

@@ -19,7 +19,7 @@ const written = {
 };
 const nothingWired = { attachments: [], doubtful: new Set<string>() };
 
-function setUp(pods: readonly Pod[], respond: Responder = () => ({})) {
+function setUp(pods: readonly Pod[], respond: Responder = () => ({}), isBusy = () => false) {
   const bodies: unknown[] = [];
   const warnings: string[] = [];
   const client = stubClient((request, body, options) => {
@@ -29,7 +29,7 @@ function setUp(pods: readonly Pod[], respond: Responder = () => ({})) {
   const cache = new Map<NamespacedName, Pod>(pods.map((pod) => [namespacedName(pod.namespace, pod.name), pod]));
   const clock = testClock();
   const logger = pino({ level: "warn" }, { write: (line: string) => warnings.push(JSON.parse(line).msg) });
-  const annotations = new PodAnnotations({ node, client, pods: cache, clock, logger });
+  const annotations = new PodAnnotations({ node, client, pods: cache, isBusy, clock, logger });
   return { annotations, client, bodies, cache, warnings, clock };
 }
 
@@ -45,6 +45,23 @@ test("an ADD is one patch for the pod of this UID, rounded to milliseconds", asy
   expect(bodies).toEqual([
     { metadata: { uid: "uid-web", annotations: { ...written, "cni.margay.io/policyReadyMs": "13" } } },
   ]);
+});
+
+test("while callers wait for the node nothing is written, but not for long", async () => {
+  let isBusy = true;
+  const { annotations, client, clock } = setUp([podOf({})], undefined, () => isBusy);
+  annotations.begin(nothingWired);
+  annotations.announce(attachmentOf({}), 12);
+  await settle();
+  expect(client.sent).toEqual([]);
+  isBusy = false;
+  await settle();
+  expect(client.sent).toHaveLength(1);
+  isBusy = true;
+  annotations.retract(attachmentOf({}));
+  clock.pass(1000);
+  await settle();
+  expect(client.sent).toHaveLength(2);
 });
 
 test("a DEL is one patch that the API server makes if the pod and its container are these", async () => {

@@ -18,7 +18,7 @@ afterEach(async () => {
 const find = (network: string) =>
   bandwidthPluginOf(network, {
     host: new LinuxHost(),
-    paths: { spool: "", journal: "", intents: "", holds: "", mtuFile: "", netConf: folder },
+    paths: { spool: "", journal: "", intents: "", bootId: "", holds: "", mtuFile: "", netConf: folder },
     report: (_level, message) => reports.push(message),
   });
 const list = (name: string, ...plugins: readonly object[]) =>

@@ -48,17 +48,44 @@ describe("a table", () => {
 
   test("gets only the chain that changed", () => {
     const after = tableTransaction(desired, emptySavedTable)?.after ?? emptySavedTable;
-    const changed = table(
-      { "cali-A": ["ONE", "TWO"], "cali-B": ["THREE"] },
-      { FORWARD: [["HEAD", "SECOND"], ["TAIL"]] },
-    );
+    const changed = table({ "cali-A": ["ONE", "OTHER"], "cali-B": [] }, { FORWARD: [["HEAD", "SECOND"], ["TAIL"]] });
     expect(tableTransaction(changed, after)?.text.split("\n")).toEqual([
       "*filter",
-      ":cali-B - -",
-      `-A cali-B ${rule("THREE").spec}`,
+      ":cali-A - -",
+      `-A cali-A ${rule("ONE").spec}`,
+      `-A cali-A ${rule("OTHER").spec}`,
       "COMMIT",
       "",
     ]);
+  });
+
+  test.each([
+    ["at its head", ["B", "C"], ["A", "B", "C"], [`-I cali-A 1 ${rule("A").spec}`]],
+    [
+      "in its midst and at its end",
+      ["A", "C"],
+      ["A", "B", "C", "D"],
+      [2, 4].map((at) => `-I cali-A ${at} ${rule("ABCD"[at - 1] ?? "").spec}`),
+    ],
+    ["of which it has one like it", ["A"], ["A", "A"], [`-I cali-A 2 ${rule("A").spec}`]],
+  ])("whose chain gets rules %s gets just those", (_, before, now, lines) => {
+    const after = tableTransaction(table({ "cali-A": before }), emptySavedTable)?.after ?? emptySavedTable;
+    const change = tableTransaction(table({ "cali-A": now }), after);
+    expect(change?.text.split("\n")).toEqual(["*filter", ...lines, "COMMIT", ""]);
+    expect(tableTransaction(table({ "cali-A": now }), change?.after ?? emptySavedTable)).toBeUndefined();
+  });
+
+  test("whose chain loses rules loses just those, the last first", () => {
+    const after =
+      tableTransaction(table({ "cali-A": ["A", "B", "C", "D"] }), emptySavedTable)?.after ?? emptySavedTable;
+    const change = tableTransaction(table({ "cali-A": ["B", "D"] }), after);
+    expect(change?.text.split("\n")).toEqual(["*filter", "-D cali-A 3", "-D cali-A 1", "COMMIT", ""]);
+  });
+
+  test("whose chain has somebody else's rule loses it", () => {
+    const saved = parseIptablesSave("*filter\n:cali-A - [0:0]\n-A cali-A -j ACCEPT\nCOMMIT\n").get("filter");
+    const change = tableTransaction(table({ "cali-A": [] }), saved ?? emptySavedTable);
+    expect(change?.text.split("\n")).toEqual(["*filter", "-D cali-A 1", "COMMIT", ""]);
   });
 
   test("loses a chain only after it was emptied and whoever names it was rewritten", () => {

@@ -8,15 +8,20 @@ function tableOf(...names: readonly string[]) {
   const own = names.flatMap((name) =>
     (["ingress", "egress"] as const).map((one) => [endpointChain(one, name), []] as const),
   );
-  const chains = new Map([...dispatchChains("ingress", names), ...dispatchChains("egress", names), ...own]);
+  const [ingress, egress] = (["ingress", "egress"] as const).map((one) =>
+    dispatchChains(one, names, { interfacePrefix: "cali" }),
+  );
+  const chains = new Map([...(ingress ?? []), ...(egress ?? []), ...own]);
   return printTable({ version: 4, name: "filter", chains, hooks: new Map() });
 }
 
 test("the path has the endpoint's chains and every dispatch chain before them, and no other's", () => {
   expect(endpointPath(tableOf("cali1"), "cali1")).toEqual([
     "cali-tw-cali1",
+    "cali-to-wl-dispatch-1",
     "cali-to-wl-dispatch",
     "cali-fw-cali1",
+    "cali-from-wl-dispatch-1",
     "cali-from-wl-dispatch",
   ]);
   expect(endpointPath(tableOf("calia1", "calia2", "calib1"), "calia2")).toEqual([
