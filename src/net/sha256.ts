@@ -2,25 +2,24 @@
 
 /** The digest of `message` (FIPS 180-4), 32 bytes. */
 export function sha256(message: Uint8Array): Uint8Array {
-  const words = paddedWords(message);
-  const state = Int32Array.from(initialState);
-  const schedule = new Int32Array(64);
-  for (let offset = 0; offset < words.length; offset += 16) {
-    schedule.set(words.subarray(offset, offset + 16));
-    compress(state, schedule);
-  }
+  const state = digestWords(message);
   const digest = new DataView(new ArrayBuffer(32));
-  for (const [index, word] of state.entries()) digest.setInt32(index * 4, word);
+  for (let index = 0; index < 8; index++) digest.setInt32(index * 4, state[index] as number);
   return new Uint8Array(digest.buffer);
 }
 
 /** The first `length` characters (at most 43) of the base64url SHA-256 of `text` in UTF-8. */
 export function shortHash(text: string, length: number): string {
-  const digest = sha256(new TextEncoder().encode(text));
-  return btoa(String.fromCharCode(...digest))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .slice(0, length);
+  const state = digestWords(encoder.encode(text));
+  let hash = "";
+  for (let bit = 0; hash.length < length; bit += 6) {
+    const [word, offset] = [state[bit >> 5] as number, bit & 31];
+    // Six bits, which may go on in the next word.
+    const rest = offset > 26 ? (state[(bit >> 5) + 1] as number) >>> (58 - offset) : 0;
+    const value = offset > 26 ? ((word << (offset - 26)) | rest) & 63 : (word >>> (26 - offset)) & 63;
+    hash += base64url.charAt(value);
+  }
+  return hash;
 }
 
 // --- internal ---
@@ -56,32 +55,52 @@ function cubeRootFraction(value: bigint): number {
   return Number(low & 0xffffffffn);
 }
 
-/** The message, a one bit, zeros, and its length in bits, as big-endian words in blocks of 16. */
-function paddedWords(message: Uint8Array): Int32Array {
+const encoder = new TextEncoder();
+const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** Reused: a call runs to its end before the next. */
+const schedule = new Int32Array(64);
+
+/** The digest as eight big-endian words. It is worked out for every rule that is printed, so plain loops are worth it. */
+function digestWords(message: Uint8Array): Int32Array {
+  const state = Int32Array.from(initialState);
   const blocks = Math.ceil((message.length + 9) / 64);
-  const words = new Int32Array(blocks * 16);
-  const put = (index: number, byte: number) => {
-    words[index >> 2] = (words[index >> 2] ?? 0) | (byte << (24 - (index & 3) * 8));
-  };
-  for (const [index, byte] of message.entries()) put(index, byte);
-  put(message.length, 0x80);
-  words[words.length - 2] = Math.floor(message.length / 0x20000000);
-  words[words.length - 1] = message.length << 3;
-  return words;
+  for (let block = 0; block < blocks; block++) {
+    readBlock(message, block, block === blocks - 1);
+    compress(state);
+  }
+  return state;
 }
 
-function compress(state: Int32Array, w: Int32Array): void {
-  const at = (array: Int32Array, index: number) => array[index] as number;
+/** Puts one block of the message into the schedule, with what pads it: a one bit, zeros, and at last its length in bits. */
+function readBlock(message: Uint8Array, block: number, isLast: boolean): void {
+  schedule.fill(0, 0, 16);
+  const start = block * 64;
+  const end = Math.min(message.length - start, 64);
+  for (let index = 0; index < end; index++) put(index, message[start + index] as number);
+  if (end >= 0 && end < 64) put(end, 0x80);
+  if (!isLast) return;
+  schedule[14] = Math.floor(message.length / 0x20000000);
+  schedule[15] = message.length << 3;
+}
+
+function put(index: number, byte: number): void {
+  schedule[index >> 2] = (schedule[index >> 2] as number) | (byte << (24 - (index & 3) * 8));
+}
+
+function compress(state: Int32Array): void {
+  const w = schedule;
   for (let t = 16; t < 64; t++) {
-    const [x, y] = [at(w, t - 15), at(w, t - 2)];
+    const x = w[t - 15] as number;
+    const y = w[t - 2] as number;
     const s0 = rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3);
     const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
-    w[t] = at(w, t - 16) + s0 + at(w, t - 7) + s1;
+    w[t] = (w[t - 16] as number) + s0 + (w[t - 7] as number) + s1;
   }
   let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number];
   for (let t = 0; t < 64; t++) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-    const t1 = (h + sum1 + ((e & f) ^ (~e & g)) + at(roundConstants, t) + at(w, t)) | 0;
+    const t1 = (h + sum1 + ((e & f) ^ (~e & g)) + (roundConstants[t] as number) + (w[t] as number)) | 0;
     const sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
     const t2 = (sum0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
     h = g;
@@ -93,7 +112,8 @@ function compress(state: Int32Array, w: Int32Array): void {
     b = a;
     a = (t1 + t2) | 0;
   }
-  for (const [index, word] of [a, b, c, d, e, f, g, h].entries()) state[index] = at(state, index) + word;
+  const sums = [a, b, c, d, e, f, g, h];
+  for (let index = 0; index < 8; index++) state[index] = (state[index] as number) + (sums[index] as number);
 }
 
 function rotate(word: number, by: number): number {

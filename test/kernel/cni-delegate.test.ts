@@ -171,9 +171,9 @@ describe("a failed ADD leaves nothing", () => {
   /** A disk that takes no lease with addresses. */
   function fullDisk(node: CniNode): Partial<CniDependencies> {
     const { host } = node.dependencies;
-    const replaceFile: typeof host.replaceFile = (path, text, ...rest) =>
-      text.includes('"block"') ? refusal() : host.replaceFile(path, text, ...rest);
-    return { host: Object.assign(Object.create(host), { replaceFile }) };
+    const replaceUnsynced: typeof host.replaceUnsynced = (path, text, ...rest) =>
+      text.includes('"block"') ? refusal() : host.replaceUnsynced(path, text, ...rest);
+    return { host: Object.assign(Object.create(host), { replaceUnsynced }) };
   }
 
   test("when the lease cannot be written", async ({ node }) => {

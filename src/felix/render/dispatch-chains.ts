@@ -12,11 +12,11 @@ export function dispatchChains(
   hostInterfaces: readonly string[],
   { interfacePrefix, earlier = [] }: { readonly interfacePrefix: string; readonly earlier?: Iterable<readonly Rule[]> },
 ): ReadonlyMap<string, readonly Rule[]> {
-  const known = new Map([...earlier].flat().map((rule) => [keyOf(rule), rule]));
-  const dispatchRule = (name: string, chain: string) => {
-    const rule = newDispatchRule(direction, name, chain);
-    return known.get(keyOf(rule)) ?? rule;
-  };
+  const known = new Map<string, Rule>();
+  for (const rules of earlier)
+    for (const rule of rules) if (rule.action.kind === "goto") known.set(rule.action.chain, rule);
+  // Each chain is led to from one place.
+  const dispatchRule = (name: string, chain: string) => known.get(chain) ?? newDispatchRule(direction, name, chain);
   const toEndpoint = (name: string) => dispatchRule(name, endpointChain(direction, name));
   const chains = new Map<string, readonly Rule[]>();
   const root: Rule[] = [];
@@ -38,10 +38,6 @@ export function dispatchChains(
 // --- internal ---
 
 const unknownInterface: Rule = { matches: [], action: { kind: "drop" }, comment: "Unknown interface" };
-
-function keyOf({ matches: [match], action }: Rule): string {
-  return JSON.stringify([match, action]);
-}
 
 function newDispatchRule(direction: Direction, name: string, chain: string): Rule {
   const kind = direction === "egress" ? "in-interface" : "out-interface";
