@@ -2,7 +2,9 @@
 NAME  ?= lab
 NODES ?= 3
 BENCH ?= ipam
+SOAK  ?= ipam
 MINUTES ?= 10
+PODS ?= 1000
 
 .PHONY: setup lab lab-down test check soak bench
 .DEFAULT_GOAL := help
@@ -11,7 +13,9 @@ help:
 	@echo "make lab        set up, start a cluster ($(NODES) nodes, name $(NAME)), show its pods and policies, leave it running"
 	@echo "make lab-down   end the cluster named $(NAME) and remove all of it"
 	@echo "make test       set up, check, run every test"
-	@echo "make soak       address management under faults for MINUTES (10), on ever new seeds"
+	@echo "make soak       address management under faults for MINUTES (10), on ever new seeds; or, with SOAK=first-instruction,"
+	@echo "                the policy of PODS (1000) new pods while their agent is paused, killed and slowed"
+	@echo "                with SOAK=cni, ADD and DEL killed and spoilt at every step, with every way to go on"
 	@echo "make check      types, lint, dead code, architecture, generated files"
 	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni), print what was measured beside its targets"
 
@@ -31,7 +35,7 @@ test: check
 	@npm test --silent
 
 soak: setup
-	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" MINUTES="$(MINUTES)" node test/soak/ipam.ts
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" MINUTES="$(MINUTES)" PODS="$(PODS)" node "test/soak/$(SOAK).ts"
 
 bench: setup
 	@npm run --silent bench -- "$(BENCH)"

@@ -81,8 +81,14 @@ export async function hasPair(
 export async function configure(wiring: Wiring, node: CniDependencies): Promise<string> {
   applySettings(hostSettings(wiring), undefined, node);
   applySettings(podSettings(wiring), wiring.netns, node);
-  await usingNetlink(node, undefined, (host) => host.setLink(wiring.hostInterface, { up: true }));
-  return usingNetlink(node, wiring.netns, (pod) => wirePod(wiring, pod));
+  return usingNetlink(node, undefined, (host) =>
+    usingNetlink(node, wiring.netns, async (pod) => {
+      await host.setLink(wiring.hostInterface, { up: true });
+      await pod.setLink(wiring.interfaceName, { up: true });
+      await untilOperational(wiring, host, node);
+      return wirePod(wiring, pod);
+    }),
+  );
 }
 
 /** The routes inside the pod, each after those it needs. Throws a `CniError` (7) when a configured one cannot be read. */
@@ -107,8 +113,27 @@ export interface PodRoute {
 
 // --- internal ---
 
+/**
+ * The end that came up first drops what it is to send until the kernel, by a work queue of its own, has taken note that the other
+ * is up too: among it the answer to the pod's first ARP, which is asked again after a second only.
+ */
+async function untilOperational({ hostInterface }: Wiring, host: Netlink, { clock }: CniDependencies): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const link = await host.link(hostInterface);
+    if (link?.operational) return;
+    if (link === undefined || attempt === mostLooks) {
+      const why = link === undefined ? "it went as it was made" : "the kernel does not bring it up";
+      throw new CniError(cniCode.wiringFailed, `Cannot wire ${hostInterface}: ${why}`);
+    }
+    await clock.sleep(lookEveryMs);
+  }
+}
+
+/** For 5 s. Newer kernels take note as soon as they are asked. */
+const mostLooks = 5_000;
+const lookEveryMs = 1;
+
 async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
-  await pod.setLink(wiring.interfaceName, { up: true });
   const link = await pod.link(wiring.interfaceName);
   if (link?.mac === undefined) {
     throw new CniError(

@@ -76,6 +76,17 @@ function linkContract(sides: () => NetlinkBench): void {
     expect(await linkOf(here, "a")).toMatchObject({ up: false });
   });
 
+  test("a veth is operational once both of its ends are up", async () => {
+    const { here } = sides();
+    await here.netlink.createVeth({ name: "a", mtu: 1500, peerName: "b" });
+    await here.netlink.setLink("a", { up: true });
+    expect(await linkOf(here, "a")).toMatchObject({ up: true, operational: false });
+    await here.netlink.setLink("b", { up: true });
+    for (const name of ["a", "b"]) {
+      await expect.poll(() => linkOf(here, name)).toMatchObject({ up: true, operational: true });
+    }
+  });
+
   test("an ifb is born up, and its MTU changes", async () => {
     const { here } = sides();
     const ifb = { name: "bwcali012345678", mtu: 1450, queueLength: 700 };

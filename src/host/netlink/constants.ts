@@ -43,6 +43,7 @@ export const linkAttribute = {
   mtu: 4,
   link: 5,
   queueLength: 13,
+  operationalState: 16,
   info: 18,
   netnsFd: 28,
   extendedMask: 29,
@@ -55,6 +56,9 @@ export const linkAttribute = {
 
 /** IFF_UP. */
 export const linkFlagUp = 0x1;
+
+/** IF_OPER_UP. */
+export const operationalStateUp = 6;
 
 /** IFA_*. */
 export const addressAttribute = { address: 1, local: 2 } as const;

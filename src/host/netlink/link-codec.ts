@@ -9,7 +9,7 @@ import {
   uint32Attribute,
   uint32Of,
 } from "./attribute.ts";
-import { linkAttribute, linkFlagUp } from "./constants.ts";
+import { linkAttribute, linkFlagUp, operationalStateUp } from "./constants.ts";
 import type { IfbRequest, Link, LinkChange, VethRequest } from "./netlink.ts";
 
 /** Body of a request for one link by name, or for all of them; statistics are left out. */
@@ -74,6 +74,7 @@ export function decodeLink(payload: Buffer): Link {
     mac: macOf(attributes, linkAttribute.mac),
     mtu: uint32Of(attributes, linkAttribute.mtu) ?? 0,
     up: (flags & linkFlagUp) !== 0,
+    operational: attributes.get(linkAttribute.operationalState)?.[0] === operationalStateUp,
     peerIndex: uint32Of(attributes, linkAttribute.link) || undefined,
   };
 }

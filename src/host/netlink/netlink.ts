@@ -60,6 +60,8 @@ export interface Link {
   readonly mac: string | undefined;
   readonly mtu: number;
   readonly up: boolean;
+  /** Whether it passes packets (`up` in RFC 2863): both ends of a veth are up, and the kernel has taken note of that. */
+  readonly operational: boolean;
   /** Index of the peer (veth) or lower device. */
   readonly peerIndex: number | undefined;
 }
