@@ -1,11 +1,20 @@
 import { attachmentKey } from "../api/objects.ts";
 import { CniError, cniCode } from "./cni-error.ts";
+import { doAll } from "./do-all.ts";
 import type { Gate } from "./gate.ts";
 import { endLease, leaseAddresses } from "./lease-addresses.ts";
 import { formatLease, leaseRoutes } from "./lease-result.ts";
+import type { Lease } from "./leases.ts";
 import { type DelegatedConf, parseDelegatedConf, parseNetworkName } from "./net-conf.ts";
 import type { NodeState } from "./node-state.ts";
-import { type ArguedTarget, parseArguedTarget, parseTarget, type RawRequest, type Verb } from "./request.ts";
+import {
+  type ArguedTarget,
+  parseArguedTarget,
+  parseTarget,
+  type RawRequest,
+  type Target,
+  type Verb,
+} from "./request.ts";
 import { announcedAddresses } from "./result.ts";
 import { type Role, requireVersion } from "./role.ts";
 import { unlisted } from "./valid-attachments.ts";
@@ -28,8 +37,10 @@ export class IpamPlugin implements Role {
     const target = parseArguedTarget(request);
     const routes = leaseRoutes(conf.ipam.routes);
     return this.#gate.add(`container ${target.containerId}`, hangUp, async (signal) => {
-      const lease = () => leaseAddresses({ conf, target, raw: request }, this.#state, signal);
-      const addresses = await this.#gate.aloneInContainer(target.containerId, lease);
+      const addresses = await this.#gate.aloneInContainer(target.containerId, async () => {
+        await this.#undoOpen(target);
+        return leaseAddresses({ conf, target, raw: request }, this.#state, signal);
+      });
       return formatLease(addresses, routes, conf.cniVersion);
     });
   }
@@ -41,9 +52,7 @@ export class IpamPlugin implements Role {
 
   async undo(request: RawRequest): Promise<void> {
     const target = parseTarget(request);
-    await this.#gate.aloneInContainer(target.containerId, async () => {
-      if (await this.#state.intents.isOpen(attachmentKey(target))) await this.#takeAway(request, "failed ADD");
-    });
+    await this.#gate.aloneInContainer(target.containerId, () => this.#undoOpen(target));
   }
 
   /** Proves that the lease stands, and that the main plugin goes by it. */
@@ -63,11 +72,16 @@ export class IpamPlugin implements Role {
   /** Ends the leases of this network that are of none of the attachments that the runtime lists as valid. */
   async gc(request: RawRequest): Promise<string> {
     const conf = this.#confOf(request, "GC");
-    for (const lease of unlisted(await this.#state.node.leases.list(), conf)) {
-      const end = () => endLease(conf.name, lease, this.#state, "GC by the runtime");
-      await this.#gate.aloneInContainer(lease.containerId, end);
-    }
+    const stale = unlisted(await this.#state.node.leases.list(), conf);
+    const endOf = (lease: Lease) => () => endLease(conf.name, lease, this.#state, "GC by the runtime");
+    await doAll(stale.map((lease) => () => this.#gate.aloneInContainer(lease.containerId, endOf(lease))));
     return "";
+  }
+
+  /** Before an ADD of the same interface too: what it is given must not be taken for the rest of the earlier one. */
+  async #undoOpen(target: Target): Promise<void> {
+    const interrupted = await this.#state.intents.find(attachmentKey(target));
+    if (interrupted !== undefined) await this.#takeAway(interrupted, "failed ADD");
   }
 
   async #takeAway(request: RawRequest, why: "DEL" | "failed ADD"): Promise<void> {

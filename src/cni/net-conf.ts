@@ -142,7 +142,10 @@ const common = z.object({
     .object({ cni: ips })
     .nullish()
     .transform((value) => value ?? { cni: { ips: [] } }),
-  prevResult: z.record(z.string(), z.unknown()).optional(),
+  prevResult: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .transform((value) => value ?? undefined),
   "cni.dev/valid-attachments": attachments,
   // The name that an early text of specification 1.1.0 had; runtimes send both.
   "cni.dev/attachments": attachments,

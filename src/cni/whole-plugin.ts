@@ -1,16 +1,18 @@
 import { splitName } from "../api/names.ts";
 import { attachmentKey } from "../api/objects.ts";
 import { type AddRequest, add } from "./add.ts";
+import type { StoredAttachment } from "./attachments.ts";
 import { check } from "./check.ts";
 import { parseCniResult } from "./cni-result.ts";
 import { type DelRequest, del } from "./del.ts";
+import { doAll } from "./do-all.ts";
 import type { Gate } from "./gate.ts";
 import type { ReleaseReason } from "./journal.ts";
 import { type NetConf, parseNetConf, parseNetworkName } from "./net-conf.ts";
 import type { NodeState } from "./node-state.ts";
 import { requireNodenameFile } from "./nodename-file.ts";
 import { passOnGc, passOnStatus } from "./pass-on.ts";
-import { parsePodTarget, parseTarget, type RawRequest, type Verb } from "./request.ts";
+import { parsePodTarget, parseTarget, type RawRequest, type Target, type Verb } from "./request.ts";
 import { type AddOutcome, formatResult } from "./result.ts";
 import { type Role, requireVersion } from "./role.ts";
 import { unlisted } from "./valid-attachments.ts";
@@ -33,7 +35,10 @@ export class WholePlugin implements Role {
     const earlier = conf.prevResult === undefined ? undefined : parseCniResult(conf.prevResult, "prevResult");
     const { namespace, name } = target.pod;
     return this.#gate.add(`pod ${namespace}/${name}`, hangUp, async (signal) => {
-      const outcome = await this.#gate.alone(target, () => this.#attach({ conf, target, raw: request }, signal));
+      const outcome = await this.#gate.alone(target, async () => {
+        await this.#undoOpen(target);
+        return this.#attach({ conf, target, raw: request }, signal);
+      });
       return formatResult(outcome, conf.cniVersion, { earlier, dns: conf.dns });
     });
   }
@@ -45,9 +50,7 @@ export class WholePlugin implements Role {
 
   async undo(request: RawRequest): Promise<void> {
     const target = parseTarget(request);
-    await this.#gate.alone(target, async () => {
-      if (await this.#state.intents.isOpen(attachmentKey(target))) await this.#takeAway(request, "failed ADD");
-    });
+    await this.#gate.alone(target, () => this.#undoOpen(target));
   }
 
   async check(request: RawRequest): Promise<string> {
@@ -64,17 +67,28 @@ export class WholePlugin implements Role {
     return "";
   }
 
-  /** Takes away every attachment of this network that the runtime does not list as valid. */
+  /** Takes away every attachment of this network that the runtime does not list as valid, also when one of them resists. */
   async gc(request: RawRequest): Promise<string> {
     const conf = await this.#confOf(request, "GC");
-    for (const stored of unlisted(await this.#state.node.attachments.list(), conf)) {
-      const [namespace, name] = splitName(stored.pod);
-      const target = { ...stored, pod: { namespace, name, uid: stored.podUid } };
-      const detach = () => this.#detach({ network: conf.name, target, raw: undefined }, "GC by the runtime");
-      await this.#gate.alone(target, detach);
-    }
-    await passOnGc({ conf, raw: request }, this.#state);
+    const stale = unlisted(await this.#state.node.attachments.list(), conf);
+    await doAll([
+      ...stale.map((stored) => () => this.#collect(stored)),
+      () => passOnGc({ conf, raw: request }, this.#state),
+    ]);
     return "";
+  }
+
+  async #collect(stored: StoredAttachment): Promise<void> {
+    const [namespace, name] = splitName(stored.pod);
+    const target = { ...stored, pod: { namespace, name, uid: stored.podUid } };
+    const detach = () => this.#detach({ network: stored.network, target, raw: undefined }, "GC by the runtime");
+    await this.#gate.alone(target, detach);
+  }
+
+  /** Before an ADD of the same interface too: what it makes must not be taken for the rest of the earlier one. */
+  async #undoOpen(target: Target): Promise<void> {
+    const interrupted = await this.#state.intents.find(attachmentKey(target));
+    if (interrupted !== undefined) await this.#takeAway(interrupted, "failed ADD");
   }
 
   async #attach(request: AddRequest, signal: AbortSignal): Promise<AddOutcome> {

@@ -37,7 +37,8 @@ interface CniCall {
   readonly signal?: AbortSignal;
 }
 
-interface CniReply {
+/** What came of a call. */
+export interface CniReply {
   readonly exitCode: number | null;
   readonly text: string;
   readonly json: Record<string, unknown>;

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { builtFolder, cacheFolder, findBinaries, projects } from "../../../lab/binaries.ts";
+import { builtFolder, cacheFolder, findBinaries, findCniPrograms, projects } from "../../../lab/binaries.ts";
 import { buildMissing } from "../../../lab/build.ts";
 
 let folder: string;
@@ -60,6 +60,19 @@ test("names what is missing, and says what to do", async () => {
   placeAllInCache();
   rmSync(join(folder, "cache", "etcd-3.6.8"), { recursive: true });
   await expect(findBinaries(env)).rejects.toThrow(/^Cannot find etcd .*run `make setup`/);
+});
+
+test("the CNI programs are those that are built here, whatever the machine has by their names", async () => {
+  placeAllInCache();
+  const built = await findCniPrograms(env);
+  expect(readdirSync(built)).toContain("libcni-call");
+  place(join(folder, "path"), "bridge", "bridge utility, 1.9.1");
+  rmSync(join(built, "bridge"));
+  await expect(findCniPrograms(env)).rejects.toThrow(/^Cannot find bridge in .*run `make setup`/);
+  placeGo();
+  await buildMissing(() => {}, env);
+  expect(await findCniPrograms(env)).toBe(built);
+  expect(readFileSync(join(built, "bridge"), "utf8")).toBe("new\n");
 });
 
 test("builds nothing when all is there", async () => {
