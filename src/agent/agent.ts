@@ -155,7 +155,10 @@ export class Agent {
     const { paths, nodeName } = this.#options;
     const attachments = await this.#attachments.list();
     this.#takeUnwatched(attachments.map((value) => ({ kind: "attachment", key: attachmentKey(value), value })));
-    await this.#host.replaceFile(paths.nodenameFile, nodeName);
+    // Only if need be: the end of pods must not wait for room on the disk.
+    if ((await this.#host.readFile(paths.nodenameFile)) !== nodeName) {
+      await this.#host.replaceFile(paths.nodenameFile, nodeName);
+    }
     this.#feed.start();
     this.#query.start();
     this.#metricsEndpoint.start();

@@ -129,9 +129,13 @@ interface Attaching {
 async function attach(attaching: Attaching): Promise<AddOutcome> {
   const { request, seeker, plan, bare, policy, state, signal } = attaching;
   await using undo = new AsyncDisposableStack();
-  // In this order: what is wired goes before its addresses are free for others.
-  const giveBack = undo.use(new AsyncDisposableStack());
-  const unwire = undo.use(new AsyncDisposableStack());
+  const giveBack = new AsyncDisposableStack();
+  const unwire = new AsyncDisposableStack();
+  undo.defer(async () => {
+    // What is wired goes before its addresses are free for others: while it cannot be taken away, they are not.
+    await unwire.disposeAsync();
+    await giveBack.disposeAsync();
+  });
   // Where an earlier sandbox is in the way it stays until there are addresses: something is better than nothing for the pod.
   const isFree = (await earlierOf(bare, state)).length === 0;
   const [given] = await allEnded([

@@ -34,8 +34,10 @@ export class Intents {
     await this.#node.host.removeFile(this.#pathOf(key));
   }
 
-  async isOpen(key: AttachmentKey): Promise<boolean> {
-    return (await this.#node.host.readFile(this.#pathOf(key))) !== undefined;
+  /** The ADD of this interface that was not ended, as it came; of one that is under way, too. */
+  async find(key: AttachmentKey): Promise<RawRequest | undefined> {
+    const body = await this.#node.host.readFile(this.#pathOf(key));
+    return body === undefined ? undefined : parseFrame(body);
   }
 
   /** Every one there is. A file that holds none is reported and removed: nothing can be learned from it. */
@@ -44,7 +46,11 @@ export class Intents {
     const found: Intent[] = [];
     for (const name of await host.listFolder(paths.intents)) {
       const path = join(paths.intents, name);
-      const body = await host.readFile(path);
+      // One that cannot be read must not hold up the others.
+      const body = await host.readFile(path).catch((error: unknown) => {
+        report("error", `Cannot read the interrupted ADD in ${path}`, { error });
+        return undefined;
+      });
       if (body === undefined) continue;
       try {
         const request = parseFrame(body);

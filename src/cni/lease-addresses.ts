@@ -37,7 +37,15 @@ export function leaseAddresses(
   state: NodeState,
   signal: AbortSignal,
 ): Promise<readonly LeasedAddress[]> {
-  return state.holds.using(request.conf.name, () => lease(request, state, signal));
+  return state.holds.using(request.conf.name, async () => {
+    try {
+      return await lease(request, state, signal);
+    } catch (error) {
+      // What could not be given back whole is tried again later.
+      if (!(error instanceof SuppressedError)) await state.intents.end(attachmentKey(request.target));
+      throw error;
+    }
+  });
 }
 
 /** Gives back what `leaseAddresses` gave; nothing given is no error, and no API server is needed. */
@@ -76,7 +84,6 @@ async function lease(request: LeaseRequest, state: NodeState, signal: AbortSigna
 
   await using undo = new AsyncDisposableStack();
   if (standing.length === 0) {
-    undo.defer(() => state.intents.end(key));
     await state.intents.begin(request.raw);
     undo.defer(() => leases.remove(key));
     // What is held for the network is kept as long as it has a lease.

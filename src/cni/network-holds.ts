@@ -52,10 +52,9 @@ export class NetworkHolds {
     const handle = this.#handleOf({ network, ip });
     if (this.#held.has(handle)) return;
     const known = await this.#load();
-    if (!known.has(handle)) {
-      await node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ network, ip }), 0o600);
-      known.set(handle, { network, ip });
-    }
+    // Known before it is written: one whose writing failed may be there nevertheless, for the sweep to remove.
+    known.set(handle, { network, ip });
+    await node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ network, ip }), 0o600);
     const note = `kept from containers of network ${network}: its gateway's address`;
     const attributes = { ...nodeAttributes(node), note };
     await node.ipam.assign({ handle, v4: 0, v6: 0, addresses: [ip], attributes }, signal);

@@ -36,7 +36,15 @@ import type { Shim } from "./cni-call.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
 /** Everything of the node that outlives a server. */
-type NodeParts = Omit<CniDependencies, "attachments" | "leases">;
+export type NodeParts = Omit<CniDependencies, "attachments" | "leases">;
+
+/** What those are made of. */
+export interface NodeFacts
+  extends Pick<CniNode, "netns" | "folder" | "cluster" | "storeFault" | "namespacePaths">,
+    Pick<CniNode, "pods" | "namespaces" | "nodes" | "bgpPeers">,
+    Pick<CniNode, "published" | "reports" | "answered" | "observed"> {
+  readonly shim: Pick<Shim, "spool">;
+}
 
 /**
  * One node for CNI tests: a network namespace and servers over the real kernel, with the real allocator over a fake store.
@@ -197,7 +205,8 @@ function makeNodeNamespace(): TestNamespace {
   return namespace;
 }
 
-function dependenciesOf(node: CniNode): NodeParts {
+/** Over the real kernel, and the cluster of `node`. */
+export function dependenciesOf(node: NodeFacts): NodeParts {
   const { netns, folder } = node;
   const store = new FakeIpamStore(node.cluster, (call) => node.storeFault(call));
   return {
@@ -206,6 +215,7 @@ function dependenciesOf(node: CniNode): NodeParts {
       spool: node.shim.spool,
       journal: join(folder, "journal"),
       intents: join(folder, "intents"),
+      bootId: join(folder, "boot-id"),
       holds: join(folder, "holds"),
       netConf: join(folder, "net.d"),
       mtuFile: join(folder, "mtu"),
@@ -269,8 +279,6 @@ async function readAddresses(
 
 /** What Felix does with an attachment, less policy. */
 async function setRoutes(netns: string, { hostInterface, addresses }: Attachment): Promise<void> {
-  // Its rules may come before its interface.
-  if (addresses.length === 0) return;
   // Rules come before the pair does.
   if (addresses.length === 0) return;
   const netlink = openNetlink(netns);
