@@ -1,4 +1,5 @@
 import { type Ip, versionOf } from "../../net/ip.ts";
+import { refused } from "./ask.ts";
 import {
   type Attributes,
   attribute,
@@ -9,7 +10,6 @@ import {
   uint32Attribute,
 } from "./attribute.ts";
 import { addressFamily, connectionAttribute as attr, connectionCommand } from "./constants.ts";
-import { NetlinkError } from "./netlink.ts";
 import { NetlinkSocket, REQUESTS_PER_WRITE } from "./socket.ts";
 
 /** Connection tracking (nfnetlink, linux/netfilter/nfnetlink_conntrack.h). */
@@ -65,7 +65,7 @@ class KernelConnections implements ConntrackNetlink {
       return isTheirs ? encodeRemoval(payload, tuples) : undefined;
     });
     if ("code" in found) {
-      throw new NetlinkError(`list the connections of ${addresses.join(", ")}`, found.code, found.detail);
+      throw refused(`list the connections of ${addresses.join(", ")}`, found);
     }
     for (let start = 0; start < found.length; start += REQUESTS_PER_WRITE) {
       const batch = found.slice(start, start + REQUESTS_PER_WRITE);
@@ -73,7 +73,7 @@ class KernelConnections implements ConntrackNetlink {
       // It has ended by itself.
       const refusal = answers.find((one) => one.refusal !== undefined && one.refusal.code !== "ENOENT")?.refusal;
       if (refusal === undefined) continue;
-      throw new NetlinkError(`forget a connection of ${addresses.join(", ")}`, refusal.code, refusal.detail);
+      throw refused(`forget a connection of ${addresses.join(", ")}`, refusal);
     }
   }
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpVersion } from "../../net/ip.ts";
 import { withNetnsFd } from "../netns.ts";
 import { decodeAddress, encodeAddress, encodeAddressQuery } from "./address-codec.ts";
+import { command, list, refused } from "./ask.ts";
 import { messageFlag, messageType } from "./constants.ts";
 import {
   decodeLink,
@@ -48,7 +49,7 @@ class RouteNetlink implements Netlink {
   }
 
   async links(): Promise<readonly Link[]> {
-    return this.#dump("list links", { type: messageType.getLink, body: encodeLinkQuery() }, decodeLink);
+    return list(this.#socket, "list links", { type: messageType.getLink, body: encodeLinkQuery() }, decodeLink);
   }
 
   async link(name: string): Promise<Link | undefined> {
@@ -57,8 +58,9 @@ class RouteNetlink implements Netlink {
 
   async createVeth(veth: VethRequest): Promise<void> {
     const { name, peerName, peerNetns } = veth;
+    const action = `make veth ${name} with peer ${peerName}${peerNetns === undefined ? "" : ` in ${peerNetns}`}`;
     const make = (peerNetnsFd?: number) =>
-      this.#change(`make veth ${name} with peer ${peerName}${peerNetns === undefined ? "" : ` in ${peerNetns}`}`, {
+      command(this.#socket, action, {
         type: messageType.newLink,
         flags: messageFlag.create | messageFlag.exclusive,
         body: encodeNewVeth(veth, peerNetnsFd),
@@ -68,7 +70,7 @@ class RouteNetlink implements Netlink {
   }
 
   async createIfb(ifb: IfbRequest): Promise<void> {
-    this.#change(`make ifb ${ifb.name}`, {
+    command(this.#socket, `make ifb ${ifb.name}`, {
       type: messageType.newLink,
       flags: messageFlag.create | messageFlag.exclusive,
       body: encodeNewIfb(ifb),
@@ -85,7 +87,7 @@ class RouteNetlink implements Netlink {
   async setLink(name: string, change: LinkChange): Promise<void> {
     const link = this.#link(name);
     if (link === undefined) throw new NetlinkError(`change link ${name}`, "ENODEV", "there is none of that name");
-    this.#change(`change link ${name} (${JSON.stringify(change)})`, {
+    command(this.#socket, `change link ${name} (${JSON.stringify(change)})`, {
       type: messageType.setLink,
       body: encodeLinkChange(link.index, change),
     });
@@ -93,7 +95,7 @@ class RouteNetlink implements Netlink {
 
   async addresses(linkIndex = 0): Promise<readonly Address[]> {
     const body = encodeAddressQuery(linkIndex);
-    return this.#dump("list addresses", { type: messageType.getAddress, body }, decodeAddress);
+    return list(this.#socket, "list addresses", { type: messageType.getAddress, body }, decodeAddress);
   }
 
   async addAddress(linkIndex: number, address: AddressRequest): Promise<void> {
@@ -102,7 +104,9 @@ class RouteNetlink implements Netlink {
       flags: messageFlag.create | messageFlag.exclusive,
       body: encodeAddress(linkIndex, address),
     };
-    this.#change(`add address ${address.ip}/${address.prefixLength} to link ${linkIndex}`, request, "EEXIST");
+    command(this.#socket, `add address ${address.ip}/${address.prefixLength} to link ${linkIndex}`, request, [
+      "EEXIST",
+    ]);
   }
 
   async routes(version: IpVersion): Promise<readonly KernelRoute[]> {
@@ -143,12 +147,6 @@ class RouteNetlink implements Netlink {
     throw refused(`look up link ${name}`, answer.refusal);
   }
 
-  /** Sends one request. A refusal with the code `harmless` is no error. */
-  #change(action: string, request: Request, harmless?: string): void {
-    const [answer] = this.#socket.transact([request]);
-    if (answer?.refusal !== undefined && answer.refusal.code !== harmless) throw refused(action, answer.refusal);
-  }
-
   /** All routes are tried; the error names the first that was refused and how many were. */
   async #changeRoutes(
     verb: "replace" | "delete",
@@ -166,12 +164,6 @@ class RouteNetlink implements Netlink {
     if (first === undefined) return;
     const more = others.length === 0 ? "" : ` (and ${others.length} more of ${routes.length} routes)`;
     throw refused(`${verb} route ${describe(first.route)}${more}`, first.refusal);
-  }
-
-  #dump<T>(action: string, request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] {
-    const found = this.#socket.dump(request, decode);
-    if ("code" in found) throw refused(action, found);
-    return found;
   }
 }
 
@@ -192,8 +184,4 @@ function describe({ type, destination, gateway, linkIndex }: KernelRoute): strin
   const via = gateway === undefined ? "" : ` via ${gateway}`;
   const link = linkIndex === undefined ? "" : ` on link ${linkIndex}`;
   return `${kind}${destination}${via}${link}`;
-}
-
-function refused(action: string, { code, detail }: Refusal): NetlinkError {
-  return new NetlinkError(action, code, detail);
 }

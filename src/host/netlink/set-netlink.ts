@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Cidr, cidrVersion, firstIp, prefixLength } from "../../net/cidr.ts";
 import { bitsOf } from "../../net/ip.ts";
+import { refused } from "./ask.ts";
 import { attribute, ipAttribute, nestedAttribute, textAttribute } from "./attribute.ts";
 import { addressFamily, setAttribute, setCommand, setError } from "./constants.ts";
-import { NetlinkError } from "./netlink.ts";
+import type { NetlinkError } from "./netlink.ts";
 import { NetlinkSocket, REQUESTS_PER_WRITE, type Request } from "./socket.ts";
 
 /** One member of a set of networks that comes or goes. */
@@ -41,19 +42,17 @@ class KernelSets implements SetNetlink {
   }
 
   async change(changes: readonly SetChange[]): Promise<void> {
-    const refused: NetlinkError[] = [];
+    const failures: NetlinkError[] = [];
     for (let start = 0; start < changes.length; start += REQUESTS_PER_WRITE) {
       if (start > 0) await nextTurn();
       const batch = changes.slice(start, start + REQUESTS_PER_WRITE);
       for (const [index, { refusal }] of this.#socket.transact(batch.map(requestOf)).entries()) {
         const change = batch[index];
         if (refusal === undefined || change === undefined) continue;
-        refused.push(
-          new NetlinkError(`${change.verb} ${change.member} (set ${change.set})`, refusal.code, refusal.detail),
-        );
+        failures.push(refused(`${change.verb} ${change.member} (set ${change.set})`, refusal));
       }
     }
-    const [first] = refused;
+    const [first] = failures;
     if (first !== undefined) throw first;
   }
 
@@ -62,11 +61,9 @@ class KernelSets implements SetNetlink {
     // One by one: each waits for the kernel's readers.
     for (const set of sets) {
       const [answer] = this.#socket.transact([{ type: setCommand.destroy, body: setHeader(set, 4) }]);
-      const code = answer?.refusal?.code;
-      if (code === setError.busy) used.push(set);
-      else if (code !== undefined && code !== "ENOENT") {
-        throw new NetlinkError(`destroy set ${set}`, code, answer?.refusal?.detail);
-      }
+      const refusal = answer?.refusal;
+      if (refusal?.code === setError.busy) used.push(set);
+      else if (refusal !== undefined && refusal.code !== "ENOENT") throw refused(`destroy set ${set}`, refusal);
     }
     return used;
   }
