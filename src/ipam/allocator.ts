@@ -1,5 +1,6 @@
 import type { IpamHandle } from "../api/ipam-handle.ts";
 import type { NodeName } from "../api/names.ts";
+import { allEnded } from "../net/all-ended.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Ip } from "../net/ip.ts";
@@ -10,7 +11,7 @@ import { handleRecord, sameHoldings } from "./handle-records.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
 import { NodeBlocks } from "./node-blocks.ts";
 import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
-import { hasToUndo, isConflict, noteTaken, type Outcome, settledAll, wasTakenBy } from "./outcomes.ts";
+import { hasToUndo, isConflict, noteTaken, type Outcome, wasTakenBy } from "./outcomes.ts";
 import { cancelledError, contendedError, notUndoneError } from "./pool-errors.ts";
 import type { Reservations } from "./reservations.ts";
 import { makeRoom } from "./room.ts";
@@ -180,7 +181,7 @@ export class Allocator implements Ipam {
 
   async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     try {
-      const answers = await settledAll(blocks);
+      const answers = await allEnded(blocks);
       if (answers.includes("conflict")) {
         const lost = step.addresses.filter(({ block }) => answers[step.blocks.indexOf(block)] === "conflict");
         for (const { ip } of lost) task.freed.delete(ip);

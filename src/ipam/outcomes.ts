@@ -7,12 +7,6 @@ import type { AssignTask } from "./task.ts";
 /** What became of a compare-and-swap. */
 export type Outcome = "stored" | "conflict";
 
-/** All answers, once all are there; the first error only then, so that nothing is under way any more when a task goes on. */
-export async function settledAll<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}
-
 /** Notes what may stand now, of what a try has taken: all but what another writer was before. One outcome for each block. */
 export function noteTaken(task: AssignTask, step: Step, outcomes: readonly PromiseSettledResult<Outcome>[]): void {
   for (const [index, cidr] of step.blocks.entries()) {
