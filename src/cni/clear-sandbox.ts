@@ -2,7 +2,7 @@ import { attachmentKey } from "../api/objects.ts";
 import type { StoredAttachment } from "./attachments.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import { executeIpam, releaseCall } from "./run-ipam.ts";
-import { usingNetlink } from "./using-netlink.ts";
+import { removePair } from "./wire.ts";
 import { withdraw } from "./withdraw.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function clearSandbox(one: StoredAttachment, kept: string, state: N
   const key = attachmentKey(one);
   await withdraw(key, state);
   // Before its addresses are free for others.
-  await usingNetlink(node, undefined, (netlink) => netlink.deleteLink(one.hostInterface));
+  await removePair(one, node);
   const handle = handleOf(one.network, one.containerId);
   const call = releaseCall(one, undefined, node);
   // Of the very same interface they have been given anew, or back.

@@ -4,8 +4,8 @@ import type { ReleaseReason } from "./journal.ts";
 import { handleOf, type NodeState } from "./node-state.ts";
 import type { RawRequest, Target } from "./request.ts";
 import { executeIpam, releaseCall } from "./run-ipam.ts";
-import { usingNetlink } from "./using-netlink.ts";
 import { furtherVethName, vethName } from "./veth-name.ts";
+import { removePair } from "./wire.ts";
 import { withdraw } from "./withdraw.ts";
 
 /** What is to be taken away. */
@@ -35,7 +35,7 @@ export async function del(
   for (const hostInterface of hostInterfaces) {
     if (await isOthers(hostInterface, target, state)) continue;
     // The pod's end goes with it, also when the pod's namespace has gone.
-    await usingNetlink(node, undefined, (netlink) => netlink.deleteLink(hostInterface));
+    await removePair({ hostInterface }, node);
   }
   const call = releaseCall(stored, raw, node);
   if (call !== undefined) await executeIpam("DEL", call, node);

@@ -7,9 +7,8 @@ import { ipamCall } from "./executed-addresses.ts";
 import { ownIpam } from "./ipam-type.ts";
 import type { NetConf } from "./net-conf.ts";
 import type { NodeState } from "./node-state.ts";
-import { podCidrOrAny, withPodCidrs } from "./pod-cidr.ts";
 import type { PodTarget, RawRequest } from "./request.ts";
-import { AbsentIpamError, executeIpam, type IpamCall, speaksVersion } from "./run-ipam.ts";
+import { AbsentIpamError, executeIpam, lenientCall, speaksVersion } from "./run-ipam.ts";
 
 /** A configuration with the call that it came by. */
 interface PassedRequest {
@@ -59,12 +58,8 @@ export async function passOnStatus({ conf, raw }: PassedRequest, { node }: NodeS
 export async function passOnGc({ conf, raw }: PassedRequest, { node }: NodeState): Promise<void> {
   const { type } = conf.ipam;
   if (type === ownIpam) return;
-  const known: IpamCall = {
-    type,
-    environment: raw.environment,
-    conf: withPodCidrs(raw.stdin, (version) => podCidrOrAny(node, version)),
-  };
-  if (await speaksVersion(known, conf.cniVersion, node)) await executeIpam("GC", known, node);
+  const call = lenientCall(type, raw, node);
+  if (await speaksVersion(call, conf.cniVersion, node)) await executeIpam("GC", call, node);
 }
 
 // --- internal ---

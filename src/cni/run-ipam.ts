@@ -73,6 +73,15 @@ export function releaseCall(
   const ipam = parseJson(raw.stdin)?.["ipam"];
   const type = typeof ipam === "object" && ipam !== null && "type" in ipam ? ipam.type : undefined;
   if (typeof type !== "string" || !isExecutedType(type)) return undefined;
+  return lenientCall(type, raw, node);
+}
+
+/** The call of a plugin that is to take something away, for which a Node without its podCIDR must be no obstacle. */
+export function lenientCall(
+  type: string,
+  raw: RawRequest,
+  node: Pick<CniDependencies, "nodes" | "nodeName">,
+): IpamCall {
   const conf = withPodCidrs(raw.stdin, (version) => podCidrOrAny(node, version));
   return { type, environment: raw.environment, conf };
 }
