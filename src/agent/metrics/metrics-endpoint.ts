@@ -1,4 +1,5 @@
-import Fastify, { type FastifyInstance } from "fastify";
+import type { FastifyInstance } from "fastify";
+import { plainHttpServer } from "../../host/plain-http.ts";
 import type { Clock } from "../../net/clock.ts";
 import { messageOf } from "../../net/message-of.ts";
 import { Loop } from "../../reconcile/loop.ts";
@@ -73,19 +74,7 @@ export class MetricsEndpoint {
 
   #makeServer(): FastifyInstance {
     const { metrics, logger } = this.#parts;
-    const app = Fastify({
-      ...{ connectionTimeout: 2 * timeoutMs, requestTimeout: timeoutMs, keepAliveTimeout: 6 * timeoutMs },
-      ...{ bodyLimit: 1024, forceCloseConnections: true },
-    });
-    app.server.maxConnections = mostConnections;
-    app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
-      const code = error.statusCode ?? 500;
-      if (code >= 500) logger.warn({ err: error }, "cannot answer a question about metrics");
-      return reply
-        .code(code)
-        .type("text/plain")
-        .send(`${messageOf(error)}\n`);
-    });
+    const app = plainHttpServer((err) => logger.warn({ err }, "cannot answer a question about metrics"));
     app.get("/metrics", async (_request, reply) => {
       const { text, contentType } = await metrics.print();
       return reply.type(contentType).send(text);
@@ -93,8 +82,3 @@ export class MetricsEndpoint {
     return app;
   }
 }
-
-// --- internal ---
-
-const timeoutMs = 10_000;
-const mostConnections = 32;
