@@ -1,29 +1,33 @@
-import type { CustomKind, PrinterColumn } from "../src/api/custom-kind.ts";
-import { customGroup, customVersion } from "../src/api/custom-kinds.ts";
+import { type CustomKind, type PrinterColumn, validations } from "../src/api/custom-kind.ts";
+import { apiOf } from "../src/api/custom-kinds.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 
 /** An apiextensions.k8s.io/v1 CustomResourceDefinition, as far as ours go. */
 export interface CustomResourceDefinition {
   readonly apiVersion: "apiextensions.k8s.io/v1";
   readonly kind: "CustomResourceDefinition";
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly spec: {
     readonly group: string;
     readonly names: Readonly<Record<string, string | readonly string[]>>;
-    readonly scope: "Cluster";
+    readonly scope: "Cluster" | "Namespaced";
     readonly versions: readonly Readonly<Record<string, unknown>>[];
   };
 }
 
 /** The CRD of `kind`. Throws when its schema cannot be made structural. */
 export function crdOf(kind: CustomKind): CustomResourceDefinition {
-  const { plural, singular, shortNames } = kind;
+  const { plural, singular, shortNames, foreign } = kind;
+  const { group, version } = apiOf(kind);
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${customGroup}` },
+    metadata: {
+      name: `${plural}.${group}`,
+      ...(foreign === undefined ? {} : { annotations: { "api-approved.kubernetes.io": foreign.approvedBy } }),
+    },
     spec: {
-      group: customGroup,
+      group,
       names: {
         kind: kind.kind,
         listKind: `${kind.kind}List`,
@@ -31,13 +35,16 @@ export function crdOf(kind: CustomKind): CustomResourceDefinition {
         singular,
         ...(shortNames.length === 0 ? {} : { shortNames }),
       },
-      scope: "Cluster",
+      scope: kind.namespaced === true ? "Namespaced" : "Cluster",
       versions: [
         {
-          name: customVersion,
+          name: version,
           served: true,
           storage: true,
           additionalPrinterColumns: [...kind.columns, age].map(printerColumn),
+          ...(kind.selectableFields === undefined
+            ? {}
+            : { selectableFields: kind.selectableFields.map((jsonPath) => ({ jsonPath })) }),
           ...(kind.status === undefined ? {} : { subresources: { status: {} } }),
           schema: { openAPIV3Schema: objectSchema(kind) },
         },
@@ -60,13 +67,15 @@ function printerColumn({ name, path, type, description, wide }: PrinterColumn): 
   return { name, type, jsonPath: path, description, ...(wide === true ? { priority: 1 } : {}) };
 }
 
-function objectSchema({ description, spec, status }: CustomKind): StructuralSchema {
+function objectSchema(kind: CustomKind): StructuralSchema {
+  const { description, spec, status, objectRules = [] } = kind;
+  const { group, version } = apiOf(kind);
   return {
     description,
     type: "object",
     required: ["metadata", "spec"],
     properties: {
-      apiVersion: { type: "string", description: `${customGroup}/${customVersion}.` },
+      apiVersion: { type: "string", description: `${group}/${version}.` },
       kind: { type: "string", description: "The kind of the object." },
       metadata: { type: "object" },
       spec: { description: "What is wanted.", ...structuralSchema(spec) },
@@ -74,5 +83,6 @@ function objectSchema({ description, spec, status }: CustomKind): StructuralSche
         ? {}
         : { status: { description: "What is so; written by the controllers.", ...structuralSchema(status) } }),
     },
+    ...validations(objectRules),
   };
 }

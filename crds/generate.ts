@@ -1,12 +1,12 @@
 /**
- * Writes crds/projectcalico.org_<plural>.yaml and docs/reference/<singular>.md from the schemas in src/api.
+ * Writes crds/<group>_<plural>.yaml and docs/reference/<singular>.md from the schemas in src/api.
  * With --check it writes nothing, names every file that is not as it would be written, and exits 1 if there is one.
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { CustomKind } from "../src/api/custom-kind.ts";
-import { customGroup, customKinds, customVersion } from "../src/api/custom-kinds.ts";
+import { apiOf, customKinds } from "../src/api/custom-kinds.ts";
 import { crdOf } from "./crd.ts";
 import { referencePage } from "./reference-page.ts";
 
@@ -23,15 +23,16 @@ process.exitCode = stale.length === 0 ? 0 : 1;
 // --- internal ---
 
 function filesOf(kind: CustomKind): [path: string, text: string][] {
+  const { group, version } = apiOf(kind);
   const example = {
-    apiVersion: `${customGroup}/${customVersion}`,
+    apiVersion: `${group}/${version}`,
     kind: kind.kind,
-    metadata: { name: "example" },
+    metadata: { name: "example", ...(kind.namespaced === true ? { namespace: "default" } : {}) },
     spec: kind.example,
   };
   const crd = stringify(crdOf(kind), { lineWidth: 120, aliasDuplicateObjects: false });
   return [
-    [join(crdFolder, `${customGroup}_${kind.plural}.yaml`), `# Generated from src/api; do not edit.\n${crd}`],
+    [join(crdFolder, `${group}_${kind.plural}.yaml`), `# Generated from src/api; do not edit.\n${crd}`],
     [join(pageFolder, `${kind.singular}.md`), referencePage(kind, stringify(example))],
   ];
 }

@@ -1,20 +1,21 @@
 import type { CustomKind } from "../src/api/custom-kind.ts";
-import { customGroup, customVersion } from "../src/api/custom-kinds.ts";
+import { apiOf } from "../src/api/custom-kinds.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 
 /** The reference page of `kind` in Markdown. `example` is the YAML text of its example object. */
 export function referencePage(kind: CustomKind, example: string): string {
   const spec = structuralSchema(kind.spec);
+  const { group, version } = apiOf(kind);
   const names = [kind.plural, kind.singular, ...kind.shortNames].map(code).join(", ");
   const aliases = kind.aliases.length === 0 ? "" : `, and with \`margay\` also ${kind.aliases.map(code).join(", ")}`;
   return [
     `# ${kind.kind}`,
     kind.description,
-    `\`${customGroup}/${customVersion}\`, cluster-scoped. Names for the command line: ${names}${aliases}.`,
+    `\`${group}/${version}\`, ${kind.namespaced === true ? "namespaced" : "cluster-scoped"}. Names for the command line: ${names}${aliases}.`,
     `\`\`\`yaml\n${example.trimEnd()}\n\`\`\``,
     `## spec\n\n${fieldTable(spec)}`,
     ...(kind.status === undefined ? [] : [`## status\n\n${fieldTable(structuralSchema(kind.status))}`]),
-    ...ruleSection(spec),
+    ...ruleSection([...messagesOf(spec), ...(kind.objectRules ?? []).map(({ message }) => message)]),
   ]
     .join("\n\n")
     .concat("\n");
@@ -46,7 +47,7 @@ function fieldRow(path: string, field: StructuralSchema, required: boolean): str
 }
 
 function messagesOf(field: StructuralSchema): readonly string[] {
-  return (field["x-kubernetes-validations"] ?? []).map(({ message }) => message);
+  return [...new Set((field["x-kubernetes-validations"] ?? []).map(({ message }) => message))];
 }
 
 function typeText(field: StructuralSchema): string {
@@ -61,8 +62,7 @@ function typeText(field: StructuralSchema): string {
   return `${field.type ?? "anything"}${form}${field.nullable === true ? " or null" : ""}`;
 }
 
-function ruleSection(spec: StructuralSchema): readonly string[] {
-  const messages = messagesOf(spec);
+function ruleSection(messages: readonly string[]): readonly string[] {
   if (messages.length === 0) return [];
   return [
     `## Rules\n\nThe API server refuses an object that breaks one:\n\n${messages.map((text) => `- ${text}.`).join("\n")}`,

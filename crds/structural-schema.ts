@@ -15,7 +15,10 @@ export interface StructuralSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
   readonly maxItems?: number;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
   readonly pattern?: string;
   readonly "x-kubernetes-int-or-string"?: true;
   readonly "x-kubernetes-validations"?: readonly {
@@ -52,7 +55,10 @@ const kept = [
   "maximum",
   "minLength",
   "maxLength",
+  "minItems",
   "maxItems",
+  "minProperties",
+  "maxProperties",
   "pattern",
   "required",
   "x-kubernetes-int-or-string",

@@ -2,8 +2,9 @@ import { z } from "zod";
 import { versionOf } from "../net/ip.ts";
 import { type CustomKind, type Rule, withRules } from "./custom-kind.ts";
 import { asNumberField, durationField, ipField, selectorField } from "./fields.ts";
+import { parseObject } from "./parse-object.ts";
 import { parsePeerAddress } from "./peer-address.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 
@@ -189,5 +190,5 @@ export const bgpPeer: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseBgpPeer(json: unknown): BgpPeer {
-  return parseResource(bgpPeer.kind, spec, json);
+  return parseObject(bgpPeer, json);
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { CustomKind } from "./custom-kind.ts";
 import { cidrField } from "./fields.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const spec = z.object({
   state: z
@@ -40,5 +41,5 @@ export const blockAffinity: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseBlockAffinity(json: unknown): BlockAffinity {
-  return parseResource(blockAffinity.kind, spec, json);
+  return parseObject(blockAffinity, json);
 }

@@ -5,7 +5,7 @@ import { type Cidr, isCanonicalCidr, parseCidr } from "../net/cidr.ts";
 import { type Ip, isIp, parseIp } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import { parseAsNumber } from "./as-number.ts";
-import { type Rule, withRules } from "./custom-kind.ts";
+import { type Rule, validations, withRules } from "./custom-kind.ts";
 import { parseDuration } from "./duration.ts";
 import { parseSelector } from "./selector/parse-selector.ts";
 
@@ -28,9 +28,21 @@ const networkRule: Rule<string> = {
   holds: isNetwork,
 };
 
-/** A network in any writing, also with host bits set, given in canonical form. */
-export function networkField(): z.ZodType<Cidr, string> {
-  return withRules(z.string().max(49), [networkRule]).transform(parseCidr);
+/** A network in any writing of at most `longest` characters, also with host bits set, given in canonical form. */
+export function networkField(longest = 49): z.ZodType<Cidr, string> {
+  return withRules(z.string().max(longest), [networkRule]).transform(parseCidr);
+}
+
+const netRule: Rule<string> = {
+  cel: "isCIDR(self) || isIP(self)",
+  message: "it must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address",
+  field: "",
+  holds: isNet,
+};
+
+/** A network in any writing, also with host bits set, or one address; given in canonical form. */
+export function netField(): z.ZodType<Cidr, string> {
+  return withRules(z.string().max(49), [netRule]).transform(parseCidr);
 }
 
 /** Any writing of a network or of one address, given in canonical form; what the API server has not looked at. */
@@ -94,7 +106,7 @@ const asNumberRule: Rule<number | string> = {
 export function asNumberField(): z.ZodType<number | undefined, number | string> {
   return withRules(z.union([z.int(), z.string()], { error: asNumberRule.message }), [asNumberRule])
     .transform((value) => parseAsNumber(value) || undefined)
-    .meta({ openapi: { "x-kubernetes-int-or-string": true, "x-kubernetes-validations": [celOnly(asNumberRule)] } });
+    .meta({ openapi: { "x-kubernetes-int-or-string": true, ...validations([asNumberRule]) } });
 }
 
 /** A duration as Go writes it, e.g. `1m30s` (metav1.Duration). */
@@ -112,9 +124,13 @@ export function durationField(): z.ZodType<string, string> {
 // --- internal ---
 
 function isNetwork(text: string): boolean {
+  return text.includes("/") && isNet(text);
+}
+
+function isNet(text: string): boolean {
   try {
     parseCidr(text);
-    return text.includes("/");
+    return true;
   } catch {
     return false;
   }
@@ -127,8 +143,4 @@ function isDuration(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function celOnly({ cel, message }: Rule<never>): Readonly<Record<string, string>> {
-  return { rule: cel, message };
 }

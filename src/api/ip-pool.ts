@@ -3,7 +3,8 @@ import { cidrsOverlap, cidrVersion, prefixLength } from "../net/cidr.ts";
 import { conditions } from "./condition.ts";
 import { type CustomKind, immutable, type Rule, withRules } from "./custom-kind.ts";
 import { cidrField, selectorField } from "./fields.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 import { unusableNetworks } from "./unusable-networks.ts";
 
 const encapsulation = z.enum(["Never", "Always", "CrossSubnet"]);
@@ -223,7 +224,7 @@ export const ipPool: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseIpPool(json: unknown): IpPool {
-  return parseResource(ipPool.kind, spec, json);
+  return parseObject(ipPool, json);
 }
 
 // --- internal ---

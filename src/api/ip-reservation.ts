@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { CustomKind } from "./custom-kind.ts";
 import { networkField } from "./fields.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const spec = z.object({
   reservedCIDRs: z
@@ -37,5 +38,5 @@ export const ipReservation: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseIpReservation(json: unknown): IpReservation {
-  return parseResource(ipReservation.kind, spec, json);
+  return parseObject(ipReservation, json);
 }

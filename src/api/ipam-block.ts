@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { CustomKind } from "./custom-kind.ts";
 import { cidrField, int64Field, timeField } from "./fields.ts";
 import { type NamespacedName, type NodeName, namespacedName } from "./names.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const owner = z.record(z.string(), z.string());
 
@@ -107,5 +108,5 @@ export function podHoldersOf({
 
 /** Throws InvalidObjectError. */
 export function parseIpamBlock(json: unknown): IpamBlock {
-  return parseResource(ipamBlock.kind, spec, json);
+  return parseObject(ipamBlock, json);
 }

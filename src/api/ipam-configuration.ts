@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type CustomKind, withRules } from "./custom-kind.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const fields = z.object({
   strictAffinity: z
@@ -77,5 +78,5 @@ export const ipamConfiguration: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseIpamConfiguration(json: unknown): IpamConfiguration {
-  return parseResource(ipamConfiguration.kind, spec, json);
+  return parseObject(ipamConfiguration, json);
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { CustomKind } from "./custom-kind.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const spec = z.object({
   handleID: z.string().describe("The owner, for example k8s-pod-network. and the container's ID."),
@@ -35,5 +36,5 @@ export const ipamHandle: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseIpamHandle(json: unknown): IpamHandle {
-  return parseResource(ipamHandle.kind, spec, json);
+  return parseObject(ipamHandle, json);
 }

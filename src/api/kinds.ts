@@ -1,13 +1,21 @@
 import { bgpPeer } from "./bgp-peer.ts";
 import { blockAffinity } from "./block-affinity.ts";
+import { calicoNetworkPolicy } from "./calico-network-policy.ts";
 import type { CustomKind } from "./custom-kind.ts";
-import { customGroup, customVersion } from "./custom-kinds.ts";
+import { apiOf } from "./custom-kinds.ts";
+import { globalNetworkPolicy } from "./global-network-policy.ts";
+import { hostEndpoint } from "./host-endpoint.ts";
 import { ipPool } from "./ip-pool.ts";
 import { ipReservation } from "./ip-reservation.ts";
 import { ipamBlock } from "./ipam-block.ts";
 import { ipamConfiguration } from "./ipam-configuration.ts";
 import { ipamHandle } from "./ipam-handle.ts";
 import { kubeControllersConfiguration } from "./kube-controllers-configuration.ts";
+import { clusterNetworkPolicy } from "./kubernetes/cluster-network-policy.ts";
+import { globalNetworkSet, networkSet } from "./network-set.ts";
+import { stagedKubernetesNetworkPolicy } from "./staged-kubernetes-network-policy.ts";
+import { stagedGlobalNetworkPolicy, stagedNetworkPolicy } from "./staged-network-policy.ts";
+import { tier } from "./tier.ts";
 
 /** What a client has to know of a kind to name it and to address it. */
 export interface Kind {
@@ -38,6 +46,26 @@ export const ipPoolKind = custom(ipPool);
 export const ipReservationKind = custom(ipReservation);
 /** projectcalico.org/v3 KubeControllersConfiguration. */
 export const kubeControllersConfigurationKind = custom(kubeControllersConfiguration);
+/** projectcalico.org/v3 NetworkPolicy. */
+export const calicoNetworkPolicyKind = custom(calicoNetworkPolicy);
+/** projectcalico.org/v3 GlobalNetworkPolicy. */
+export const globalNetworkPolicyKind = custom(globalNetworkPolicy);
+/** projectcalico.org/v3 StagedNetworkPolicy. */
+export const stagedNetworkPolicyKind = custom(stagedNetworkPolicy);
+/** projectcalico.org/v3 StagedGlobalNetworkPolicy. */
+export const stagedGlobalNetworkPolicyKind = custom(stagedGlobalNetworkPolicy);
+/** projectcalico.org/v3 StagedKubernetesNetworkPolicy. */
+export const stagedKubernetesNetworkPolicyKind = custom(stagedKubernetesNetworkPolicy);
+/** projectcalico.org/v3 Tier. */
+export const tierKind = custom(tier);
+/** projectcalico.org/v3 NetworkSet. */
+export const networkSetKind = custom(networkSet);
+/** projectcalico.org/v3 GlobalNetworkSet. */
+export const globalNetworkSetKind = custom(globalNetworkSet);
+/** projectcalico.org/v3 HostEndpoint. */
+export const hostEndpointKind = custom(hostEndpoint);
+/** policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy. */
+export const clusterNetworkPolicyKind = custom(clusterNetworkPolicy);
 /** coordination.k8s.io/v1 Lease. */
 export const leaseKind: Kind = {
   kind: "Lease",
@@ -68,6 +96,18 @@ export const networkPolicyKind: Kind = {
   version: "v1",
   namespaced: true,
 };
+/** discovery.k8s.io/v1 EndpointSlice. */
+export const endpointSliceKind: Kind = {
+  kind: "EndpointSlice",
+  plural: "endpointslices",
+  singular: "endpointslice",
+  shortNames: [],
+  group: "discovery.k8s.io",
+  version: "v1",
+  namespaced: true,
+};
+/** v1 ServiceAccount. */
+export const serviceAccountKind = core("ServiceAccount", "serviceaccounts", "sa", true);
 /** v1 Pod. */
 export const podKind = core("Pod", "pods", "po", true);
 /** v1 Namespace. */
@@ -79,6 +119,9 @@ export const nodeKind = core("Node", "nodes", "no", false);
 export const kinds: readonly Kind[] = [
   ...[bgpPeerKind, blockAffinityKind, ipamBlockKind, ipamConfigurationKind, ipamHandleKind, ipPoolKind],
   ...[ipReservationKind, kubeControllersConfigurationKind],
+  ...[calicoNetworkPolicyKind, globalNetworkPolicyKind, stagedNetworkPolicyKind, stagedGlobalNetworkPolicyKind],
+  ...[stagedKubernetesNetworkPolicyKind, tierKind, networkSetKind, globalNetworkSetKind, hostEndpointKind],
+  ...[clusterNetworkPolicyKind],
   ...[networkPolicyKind, podKind, namespaceKind, nodeKind],
 ];
 
@@ -87,11 +130,14 @@ export function apiVersionOf({ group, version }: Pick<Kind, "group" | "version">
   return group === "" ? version : `${group}/${version}`;
 }
 
-/** The kind that a person calls `name`, in any case: kind, plural, singular or short name. */
+/**
+ * The kind that a person calls `name`, in any case: kind, plural, singular or short name, or the plural with its group as
+ * in `networkpolicies.networking.k8s.io`. Where two have a name, as NetworkPolicy, it is our own kind's, as calicoctl has it.
+ */
 export function kindCalled(name: string): Kind | undefined {
   const wanted = name.toLowerCase();
-  return kinds.find(({ kind, plural, singular, shortNames }) =>
-    [kind.toLowerCase(), plural, singular, ...shortNames].includes(wanted),
+  return kinds.find(({ kind, plural, singular, shortNames, group }) =>
+    [kind.toLowerCase(), plural, singular, ...shortNames, `${plural}.${group}`].includes(wanted),
   );
 }
 
@@ -119,9 +165,11 @@ export function resourcePath(
 
 // --- internal ---
 
-function custom({ kind, plural, singular, shortNames, aliases }: CustomKind): Kind {
+function custom(custom: CustomKind): Kind {
+  const { kind, plural, singular, shortNames, aliases, namespaced } = custom;
+  const { group, version } = apiOf(custom);
   const names = { kind, plural, singular, shortNames: [...shortNames, ...aliases] };
-  return { ...names, group: customGroup, version: customVersion, namespaced: false };
+  return { ...names, group, version, namespaced: namespaced === true };
 }
 
 function core(kind: string, plural: string, shortName: string, namespaced: boolean): Kind {

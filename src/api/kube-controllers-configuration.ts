@@ -3,7 +3,8 @@ import { conditions } from "./condition.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { durationField, networkField, selectorField } from "./fields.ts";
 import { freedLately, heldRelease } from "./held-release.ts";
-import { type DeepReadonly, parseResource, type Resource } from "./resource.ts";
+import { parseObject } from "./parse-object.ts";
+import type { DeepReadonly, Resource } from "./resource.ts";
 
 const onOff = z.enum(["Enabled", "Disabled"]);
 
@@ -19,7 +20,7 @@ const hostEndpointTemplate = z.object({
     .string()
     .max(1024)
     .optional()
-    .describe("A regular expression; one host endpoint for each interface of a node whose name it matches."),
+    .describe("A regular expression over the names of a node's interfaces. A template that has one is without effect."),
   labels: z
     .record(z.string(), z.string())
     .optional()
@@ -29,16 +30,16 @@ const hostEndpointTemplate = z.object({
 });
 
 const hostEndpoint = z.object({
-  autoCreate: onOff.default("Disabled").describe("Whether every node gets host endpoints. Without effect yet."),
+  autoCreate: onOff.default("Disabled").describe("Whether every node gets host endpoints."),
   createDefaultHostEndpoint: onOff
     .default("Enabled")
-    .describe("Whether the one for all interfaces of a node is among them. Without effect yet."),
+    .describe("Whether the one for all interfaces of a node, NODE-auto-hep, is among them."),
   templates: z
     .array(hostEndpointTemplate)
     .max(100)
     .optional()
     .meta({ "x-kubernetes-list-type": "atomic" })
-    .describe("Further host endpoints of each node. Without effect yet."),
+    .describe("Further host endpoints of each node."),
 });
 
 const node = z.object({
@@ -56,7 +57,7 @@ const node = z.object({
     ),
   hostEndpoint: hostEndpoint
     .optional()
-    .describe("Host endpoints made for every node. Accepted, but without effect yet: none are made."),
+    .describe("Host endpoints made for every node, and taken away when no longer wanted."),
   leakGracePeriod: durationField()
     .default("15m")
     .describe(
@@ -180,5 +181,5 @@ export const kubeControllersConfiguration: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError. */
 export function parseKubeControllersConfiguration(json: unknown): KubeControllersConfiguration {
-  return parseResource(kubeControllersConfiguration.kind, spec, json);
+  return parseObject(kubeControllersConfiguration, json);
 }

@@ -7,6 +7,9 @@ import type { NodeName } from "./names.ts";
 /** POST here with `AddressQuery`; the answer is an `AddressAnswer`. */
 export const addressesPath = "/v1/addresses";
 
+/** POST here with `{}`; the answer is a `PoliciesAnswer`. */
+export const policiesPath = "/v1/policies";
+
 /** The audience of the tokens that an agent accepts. */
 export const agentAudience = "margay-agent";
 
@@ -78,4 +81,49 @@ export interface AddressAnswer {
 /** Throws a ZodError. */
 export function parseAddressAnswer(json: unknown): AddressAnswer {
   return answerSchema.parse(json);
+}
+
+const policySchema = z.object({
+  id: z.string(),
+  tier: z.string(),
+  staged: z.boolean(),
+  uid: z.string(),
+  generation: z.int(),
+  endpoints: z.int(),
+  problems: z.array(z.string()),
+});
+
+/** One policy that a node's kernel holds. */
+export interface PolicyInForce {
+  /** `np/shop/web`, `gnp/base`: short kind, namespace, name. */
+  readonly id: string;
+  readonly tier: string;
+  /** Counted, not enforced. */
+  readonly staged: boolean;
+  /** metadata.uid and metadata.generation of the object that the rules in the kernel were made from. */
+  readonly uid: string;
+  readonly generation: number;
+  /** How many endpoints of the node have it, at whatever stage. */
+  readonly endpoints: number;
+  /** What of it is not enforced as written, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+const policiesAnswerSchema = z.object({
+  node: z.string().transform((name) => name as NodeName),
+  pending: z.boolean(),
+  policies: z.array(policySchema),
+});
+
+/** What the node's kernel has acknowledged last. */
+export interface PoliciesAnswer {
+  readonly node: NodeName;
+  /** Something newer is on its way into the kernel. */
+  readonly pending: boolean;
+  readonly policies: readonly PolicyInForce[];
+}
+
+/** Throws a ZodError. */
+export function parsePoliciesAnswer(json: unknown): PoliciesAnswer {
+  return policiesAnswerSchema.parse(json);
 }

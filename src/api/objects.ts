@@ -21,12 +21,53 @@ export interface Pod {
   /** While the status has none: those of upstream's annotations, which whoever made the pod may have written. */
   readonly annotatedIps: readonly Ip[];
   readonly hostNetwork: boolean;
+  /** The ports that its containers and init containers give a name, in order. */
+  readonly namedPorts: readonly NamedPort[];
   /** Failed or Succeeded: it has no endpoint and holds no address any more. */
   readonly finished: boolean;
 }
 
 /** A transport protocol, as Kubernetes writes it. */
-export type Protocol = "TCP" | "UDP" | "SCTP";
+type Protocol = "TCP" | "UDP" | "SCTP";
+
+/** A port that an endpoint knows by name. */
+export interface NamedPort {
+  readonly name: string;
+  /** IANA protocol number. */
+  readonly protocol: number;
+  readonly port: number;
+}
+
+/** A ServiceAccount (v1). */
+export interface ServiceAccount {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+/** An EndpointSlice (discovery.k8s.io/v1) of IP addresses. */
+export interface EndpointSlice {
+  readonly namespace: string;
+  readonly name: string;
+  /** The Service that it belongs to (label kubernetes.io/service-name), in its namespace. */
+  readonly service: string | undefined;
+  readonly addresses: readonly Ip[];
+  /** Empty: none. A port without a number stands for every port, and is left out. */
+  readonly ports: readonly { readonly protocol: number; readonly port: number }[];
+}
+
+/** An interface of the node itself: what its kernel says now. */
+export interface HostInterface {
+  readonly name: string;
+  readonly addresses: readonly Ip[];
+}
+
+/** Which state of which object something was made from. */
+export interface Revision {
+  readonly uid: string;
+  /** metadata.generation: the API server counts the changes of `spec`. */
+  readonly generation: number;
+}
 
 /** A Namespace (v1). */
 export interface Namespace {
@@ -60,6 +101,7 @@ export interface Lease {
 export interface KubeNetworkPolicy {
   readonly namespace: string;
   readonly name: string;
+  readonly revision: Revision;
   readonly podSelector: LabelSelector;
   readonly types: readonly ("Ingress" | "Egress")[];
   readonly ingress: readonly KubeRule[];

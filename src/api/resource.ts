@@ -1,6 +1,5 @@
 import { z } from "zod";
-import type { Labels } from "./objects.ts";
-import { parseWith } from "./parse-with.ts";
+import type { Labels, Revision } from "./objects.ts";
 
 /** The part of metav1.ObjectMeta that the code works on. */
 interface ObjectMeta {
@@ -47,13 +46,9 @@ export const objectMetaSchema = z.object({
   deletionTimestamp: z.string().nullish().transform(absentIfNull),
 });
 
-/** Checks `json` as an object of `kind` and fills in defaults. Throws InvalidObjectError. */
-export function parseResource<S extends z.ZodType>(
-  kind: string,
-  spec: S,
-  json: unknown,
-): Resource<DeepReadonly<z.output<S>>> {
-  return parseWith(kind, z.object({ metadata: objectMetaSchema, spec }), json) as Resource<DeepReadonly<z.output<S>>>;
+/** Which state of its object this metadata is of. The API server gives each object a uid, and a generation where it counts. */
+export function revisionOf({ uid, generation }: Pick<ObjectMeta, "uid" | "generation">): Revision {
+  return { uid: uid ?? "", generation: generation ?? 0 };
 }
 
 // --- internal ---

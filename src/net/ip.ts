@@ -33,6 +33,20 @@ export function ipToNumber(ip: Ip): bigint {
   return value;
 }
 
+/** The same of an IPv4 address, as a plain number: several times as quick. */
+export function ipv4ToNumber(ip: Ip): number {
+  let value = 0;
+  let byte = 0;
+  for (let index = 0; index < ip.length; index++) {
+    const code = ip.charCodeAt(index);
+    if (code === 46) {
+      value = value * 256 + byte;
+      byte = 0;
+    } else byte = byte * 10 + code - 48;
+  }
+  return value * 256 + byte;
+}
+
 /** Inverse of `ipToNumber`. Throws when the number does not fit the version. */
 export function ipFromNumber(value: bigint, version: IpVersion): Ip {
   if (value < 0n || value >> BigInt(bitsOf(version)) !== 0n) {

@@ -4,9 +4,11 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { crdOf } from "../../crds/crd.ts";
 import { type ControlPlane, startControlPlane } from "../../lab/control-plane.ts";
-import { customKinds } from "../../src/api/custom-kinds.ts";
+import type { CustomKind } from "../../src/api/custom-kind.ts";
+import { apiOf, customKinds } from "../../src/api/custom-kinds.ts";
 import { parseIpamBlock } from "../../src/api/ipam-block.ts";
 import { kindOfObject } from "../../src/api/kinds.ts";
+import { namedObjects } from "../unit/api/policy-specs.ts";
 import { badSpecs, goodSpecs } from "../unit/api/specs.ts";
 import { refusal } from "./refusal.ts";
 
@@ -25,14 +27,26 @@ afterAll(async () => {
 });
 
 function objectOf(kind: string, spec: unknown, name = "one"): string {
-  return JSON.stringify({ apiVersion: "projectcalico.org/v3", kind, metadata: { name }, spec });
+  const custom = customKinds.find((one) => one.kind === kind);
+  if (custom === undefined) throw new Error(`no kind ${kind}`);
+  return JSON.stringify({ apiVersion: apiVersionOf(custom), kind, metadata: { name }, spec });
+}
+
+function apiVersionOf(kind: CustomKind): string {
+  const { group, version } = apiOf(kind);
+  return `${group}/${version}`;
+}
+
+/** The name that kubectl mistakes for no other kind's. */
+function fullName(kind: CustomKind): string {
+  return crdOf(kind).metadata.name;
 }
 
 describe("each CRD", () => {
   test.each(customKinds.map((kind) => [kind.plural, kind] as const))(
     "%s is served as the catalogue says",
     async (_, kind) => {
-      const known = kindOfObject("projectcalico.org/v3", kind.kind);
+      const known = kindOfObject(apiVersionOf(kind), kind.kind);
       const crd = JSON.parse(
         await plane.kubectl(["get", "customresourcedefinition", crdOf(kind).metadata.name, "--output=json"]),
       );
@@ -50,7 +64,7 @@ describe("each CRD", () => {
       // The example of a block writes its large numbers as text, which JSON cannot otherwise carry.
       const numbers = given.replaceAll(/"(\d{16,})"/g, "$1");
       await plane.kubectl(["create", "--filename=-"], numbers);
-      const stored = await plane.kubectl(["get", kind.plural, "example", "--output=json"]);
+      const stored = await plane.kubectl(["get", fullName(kind), "example", "--output=json"]);
       expect(JSON.parse(stored).spec).toMatchObject(JSON.parse(numbers).spec);
     },
   );
@@ -61,8 +75,9 @@ test("kubectl explain tells a person what a block size is", async () => {
   const words = text.replaceAll(/\s+/g, " ");
   expect(words).toContain("FIELD: blockSize <integer>");
   expect(words).toContain("The prefix length of the blocks that nodes take from the pool: 20 to 32 for IPv4");
-  for (const { plural } of customKinds) {
-    expect(await plane.kubectl(["explain", plural, "--recursive"])).not.toContain("<no description>");
+  for (const kind of customKinds) {
+    const api = `--api-version=${apiVersionOf(kind)}`;
+    expect(await plane.kubectl(["explain", kind.plural, api, "--recursive"])).not.toContain("<no description>");
   }
 });
 
@@ -76,6 +91,21 @@ describe("a spec that our parser refuses", () => {
 
 test.each(goodSpecs)("a spec that our parser takes is taken by the API server: $kind $spec", async ({ kind, spec }) => {
   await plane.kubectl(["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
+});
+
+test.each(namedObjects)("$kind $name with $spec: $sentence", async ({ kind, name, spec, sentence }) => {
+  const argv = ["create", "--dry-run=server", "--filename=-"];
+  if (sentence === undefined) await plane.kubectl(argv, objectOf(kind, spec, name));
+  else expect(await refusal(plane, argv, objectOf(kind, spec, name))).toContain(sentence);
+});
+
+test("policies can be listed by their tier", async () => {
+  for (const [name, tier] of Object.entries({ first: "top", second: "low" })) {
+    await plane.kubectl(["create", "--filename=-"], objectOf("NetworkPolicy", { tier }, name));
+  }
+  const selector = "--field-selector=spec.tier=low";
+  const listed = await plane.kubectl(["get", "networkpolicies.projectcalico.org", "--output=name", selector]);
+  expect(listed.trim()).toBe("networkpolicy.projectcalico.org/second");
 });
 
 describe("a pool that is there", () => {

@@ -9,14 +9,28 @@ const label = z.string().regex(labelPattern, { error: "it is no label" });
 
 const value = z.string().regex(/^[^"]*$/, { error: 'it must not contain a "' });
 
+/** The one name that zod leaves out of a map without a word: a selector that lost a label would select more. */
+const lostName = "__proto__";
+
+const labels = z
+  .unknown()
+  .superRefine((json, context) => {
+    if (typeof json !== "object" || json === null || !Object.hasOwn(json, lostName)) return;
+    context.addIssue({ code: "custom", message: "it is no label", path: [lostName] });
+  })
+  .pipe(z.record(label, value).nullish());
+
 const requirement = z
   .strictObject({
-    key: label,
-    operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
+    key: label.describe("The label."),
+    operator: z
+      .enum(["In", "NotIn", "Exists", "DoesNotExist"])
+      .describe("How the label's value is compared with the values."),
     values: z
       .array(value)
       .nullish()
-      .transform((values) => values ?? []),
+      .transform((values) => values ?? [])
+      .describe("What In and NotIn look for; the others take none."),
   })
   .check(({ value, issues }) => {
     const listed = value.operator === "In" || value.operator === "NotIn";
@@ -27,15 +41,48 @@ const requirement = z
     issues.push({ code: "custom", input: value, path: ["values"], message });
   });
 
+/** The form in which the API server checks it, as upstream's kinds have it: it leaves labels and operators to us. */
+const openApi = {
+  type: "object",
+  "x-kubernetes-map-type": "atomic",
+  properties: {
+    matchLabels: {
+      type: "object",
+      additionalProperties: { type: "string" },
+      description: "Labels that must be there with these values.",
+    },
+    matchExpressions: {
+      type: "array",
+      "x-kubernetes-list-type": "atomic",
+      description: "Requirements that must all hold.",
+      items: {
+        type: "object",
+        required: ["key", "operator"],
+        properties: {
+          key: { type: "string", description: "The name of the label." },
+          operator: { type: "string", description: "In, NotIn, Exists or DoesNotExist." },
+          values: {
+            type: "array",
+            "x-kubernetes-list-type": "atomic",
+            items: { type: "string" },
+            description: "Values for In and NotIn, one at least; none for the other operators.",
+          },
+        },
+      },
+    },
+  },
+};
+
 /** metav1.LabelSelector. A field that is not known makes it unreadable: to leave it out would select more than was meant. */
 export const labelSelectorSchema = z
   .strictObject({
-    matchLabels: z.record(label, value).nullish(),
-    matchExpressions: z.array(requirement).nullish(),
+    matchLabels: labels.optional().describe("Labels and the values that they must have."),
+    matchExpressions: z.array(requirement).nullish().describe("Requirements, all of which must hold."),
   })
   .transform(
     ({ matchLabels, matchExpressions }): LabelSelector => ({
       matchLabels: matchLabels ?? {},
       matchExpressions: matchExpressions ?? [],
     }),
-  );
+  )
+  .meta({ openapi: openApi });

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { type Ip, parseIp, versionOf } from "../../net/ip.ts";
+import { protocolNumbers } from "../../net/protocol-numbers.ts";
 import { ipField } from "../fields.ts";
 import type { NodeName } from "../names.ts";
-import type { Labels, Pod } from "../objects.ts";
+import type { Labels, NamedPort, Pod } from "../objects.ts";
 import { parseWith } from "../parse-with.ts";
 import { objectMetaSchema } from "../resource.ts";
 
@@ -19,12 +20,30 @@ export const podAnnotations = {
   podIps: "cni.projectcalico.org/podIPs",
 } as const;
 
+const containers = z
+  .array(
+    z.object({
+      ports: z
+        .array(
+          z.object({
+            name: z.string().nullish(),
+            protocol: z.enum(["TCP", "UDP", "SCTP"]).nullish(),
+            containerPort: z.int().min(1).max(65535),
+          }),
+        )
+        .nullish(),
+    }),
+  )
+  .nullish();
+
 const schema = z.object({
   metadata: objectMetaSchema.extend({ namespace: z.string().min(1), uid: z.string() }),
   spec: z.object({
     nodeName: z.string().nullish(),
     serviceAccountName: z.string().nullish(),
     hostNetwork: z.boolean().nullish(),
+    containers,
+    initContainers: containers,
   }),
   status: z
     .object({
@@ -53,11 +72,18 @@ export function parsePod(json: unknown): Pod {
     ips,
     annotatedIps: ips.length > 0 ? [] : annotatedIpsOf(metadata.annotations),
     hostNetwork: spec.hostNetwork ?? false,
+    namedPorts: [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap(namedPortsOf),
     finished: isFinished(pod),
   };
 }
 
 // --- internal ---
+
+function namedPortsOf({ ports }: NonNullable<z.output<typeof containers>>[number]): readonly NamedPort[] {
+  return (ports ?? []).flatMap(({ name, protocol, containerPort }) =>
+    name ? [{ name, protocol: protocolNumbers[protocol ?? "TCP"], port: containerPort }] : [],
+  );
+}
 
 /** What the kubelet reports, and nothing else. */
 function ipsOf({ status }: PodJson): readonly Ip[] {

@@ -3,31 +3,52 @@ import type { Comparison, Membership, Selector } from "./selector.ts";
 
 /** Whether `labels` satisfy `selector`. A label that is absent satisfies `!=`, `not in` and `!has`, and no other test. */
 export function selectorMatches(selector: Selector, labels: Labels): boolean {
+  return selectorMatchesBy(selector, (label) => (Object.hasOwn(labels, label) ? labels[label] : undefined));
+}
+
+/** The same for labels that are looked up one by one; `labelOf` answers undefined for one that is absent. */
+export function selectorMatchesBy(selector: Selector, labelOf: (label: string) => string | undefined): boolean {
   switch (selector.kind) {
     case "all":
     case "global":
       return true;
     case "has":
-      return Object.hasOwn(labels, selector.label);
+      return labelOf(selector.label) !== undefined;
     case "not":
-      return !selectorMatches(selector.operand, labels);
+      return !selectorMatchesBy(selector.operand, labelOf);
     case "&&":
-      return selector.operands.every((operand) => selectorMatches(operand, labels));
+      for (const operand of selector.operands) if (!selectorMatchesBy(operand, labelOf)) return false;
+      return true;
     case "||":
-      return selector.operands.some((operand) => selectorMatches(operand, labels));
+      for (const operand of selector.operands) if (selectorMatchesBy(operand, labelOf)) return true;
+      return false;
     case "in":
     case "not in":
-      return memberMatches(selector.kind, labelValue(labels, selector.label), selector.values);
+      return memberMatches(selector.kind, labelOf(selector.label), selector.values);
     default:
-      return comparisonMatches(selector.kind, labelValue(labels, selector.label), selector.value);
+      return comparisonMatches(selector.kind, labelOf(selector.label), selector.value);
   }
 }
 
 // --- internal ---
 
 function memberMatches(kind: Membership, actual: string | undefined, values: readonly string[]): boolean {
-  const listed = actual !== undefined && values.includes(actual);
+  const listed = actual !== undefined && isAmong(actual, values);
   return kind === "in" ? listed : !listed;
+}
+
+/** As many as are looked through; of more the API server takes hundreds of thousands. */
+const fewValues = 16;
+const lookups = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function isAmong(actual: string, values: readonly string[]): boolean {
+  if (values.length <= fewValues) return values.includes(actual);
+  let lookup = lookups.get(values);
+  if (lookup === undefined) {
+    lookup = new Set(values);
+    lookups.set(values, lookup);
+  }
+  return lookup.has(actual);
 }
 
 function comparisonMatches(kind: Comparison, actual: string | undefined, value: string): boolean {
@@ -43,9 +64,4 @@ function comparisonMatches(kind: Comparison, actual: string | undefined, value: 
     case "ends with":
       return actual?.endsWith(value) ?? false;
   }
-}
-
-/** Own properties only: a label may be called `constructor`. */
-function labelValue(labels: Labels, label: string): string | undefined {
-  return Object.hasOwn(labels, label) ? labels[label] : undefined;
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { parseBgpPeer } from "../../../src/api/bgp-peer.ts";
+import { withRules } from "../../../src/api/custom-kind.ts";
 import { customKinds } from "../../../src/api/custom-kinds.ts";
 import { InvalidObjectError } from "../../../src/api/invalid-object-error.ts";
 import { parseIpPool } from "../../../src/api/ip-pool.ts";
@@ -7,13 +9,14 @@ import { parseIpReservation } from "../../../src/api/ip-reservation.ts";
 import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import { parseIpamConfiguration } from "../../../src/api/ipam-configuration.ts";
 import { parseKubeControllersConfiguration } from "../../../src/api/kube-controllers-configuration.ts";
-import { parseResource } from "../../../src/api/resource.ts";
+import { parseObject } from "../../../src/api/parse-object.ts";
+import { namedObjects } from "./policy-specs.ts";
 import { badSpecs, goodSpecs } from "./specs.ts";
 
-function parse(kindName: string, spec: unknown) {
+function parse(kindName: string, spec: unknown, name = "one") {
   const kind = customKinds.find(({ kind }) => kind === kindName);
   if (kind === undefined) throw new Error(`no kind ${kindName}`);
-  return parseResource(kind.kind, kind.spec, { metadata: { name: "one" }, spec });
+  return parseObject(kind, { metadata: { name, ...(kind.namespaced && { namespace: "shop" }) }, spec });
 }
 
 function problemsOf(action: () => unknown) {
@@ -37,6 +40,27 @@ test.each(badSpecs)("$kind is refused: $sentence", ({ kind, spec, path, sentence
 
 test.each(goodSpecs)("$kind is taken: $spec", ({ kind, spec }) => {
   expect(problemsOf(() => parse(kind, spec))).toEqual([]);
+});
+
+test.each(namedObjects)("$kind $name with $spec: $sentence", ({ kind, name, spec, sentence }) => {
+  const sentences = problemsOf(() => parse(kind, spec, name)).map(({ reason }) => reason);
+  expect(sentences).toEqual(sentence === undefined ? [] : [expect.stringContaining(sentence)]);
+});
+
+test("a rule is asked only of a value whose shape is right", () => {
+  const asked: string[] = [];
+  const holds = (value: string) => asked.push(value) > 0;
+  const schema = withRules(z.string().max(3), [{ message: "it must be asked", field: "", holds }]);
+  expect(schema.safeParse("long").success).toBe(false);
+  expect(schema.safeParse("abc").success).toBe(true);
+  expect(asked).toEqual(["abc"]);
+});
+
+test("an object of a namespaced kind has a namespace", () => {
+  for (const kind of customKinds.filter(({ namespaced }) => namespaced)) {
+    const problems = problemsOf(() => parseObject(kind, { metadata: { name: "one" }, spec: kind.example }));
+    expect(problems).toMatchObject([{ path: "metadata.namespace", given: "missing" }]);
+  }
 });
 
 test.each(customKinds.map((kind) => [kind.kind, kind] as const))("the example of %s is taken", (name, kind) => {

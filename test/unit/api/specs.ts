@@ -1,8 +1,13 @@
 /** Specs on which our parser and the API server, which has the CRDs, must agree. */
+import { badEndpointSpecs, goodEndpointSpecs } from "./endpoint-specs.ts";
+import { badPolicySpecs, goodPolicySpecs } from "./policy-specs.ts";
 
-export interface BadSpec {
+export interface GoodSpec {
   readonly kind: string;
   readonly spec: unknown;
+}
+
+export interface BadSpec extends GoodSpec {
   /** The field that both blame. */
   readonly path: string;
   /** What both say of it. */
@@ -79,9 +84,11 @@ export const badSpecs: readonly BadSpec[] = [
     path: "spec.cidr",
     sentence: canonical,
   },
+  ...badEndpointSpecs,
+  ...badPolicySpecs,
 ];
 
-export const goodSpecs: readonly { readonly kind: string; readonly spec: unknown }[] = [
+export const goodSpecs: readonly GoodSpec[] = [
   { kind: "IPPool", spec: { cidr } },
   { kind: "IPPool", spec: { cidr: "10.0.0.0/32", blockSize: 32 } },
   { kind: "IPPool", spec: { cidr: "10.0.0.0/28", disabled: true } },
@@ -141,6 +148,8 @@ export const goodSpecs: readonly { readonly kind: string; readonly spec: unknown
   { kind: "BGPPeer", spec: { peerIP: "192.0.2.1", password: { secretKeyRef: { name: "bgp", key: "password" } } } },
   { kind: "IPAMConfiguration", spec: {} },
   { kind: "IPAMConfiguration", spec: { strictAffinity: true, autoAllocateBlocks: false } },
+  ...goodEndpointSpecs,
+  ...goodPolicySpecs,
 ];
 
 // --- internal ---

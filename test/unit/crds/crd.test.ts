@@ -6,7 +6,7 @@ import { crdOf } from "../../../crds/crd.ts";
 import { referencePage } from "../../../crds/reference-page.ts";
 import { type StructuralSchema, structuralSchema } from "../../../crds/structural-schema.ts";
 import type { CustomKind } from "../../../src/api/custom-kind.ts";
-import { customKinds } from "../../../src/api/custom-kinds.ts";
+import { apiOf, customKinds } from "../../../src/api/custom-kinds.ts";
 
 const root = new URL("../../../", import.meta.url);
 
@@ -39,7 +39,7 @@ describe.each(customKinds.map((kind) => [kind.kind, kind] as const))("%s", (_, k
   });
 
   test("stands in crds/ as the schemas say", async () => {
-    const text = await readFile(new URL(`crds/projectcalico.org_${kind.plural}.yaml`, root), "utf8");
+    const text = await readFile(new URL(`crds/${apiOf(kind).group}_${kind.plural}.yaml`, root), "utf8");
     expect(parse(text)).toEqual(crdOf(kind));
   });
 });
@@ -69,6 +69,43 @@ test("a schema keeps what the API server needs and leaves out what zod adds", ()
 test("a schema that an API server would refuse is refused here", () => {
   const schema = z.object({ a: z.object({ b: z.union([z.string(), z.int()]) }) });
   expect(() => structuralSchema(schema)).toThrow("Cannot make a structural schema of .a.b: it has anyOf");
+});
+
+test("a kind of namespaces has fields to select by, and rules over its objects, in its CRD and on its page", () => {
+  const kind: CustomKind = {
+    kind: "Thing",
+    plural: "things",
+    singular: "thing",
+    shortNames: [],
+    aliases: [],
+    namespaced: true,
+    selectableFields: [".spec.side"],
+    objectRules: [
+      { cel: "self.metadata.name != 'a'", message: "a is taken", field: "metadata.name" },
+      { cel: "self.spec.side != 'b'", message: "b is taken", field: "spec.side" },
+      { message: "nobody can say this in CEL", field: "" },
+    ],
+    description: "A thing.",
+    spec: z.object({ side: z.string() }),
+    columns: [],
+    example: {},
+  };
+  const { scope, versions } = crdOf(kind).spec;
+  expect(scope).toBe("Namespaced");
+  expect(versions[0]).toMatchObject({
+    selectableFields: [{ jsonPath: ".spec.side" }],
+    schema: {
+      openAPIV3Schema: {
+        "x-kubernetes-validations": [
+          { rule: "self.metadata.name != 'a'", message: "a is taken" },
+          { rule: "self.spec.side != 'b'", message: "b is taken", fieldPath: ".spec.side" },
+        ],
+      },
+    },
+  });
+  const page = referencePage(kind, "kind: Thing\n");
+  expect(page).toContain("`projectcalico.org/v3`, namespaced.");
+  for (const text of ["a is taken", "b is taken"]) expect(page).toContain(`- ${text}.`);
 });
 
 test("a reference page lists fields at every depth, escapes bars, and gives the rules", () => {

@@ -3,11 +3,19 @@ import { InvalidObjectError } from "../../../../src/api/invalid-object-error.ts"
 import { parseKubeNetworkPolicy } from "../../../../src/api/kubernetes/network-policy.ts";
 
 const metadata = { namespace: "shop", name: "web" };
-const parse = (spec: unknown) => parseKubeNetworkPolicy({ metadata, spec });
+const revision = { uid: "u1", generation: 3 };
+const parse = (spec: unknown) => parseKubeNetworkPolicy({ metadata: { ...metadata, ...revision }, spec });
 const everything = { matchLabels: {}, matchExpressions: [] };
 
 test("an empty spec selects every pod of the namespace for ingress and allows nothing", () => {
-  expect(parse({})).toEqual({ ...metadata, podSelector: everything, types: ["Ingress"], ingress: [], egress: [] });
+  expect(parse({})).toEqual({
+    ...metadata,
+    revision,
+    podSelector: everything,
+    types: ["Ingress"],
+    ingress: [],
+    egress: [],
+  });
 });
 
 test.each([
@@ -103,6 +111,7 @@ describe("what is malformed is refused, with its path", () => {
     ],
     [{ podSelector: { matchLabels: { a: 'b" || all()' } } }, "spec.podSelector.matchLabels.a", "it must not contain"],
     [{ podSelector: { matchLabels: { "a) || all(": "b" } } }, "spec.podSelector.matchLabels.a) || all(", "is no label"],
+    [{ podSelector: { matchLabels: { ["__proto__"]: "b" } } }, "spec.podSelector.matchLabels.__proto__", "is no label"],
   ])("%j", (spec, path, sentence) => {
     let error: unknown;
     try {

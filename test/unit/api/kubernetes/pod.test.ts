@@ -31,6 +31,7 @@ test("a pod that was just made has nothing yet", () => {
     ips: [],
     annotatedIps: [],
     hostNetwork: false,
+    namedPorts: [],
     finished: false,
   });
 });
@@ -44,6 +45,32 @@ test("a bound pod has its node, account and network", () => {
     hostNetwork: true,
     labels: { app: "web" },
     annotations: { a: "b" },
+  });
+});
+
+describe("namedPorts", () => {
+  const ports = (...given: object[]) => ({ name: "c", ports: given });
+
+  test("are those of containers, then of init containers, TCP unless they say otherwise", () => {
+    const containers = [
+      ports({ name: "http", containerPort: 80 }, { containerPort: 81 }, { name: "", containerPort: 82 }),
+      ports({ name: "dns", containerPort: 53, protocol: "UDP" }, { name: "http", containerPort: 8080 }),
+    ];
+    const initContainers = [ports({ name: "m3ua", containerPort: 2905, protocol: "SCTP" }), { name: "no-ports" }];
+    expect(parsePod(pod({ spec: { containers, initContainers } })).namedPorts).toEqual([
+      { name: "http", protocol: 6, port: 80 },
+      { name: "dns", protocol: 17, port: 53 },
+      { name: "http", protocol: 6, port: 8080 },
+      { name: "m3ua", protocol: 132, port: 2905 },
+    ]);
+  });
+
+  test.each([
+    [{ name: "http", containerPort: 0 }, "spec.containers[0].ports[0].containerPort is 0: it must be at least 1"],
+    [{ name: "http", containerPort: 80, protocol: "ICMP" }, 'spec.containers[0].ports[0].protocol is "ICMP"'],
+    [{ name: "http" }, "spec.containers[0].ports[0].containerPort is missing"],
+  ])("that are malformed make the pod unreadable: %j", (port, sentence) => {
+    expect(() => parsePod(pod({ spec: { containers: [ports(port)] } }))).toThrow(sentence);
   });
 });
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseSelector } from "../../../../src/api/selector/parse-selector.ts";
 import { selectorMatches } from "../../../../src/api/selector/selector-matches.ts";
 
+const many = Array.from({ length: 50 }, (_, number) => `'v${number}'`).join(", ");
 const labels = { app: "web-front", tier: "", in: "x" };
 
 test.each([
@@ -14,6 +15,9 @@ test.each([
   "tier == ''",
   "app in {'db', 'web-front'}",
   "app not in {'db'}",
+  `app in {${many}, 'web-front'}`,
+  `app not in {${many}}`,
+  `gone not in {${many}}`,
   "gone not in {'db'}",
   "gone not in {}",
   "app contains 'b-f'",
@@ -38,6 +42,9 @@ test.each([
   "app in {}",
   "gone in {''}",
   "app not in {'web-front'}",
+  `app in {${many}}`,
+  `gone in {${many}}`,
+  `app not in {'web-front', ${many}}`,
   "gone contains ''",
   "gone starts with ''",
   "gone ends with ''",
