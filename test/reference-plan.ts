@@ -4,20 +4,35 @@ import type { Attachment, Labels, Pod } from "../src/api/objects.ts";
 import { parsePeerAddress } from "../src/api/peer-address.ts";
 import { selectorMatches } from "../src/api/selector/selector-matches.ts";
 import type { Snapshot } from "../src/api/snapshot.ts";
-import { type CompiledPolicy, compilePolicy, type SetSource } from "../src/felix/calc/compiled-policy.ts";
-import { endpointLabels } from "../src/felix/calc/endpoint-labels.ts";
-import type { AddressSetPlan, DirectionPlan, EndpointPlan, NodePlan, QosPlan } from "../src/felix/calc/plan.ts";
-import { cidrContainsIp, cidrSize, firstIp } from "../src/net/cidr.ts";
-import { compareIps, type Ip, ipPlus } from "../src/net/ip.ts";
+import { compilePolicy } from "../src/felix/calc/compile/compile-policy.ts";
+import type { CompiledPolicy } from "../src/felix/calc/compiled-policy.ts";
+import type {
+  BothDirections,
+  DirectionPlan,
+  EndpointPlan,
+  HostEndpointPlan,
+  NodePlan,
+  QosPlan,
+  TierPlan,
+} from "../src/felix/calc/plan.ts";
+import { compareIps } from "../src/net/ip.ts";
+import { labelsOfHostEndpoint, labelsOfPod } from "./reference-labels.ts";
+import { podHere, setOf } from "./reference-sets.ts";
 
 /** What NodeCalculator must say, worked out from the whole snapshot at once, with no index and no memory. */
 export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
-  const compiled = [...snapshot.networkPolicy.values()].map(compilePolicy);
+  const compiled = allPolicies(snapshot);
   const interfaces = [...new Set([...snapshot.attachment.values()].map(({ hostInterface }) => hostInterface))].sort();
   const endpoints = interfaces.map((hostInterface) => endpointOf(snapshot, node, hostInterface, compiled));
-  const usedIds = new Set(
-    endpoints.flatMap(({ ingress, egress }) => [...ingress.tiers, ...egress.tiers]).flatMap(({ policies }) => policies),
-  );
+  const hosts = hostInterfacesOf(snapshot, node).map((name) => hostEndpointOf(snapshot, node, name, compiled));
+  const directions = [
+    ...endpoints.flatMap(({ ingress, egress }) => [ingress, egress]),
+    ...hosts.flatMap(({ preDnat, ...rest }) => [
+      preDnat,
+      ...[rest.untracked, rest.forward, rest.normal].flatMap(({ ingress, egress }) => [ingress, egress]),
+    ]),
+  ];
+  const usedIds = new Set(directions.flatMap(({ tiers }) => tiers).flatMap(({ policies }) => policies));
   const used = compiled.filter(({ plan }) => usedIds.has(plan.id));
   const sources = new Map(used.flatMap(({ sets }) => [...sets]));
   const pools = [...snapshot.ipPool.values()].map(({ spec }) => spec);
@@ -25,6 +40,7 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
   const neighbours = [...snapshot.node.values()].flatMap(({ internalIps }) => internalIps).concat(peers);
   return {
     endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
+    hostEndpoints: new Map(hosts.map((host) => [host.interfaceName, host])),
     policies: new Map(used.map(({ plan }) => [plan.id, plan])),
     sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, node, source)])),
     pools: [...new Set(pools.map(({ cidr }) => cidr))].sort(),
@@ -34,6 +50,21 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
 }
 
 // --- internal ---
+
+function allPolicies(snapshot: Snapshot): readonly CompiledPolicy[] {
+  const compiled = [
+    ...[...snapshot.networkPolicy.values()].map((value) => compilePolicy("networkPolicy", value)),
+    ...[...snapshot.clusterNetworkPolicy.values()].map((value) => compilePolicy("clusterNetworkPolicy", value)),
+    ...[...snapshot.calicoNetworkPolicy.values()].map((value) => compilePolicy("calicoNetworkPolicy", value)),
+    ...[...snapshot.globalNetworkPolicy.values()].map((value) => compilePolicy("globalNetworkPolicy", value)),
+    ...[...snapshot.stagedNetworkPolicy.values()].map((value) => compilePolicy("stagedNetworkPolicy", value)),
+    ...[...snapshot.stagedGlobalNetworkPolicy.values()].map((one) => compilePolicy("stagedGlobalNetworkPolicy", one)),
+    ...[...snapshot.stagedKubernetesNetworkPolicy.values()].map((one) =>
+      compilePolicy("stagedKubernetesNetworkPolicy", one),
+    ),
+  ];
+  return compiled.filter((one) => one !== undefined);
+}
 
 function endpointOf(
   snapshot: Snapshot,
@@ -45,25 +76,127 @@ function endpointOf(
     .filter(([, attachment]) => attachment.hostInterface === hostInterface)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, attachment]) => attachment);
-  const open = attachments.filter((attachment) => podOf(snapshot, node, attachment) !== undefined);
-  const pod = open[0] && podOf(snapshot, node, open[0]);
-  const addresses = [...new Set((pod ? open : attachments).flatMap((attachment) => attachment.addresses))];
+  const here = attachments.filter((attachment) => podHere(snapshot, node, attachment) !== undefined);
+  const pod = here[0] && podHere(snapshot, node, here[0]);
+  const labels = pod && labelsOfPod(snapshot, pod);
+  const addresses = [...new Set((pod ? here : attachments).flatMap((attachment) => attachment.addresses))];
   addresses.sort(compareIps);
-  if (pod === undefined) {
+  if (pod === undefined || labels === undefined) {
     const nothing: DirectionPlan = { tiers: [], profile: "deny" };
     return { hostInterface, addresses, state: "closed", ingress: nothing, egress: nothing };
   }
-  const direction = (name: "ingress" | "egress"): DirectionPlan => {
-    const policies = compiled
-      .filter((policy) => policy.namespace === pod.namespace && policy.isolates[name])
-      .filter(({ appliesTo }) => selectorMatches(appliesTo, pod.labels))
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ plan }) => plan.id);
-    const profile = snapshot.namespace.has(pod.namespace) ? "allow" : "deny";
-    return { tiers: policies.length === 0 ? [] : [{ name: "default", policies, endAction: "deny" }], profile };
-  };
+  const mine = compiled
+    .filter(({ stage }) => stage === "normal")
+    .filter(({ namespace }) => namespace === undefined || namespace === pod.namespace)
+    .filter(({ appliesTo }) => selectorMatches(appliesTo, labels));
+  const direction = (name: "ingress" | "egress"): DirectionPlan => ({
+    tiers: tiersOf(
+      snapshot,
+      mine.filter(({ applies }) => applies[name]),
+      true,
+    ),
+    profile: "allow",
+  });
   const directions = { ingress: direction("ingress"), egress: direction("egress") };
-  return { hostInterface, addresses, state: "open", ...directions, ...qosOf(pod, open[0]?.bandwidthPlugin) };
+  return { hostInterface, addresses, state: "open", ...directions, ...qosOf(pod, here[0]?.bandwidthPlugin) };
+}
+
+/** The interfaces for which there is a host endpoint, and `*` if one is for all the others. */
+function hostInterfacesOf(snapshot: Snapshot, node: NodeName): readonly string[] {
+  const named = [...snapshot.hostEndpoint.values()].flatMap(({ spec }) =>
+    spec.node === node && spec.interfaceName !== "" ? [spec.interfaceName] : [],
+  );
+  const candidates = new Set([...named, ...snapshot.hostInterface.keys()]);
+  return [...candidates]
+    .filter((name) => !name.startsWith("cali") && hostEndpointFor(snapshot, node, name) !== undefined)
+    .sort();
+}
+
+/** By name or by an address that is there; the first by its own name. */
+function hostEndpointFor(snapshot: Snapshot, node: NodeName, interfaceName: string) {
+  const addresses = snapshot.hostInterface.get(interfaceName)?.addresses ?? [];
+  return [...snapshot.hostEndpoint.values()]
+    .filter(({ spec }) => spec.node === node)
+    .filter(({ spec }) =>
+      spec.interfaceName === ""
+        ? addresses.some((ip) => spec.expectedIPs.includes(ip))
+        : spec.interfaceName === interfaceName,
+    )
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0];
+}
+
+function hostEndpointOf(
+  snapshot: Snapshot,
+  node: NodeName,
+  interfaceName: string,
+  compiled: readonly CompiledPolicy[],
+): HostEndpointPlan {
+  const hostEndpoint = hostEndpointFor(snapshot, node, interfaceName);
+  if (hostEndpoint === undefined) throw new Error(`Cannot plan ${interfaceName}: no host endpoint is for it`);
+  const labels = labelsOfHostEndpoint(snapshot, hostEndpoint);
+  const mine = compiled.filter(({ namespace, appliesTo }) => !namespace && selectorMatches(appliesTo, labels));
+  const at = (stage: CompiledPolicy["stage"], name: "ingress" | "egress") =>
+    mine.filter((policy) => policy.stage === stage && policy.applies[name]);
+  const passing = (stage: CompiledPolicy["stage"], name: "ingress" | "egress"): DirectionPlan => ({
+    tiers: tiersOf(snapshot, at(stage, name), false),
+    profile: "none",
+  });
+  const forward = (name: "ingress" | "egress"): DirectionPlan => {
+    const policies = at("normal", name).filter(({ applyOnForward }) => applyOnForward);
+    const decides = policies.some(({ plan }) => !plan.staged);
+    return { tiers: tiersOf(snapshot, policies, true), profile: decides ? "none" : "allow" };
+  };
+  const allows = hostEndpoint.spec.profiles.some(
+    (name) =>
+      name === "projectcalico-default-allow" || (name.startsWith("kns.") && snapshot.namespace.has(name.slice(4))),
+  );
+  const normal = (name: "ingress" | "egress"): DirectionPlan => ({
+    tiers: tiersOf(snapshot, at("normal", name), true),
+    profile: allows ? "allow" : "deny",
+  });
+  const both = (direction: (name: "ingress" | "egress") => DirectionPlan): BothDirections => ({
+    ingress: direction("ingress"),
+    egress: direction("egress"),
+  });
+  return {
+    name: hostEndpoint.metadata.name,
+    interfaceName,
+    untracked: both((name) => passing("untracked", name)),
+    preDnat: passing("preDnat", "ingress"),
+    forward: both(forward),
+    normal: both(normal),
+  };
+}
+
+function tiersOf(snapshot: Snapshot, policies: readonly CompiledPolicy[], drops: boolean): readonly TierPlan[] {
+  const names = [...new Set(policies.map(({ tier }) => tier))];
+  names.sort((a, b) => {
+    const [left, right] = [tierOf(snapshot, a), tierOf(snapshot, b)];
+    return Number(right.exists) - Number(left.exists) || compareNumbers(left.order, right.order) || (a < b ? -1 : 1);
+  });
+  return names.map((name) => {
+    const members = policies
+      .filter(({ tier }) => tier === name)
+      .sort((a, b) => compareNumbers(a.order, b.order) || (a.sortName < b.sortName ? -1 : 1));
+    const enforces = members.some(({ plan }) => !plan.staged);
+    const { defaultAction } = tierOf(snapshot, name);
+    const endAction = drops && enforces && defaultAction === "Deny" ? "deny" : "pass";
+    return { name, policies: members.map(({ plan }) => plan.id), endAction };
+  });
+}
+
+function tierOf(snapshot: Snapshot, name: string) {
+  if (name === "default") return { exists: true, order: 1_000_000, defaultAction: "Deny" };
+  if (name === "kube-admin") return { exists: true, order: 1_000, defaultAction: "Pass" };
+  if (name === "kube-baseline") return { exists: true, order: 10_000_000, defaultAction: "Pass" };
+  const spec = snapshot.tier.get(name)?.spec;
+  if (spec === undefined) return { exists: false, order: 0, defaultAction: "Deny" };
+  return { exists: true, order: spec.order ?? Number.POSITIVE_INFINITY, defaultAction: spec.defaultAction };
+}
+
+/** Infinity equals itself. */
+function compareNumbers(a: number, b: number): number {
+  return a === b ? 0 : a - b;
 }
 
 /** Nothing when there is nothing to say. */
@@ -87,48 +220,4 @@ function uselessBeside(direction: TrafficDirection, annotations: Labels): readon
     .map((what) => `qos.projectcalico.org/${direction}${what}`)
     .filter((name) => name in annotations)
     .map((name) => `${name} is left out: the network's CNI plugin bandwidth shapes this pod's ${direction} traffic`);
-}
-
-function podOf(snapshot: Snapshot, node: NodeName, attachment: Attachment): Pod | undefined {
-  const pod = snapshot.pod.get(attachment.pod);
-  if (!pod || pod.finished || pod.hostNetwork) return undefined;
-  if (attachment.podUid && pod.uid && attachment.podUid !== pod.uid) return undefined;
-  if (pod.node && pod.node !== node) return undefined;
-  return pod;
-}
-
-function setOf(snapshot: Snapshot, node: NodeName, { id, selector }: SetSource): AddressSetPlan {
-  const members = new Set<Ip>();
-  for (const pod of snapshot.pod.values()) {
-    const labels = labelsOf(snapshot, pod);
-    if (!labels || !selectorMatches(selector, labels)) continue;
-    for (const ip of pod.ips) if (judgements(snapshot, pod, ip).every((isIts) => isIts)) members.add(ip);
-    for (const ip of pod.annotatedIps) {
-      // Anybody may write an annotation: a block must vouch for it.
-      const blocks = judgements(snapshot, pod, ip);
-      if (blocks.length > 0 && blocks.every((isIts) => isIts)) members.add(ip);
-    }
-    for (const attachment of snapshot.attachment.values()) {
-      if (podOf(snapshot, node, attachment) === pod) for (const ip of attachment.addresses) members.add(ip);
-    }
-  }
-  return { id, members };
-}
-
-/** For each block in which the address lies, whether it is this pod's there. */
-function judgements(snapshot: Snapshot, pod: Pod, ip: Ip): readonly boolean[] {
-  const blocks = [...snapshot.ipamBlock.values()]
-    .map(({ spec }) => spec)
-    .filter(({ cidr, allocations, deleted }) => !deleted && Number(cidrSize(cidr)) === allocations.length)
-    .filter(({ cidr }) => cidrContainsIp(cidr, ip));
-  return blocks.map(({ cidr, allocations, attributes }) => {
-    const ordinal = allocations.findIndex((_, index) => ipPlus(firstIp(cidr), index) === ip);
-    const { secondary, releasedAt } = attributes[allocations[ordinal] ?? -1] ?? {};
-    return !releasedAt && secondary?.["namespace"] === pod.namespace && secondary?.["pod"] === pod.name;
-  });
-}
-
-function labelsOf(snapshot: Snapshot, pod: Pod): Labels | undefined {
-  const namespace = snapshot.namespace.get(pod.namespace);
-  return !namespace || !pod.node || pod.finished || pod.hostNetwork ? undefined : endpointLabels(pod, namespace);
 }

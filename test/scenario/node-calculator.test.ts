@@ -5,10 +5,11 @@ import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import type { NodePlan } from "../../src/felix/calc/plan.ts";
 import { planNode } from "../reference-plan.ts";
 import { scenarios } from "./node-states.ts";
+import { policyScenarios } from "./policy-states.ts";
 import { change, history, thisNode } from "./random-changes.ts";
 import { changesBetween, deliveries, withChange } from "./states.ts";
 
-describe.for(Object.entries(scenarios))("%s", ([, states]) => {
+describe.for(Object.entries({ ...scenarios, ...policyScenarios }))("%s", ([, states]) => {
   test.for(Object.keys(deliveries))("learnt %s", (name) => {
     for (const order of [states, states.toReversed(), states.flatMap((state) => [state, emptySnapshot()])]) {
       const calculator = new NodeCalculator(thisNode);
@@ -27,7 +28,7 @@ describe.for(Object.entries(scenarios))("%s", ([, states]) => {
   });
 });
 
-test("after any changes in any batches the plan is that of the state they lead to", { timeout: 60_000 }, () => {
+test("after any changes in any batches the plan is that of the state they lead to", { timeout: 120_000 }, () => {
   const batches = fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { minLength: 10, maxLength: 25 });
   fc.assert(
     fc.property(history, batches, (start, following) => {
@@ -43,7 +44,7 @@ test("after any changes in any batches the plan is that of the state they lead t
   );
 });
 
-test("what says the same stays the same object, and an earlier plan is not written to", { timeout: 60_000 }, () => {
+test("what says the same stays the same object, and an earlier plan is not written to", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(history, fc.array(change, { minLength: 1, maxLength: 4 }), (first, second) => {
       const calculator = new NodeCalculator(thisNode);
@@ -59,7 +60,7 @@ test("what says the same stays the same object, and an earlier plan is not writt
   );
 });
 
-test("a change repeated is no change", { timeout: 60_000 }, () => {
+test("a change repeated is no change", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(history, (changes) => {
       const calculator = new NodeCalculator(thisNode);
@@ -77,7 +78,7 @@ test("a change repeated is no change", { timeout: 60_000 }, () => {
 
 function expectPlan(plan: NodePlan, snapshot: Snapshot): void {
   expect(plan).toStrictEqual(planNode(snapshot, thisNode));
-  for (const part of [plan.endpoints, plan.policies, plan.sets]) {
+  for (const part of [plan.endpoints, plan.hostEndpoints, plan.policies, plan.sets]) {
     const keys: string[] = [...part.keys()];
     expect(keys).toEqual(keys.toSorted());
   }
@@ -91,7 +92,7 @@ function restarted(state: Snapshot): NodeCalculator {
 }
 
 function expectShared(earlier: NodePlan, later: NodePlan): void {
-  for (const part of ["endpoints", "policies", "sets"] as const) {
+  for (const part of ["endpoints", "hostEndpoints", "policies", "sets"] as const) {
     const before: ReadonlyMap<string, object> = earlier[part];
     for (const [key, value] of later[part]) {
       const old = before.get(key);

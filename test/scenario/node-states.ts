@@ -14,10 +14,10 @@ import {
 } from "../../src/api/objects.ts";
 import { emptySnapshot, type Rejected, type Snapshot } from "../../src/api/snapshot.ts";
 import { parseIp } from "../../src/net/ip.ts";
-import { nodes } from "../oracle/random-cluster.ts";
-import { thisNode } from "./random-changes.ts";
+import { nodes } from "./random-objects.ts";
 
-const otherNode = nodes[1];
+const [thisNode, otherNode] = nodes;
+const revision = { uid: "uid", generation: 1 };
 
 const web = pod({ name: "web", labels: { app: "web" }, ips: ["10.0.0.1"] });
 const db = pod({ name: "db", labels: { app: "db" }, ips: ["10.0.0.2"] });
@@ -65,7 +65,9 @@ export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
     snapshot({ ...base, policies: [webToDb] }),
     snapshot({
       ...base,
-      policies: [{ rejected: "spec.podSelector: it is missing", namespace: "shop", name: "web-to-db" }],
+      policies: [
+        { rejected: "spec.podSelector: it is missing", namespace: "shop", name: "web-to-db", revision, scope: {} },
+      ],
     }),
     snapshot({ ...base, policies: [webToDb] }),
   ],
@@ -206,7 +208,13 @@ function snapshot(objects: Objects): Snapshot {
   };
 }
 
-function pod(facts: { name: string; labels: Labels; ips: string[]; node?: Pod["node"] }): Pod {
+function pod(facts: {
+  name: string;
+  labels: Labels;
+  ips: string[];
+  node?: Pod["node"];
+  namedPorts?: Pod["namedPorts"];
+}): Pod {
   return {
     namespace: "shop",
     uid: `uid-${facts.name}`,
@@ -215,6 +223,7 @@ function pod(facts: { name: string; labels: Labels; ips: string[]; node?: Pod["n
     annotatedIps: [],
     hostNetwork: false,
     finished: false,
+    namedPorts: [],
     node: thisNode,
     ...facts,
     ips: facts.ips.map(parseIp),
@@ -238,6 +247,7 @@ function policy(name: string, podLabels: Labels, peer: KubePeer): KubeNetworkPol
   return {
     namespace: "shop",
     name,
+    revision,
     podSelector: labelled(podLabels),
     types: ["Ingress"],
     ingress: [{ peers: [peer], ports: [{ protocol: "TCP", port: 5432, endPort: undefined }] }],

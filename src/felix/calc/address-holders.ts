@@ -1,7 +1,7 @@
 import { type IpamBlock, podHoldersOf } from "../../api/ipam-block.ts";
 import type { NamespacedName } from "../../api/names.ts";
-import { type Cidr, cidrSize, cidrVersion, firstIp, networkOf, prefixLength } from "../../net/cidr.ts";
-import { bitsOf, type Ip, ipFromNumber, ipToNumber, versionOf } from "../../net/ip.ts";
+import { type Cidr, cidrSize, cidrVersion, firstIp, prefixLength } from "../../net/cidr.ts";
+import { type Ip, type IpVersion, ipFromNumber, ipToNumber, ipv4ToNumber, versionOf } from "../../net/ip.ts";
 import { MultiMap } from "./multi-map.ts";
 
 /**
@@ -10,8 +10,11 @@ import { MultiMap } from "./multi-map.ts";
  */
 export class AddressHolders {
   readonly #blocks = new Map<string, KnownBlock>();
-  readonly #byCidr = new MultiMap<Cidr, KnownBlock>();
-  readonly #byLength = new MultiMap<number, KnownBlock>();
+  /** By version and prefix length, then by the bits of the prefix. */
+  readonly #byLength = new Map<IpVersion, Map<number, MultiMap<number | bigint, KnownBlock>>>([
+    [4, new Map()],
+    [6, new Map()],
+  ]);
 
   /** Answers the addresses that have other holders than before. */
   set(key: string, block: IpamBlock | undefined): readonly Ip[] {
@@ -19,13 +22,11 @@ export class AddressHolders {
     const now = block && knownBlock(block);
     if (before !== undefined) {
       this.#blocks.delete(key);
-      this.#byCidr.delete(before.cidr, before);
-      this.#byLength.delete(prefixLength(before.cidr), before);
+      this.#unlist(before);
     }
     if (now !== undefined) {
       this.#blocks.set(key, now);
-      this.#byCidr.add(now.cidr, now);
-      this.#byLength.add(prefixLength(now.cidr), now);
+      this.#list(now);
     }
     if (before !== undefined && before.cidr === now?.cidr) return changedAddresses(before, now);
     return [before, now].flatMap((one) => (one === undefined ? [] : addressesOf(one)));
@@ -43,14 +44,30 @@ export class AddressHolders {
 
   #says(pod: NamespacedName, ip: Ip): "its" | "not its" | "nothing" {
     let says: "its" | "nothing" = "nothing";
-    for (const length of this.#byLength.keys()) {
-      if (length > bitsOf(versionOf(ip))) continue;
-      for (const { holders, first } of this.#byCidr.get(networkOf(ip, length))) {
-        if (holders[Number(ipToNumber(ip) - first)] !== pod) return "not its";
+    const number = numberOf(ip);
+    for (const [length, byPrefix] of this.#byLength.get(versionOf(ip)) ?? []) {
+      for (const { holders, first } of byPrefix.get(prefixOf(number, length))) {
+        if (holders[ordinalOf(number, first)] !== pod) return "not its";
         says = "its";
       }
     }
     return says;
+  }
+
+  #list(block: KnownBlock): void {
+    const byLength = this.#byLength.get(cidrVersion(block.cidr));
+    const length = prefixLength(block.cidr);
+    const byPrefix = byLength?.get(length) ?? new MultiMap<number | bigint, KnownBlock>();
+    byLength?.set(length, byPrefix);
+    byPrefix.add(prefixOf(block.first, length), block);
+  }
+
+  #unlist(block: KnownBlock): void {
+    const byLength = this.#byLength.get(cidrVersion(block.cidr));
+    const length = prefixLength(block.cidr);
+    const byPrefix = byLength?.get(length);
+    byPrefix?.delete(prefixOf(block.first, length), block);
+    if (byPrefix?.size === 0) byLength?.delete(length);
   }
 }
 
@@ -58,7 +75,8 @@ export class AddressHolders {
 
 interface KnownBlock {
   readonly cidr: Cidr;
-  readonly first: bigint;
+  /** As `numberOf` has it. */
+  readonly first: number | bigint;
   /** One entry an address. */
   readonly holders: readonly (NamespacedName | undefined)[];
 }
@@ -67,7 +85,7 @@ interface KnownBlock {
 function knownBlock(block: IpamBlock): KnownBlock | undefined {
   const { cidr, allocations, deleted } = block.spec;
   if (deleted || BigInt(allocations.length) !== cidrSize(cidr)) return undefined;
-  return { cidr, first: ipToNumber(firstIp(cidr)), holders: podHoldersOf(block) };
+  return { cidr, first: numberOf(firstIp(cidr)), holders: podHoldersOf(block) };
 }
 
 function changedAddresses(before: KnownBlock, now: KnownBlock): readonly Ip[] {
@@ -81,5 +99,18 @@ function addressesOf(block: KnownBlock): readonly Ip[] {
 }
 
 function addressAt({ cidr, first }: KnownBlock, ordinal: number): Ip {
-  return ipFromNumber(first + BigInt(ordinal), cidrVersion(cidr));
+  return ipFromNumber(BigInt(first) + BigInt(ordinal), cidrVersion(cidr));
+}
+
+/** Plain where it fits: every pod's address is asked about for every set that it could be in. */
+function numberOf(ip: Ip): number | bigint {
+  return versionOf(ip) === 4 ? ipv4ToNumber(ip) : ipToNumber(ip);
+}
+
+function prefixOf(number: number | bigint, length: number): number | bigint {
+  return typeof number === "bigint" ? number >> BigInt(128 - length) : Math.floor(number / 2 ** (32 - length));
+}
+
+function ordinalOf(number: number | bigint, first: number | bigint): number {
+  return typeof number === "bigint" ? Number(number - BigInt(first)) : number - Number(first);
 }

@@ -1,140 +1,56 @@
-import type { KubeNetworkPolicy, KubePeer, KubePort, KubeRule, Protocol } from "../../api/objects.ts";
+import type { NamespacedName } from "../../api/names.ts";
 import type { Selector } from "../../api/selector/selector.ts";
-import { selectorOfLabelSelector } from "../../api/selector/selector-of-label-selector.ts";
-import { isRejected, type Rejected } from "../../api/snapshot.ts";
-import { cidrVersion } from "../../net/cidr.ts";
-import { namespaceLabel, namespaceLabelPrefix, orchestratorLabel } from "./endpoint-labels.ts";
-import type { MatchPlan, PolicyId, PolicyPlan, PortRange, RulePlan, SetId } from "./plan.ts";
-import { mergeRanges } from "./port-ranges.ts";
-import { setIdOf } from "./set-id.ts";
+import type { PolicyId, PolicyPlan, SetId } from "./plan.ts";
 
-/** A Kubernetes policy in the terms of the plan, with what is needed to know whom it concerns. */
+/** One policy of whatever kind in the terms of the plan, with what is needed to know whom it concerns and when. */
 export interface CompiledPolicy {
-  readonly namespace: string;
-  readonly name: string;
-  /** Over the pods' own labels, within the namespace. */
+  readonly id: PolicyId;
+  /** The name of its tier, which need not exist. */
+  readonly tier: string;
+  /** Lower is earlier; Infinity for a policy that has none. Equals stand in the order of `sortName`. */
+  readonly order: number;
+  /** `name/namespace/kind`, as upstream breaks ties. */
+  readonly sortName: string;
+  /** Only endpoints of this namespace can have it; undefined: any, those of the node itself included. */
+  readonly namespace: string | undefined;
+  /** Over endpoint labels (`endpointLabels`); it holds for endpoints of `namespace` alone, if that is given. */
   readonly appliesTo: Selector;
-  readonly isolates: { readonly ingress: boolean; readonly egress: boolean };
+  readonly applies: { readonly ingress: boolean; readonly egress: boolean };
+  /** At which stages host endpoints have it; a workload endpoint has `normal` policies alone. */
+  readonly stage: "normal" | "untracked" | "preDnat";
+  /** A normal policy that host endpoints have for forwarded packets as well. */
+  readonly applyOnForward: boolean;
   readonly plan: PolicyPlan;
   /** The sets that the plan's rules name. */
   readonly sets: ReadonlyMap<SetId, SetSource>;
 }
 
-/** What a set's members are: the addresses of the pods that `selector` matches by their endpoint labels. */
-export interface SetSource {
+/** What a set's members are. */
+export type SetSource = SelectedAddresses | SelectedPorts | ServiceMembers;
+
+/** The addresses of the pods and host endpoints, and the networks of the network sets, that `selector` matches. */
+export interface SelectedAddresses {
+  readonly kind: "addresses";
   readonly id: SetId;
   readonly selector: Selector;
-  /** Only pods of this namespace can match; undefined: of any. */
+  /** Only what is in this namespace can match; undefined: of any, and of none. */
   readonly namespace: string | undefined;
 }
 
-/**
- * Policies only add to each other, so one that cannot be read isolates every pod of its namespace both ways and allows
- * nothing; what other policies allow stays allowed.
- */
-export function compilePolicy(policy: KubeNetworkPolicy | Rejected): CompiledPolicy {
-  if (isRejected(policy)) return closedPolicy(policy);
-  const sets = new Map<SetId, SetSource>();
-  const [ingress, egress] = [policy.types.includes("Ingress"), policy.types.includes("Egress")];
-  const rulesOf = (rules: readonly KubeRule[], side: PeerSide) =>
-    rules.flatMap((rule) => expandRule(rule, side, policy.namespace, sets));
-  return {
-    namespace: policy.namespace,
-    name: policy.name,
-    appliesTo: selectorOfLabelSelector(policy.podSelector),
-    isolates: { ingress, egress },
-    plan: {
-      id: policyIdOf(policy),
-      ingress: ingress ? rulesOf(policy.ingress, "source") : [],
-      egress: egress ? rulesOf(policy.egress, "destination") : [],
-    },
-    sets,
-  };
+/** The ports called `portName` of the pods and host endpoints that `selector` matches. */
+export interface SelectedPorts {
+  readonly kind: "ports";
+  readonly id: SetId;
+  readonly selector: Selector;
+  readonly namespace: string | undefined;
+  readonly portName: string;
+  /** IANA protocol number; undefined: of any protocol. */
+  readonly protocol: number | undefined;
 }
 
-function policyIdOf(policy: { readonly namespace: string; readonly name: string }): PolicyId {
-  return `knp/${policy.namespace}/${policy.name}` as PolicyId;
-}
-
-// --- internal ---
-
-/** Where a rule's peers stand: ingress rules name sources, egress rules destinations. */
-type PeerSide = "source" | "destination";
-
-function closedPolicy({ namespace, name }: { readonly namespace: string; readonly name: string }): CompiledPolicy {
-  const plan = { id: policyIdOf({ namespace, name }), ingress: [], egress: [] };
-  const isolates = { ingress: true, egress: true };
-  return { namespace, name, appliesTo: { kind: "all" }, isolates, plan, sets: new Map() };
-}
-
-/** One rule for each protocol and peer. */
-function expandRule(
-  rule: KubeRule,
-  side: PeerSide,
-  policyNamespace: string,
-  sets: Map<SetId, SetSource>,
-): readonly RulePlan[] {
-  const peers = rule.peers.map((peer) => peerMatch(peer, policyNamespace, sets));
-  return protocolMatches(rule.ports).flatMap(({ protocol, ports }) =>
-    (peers.length === 0 ? [{}] : peers).map((peer: PeerMatch): RulePlan => {
-      const { ipVersion, ...address } = peer;
-      const versioned = ipVersion === undefined ? {} : { ipVersion };
-      const common = { action: "allow" as const, ...versioned, ...(protocol === undefined ? {} : { protocol }) };
-      return side === "source"
-        ? { ...common, source: address, destination: ports }
-        : { ...common, source: {}, destination: { ...address, ...ports } };
-    }),
-  );
-}
-
-type PeerMatch = MatchPlan & Pick<RulePlan, "ipVersion">;
-
-function peerMatch(peer: KubePeer, policyNamespace: string, sets: Map<SetId, SetSource>): PeerMatch {
-  if (peer.kind === "block") {
-    const ipVersion = cidrVersion(peer.cidr);
-    const notNets = peer.except.filter((net) => cidrVersion(net) === ipVersion);
-    return { ipVersion, nets: [peer.cidr], ...(notNets.length === 0 ? {} : { notNets }) };
-  }
-  const source = setSource(peer, policyNamespace);
-  sets.set(source.id, source);
-  return { sets: [source.id] };
-}
-
-function setSource(
-  { podSelector, namespaceSelector }: KubePeer & { kind: "pods" },
-  policyNamespace: string,
-): SetSource {
-  const namespace = namespaceSelector === undefined ? policyNamespace : undefined;
-  const operands: Selector[] = [
-    { kind: "==", label: orchestratorLabel, value: "k8s" },
-    namespaceSelector === undefined
-      ? { kind: "==", label: namespaceLabel, value: policyNamespace }
-      : selectorOfLabelSelector(namespaceSelector, namespaceLabelPrefix),
-  ];
-  if (podSelector !== undefined) operands.push(selectorOfLabelSelector(podSelector));
-  const selector: Selector = { kind: "&&", operands };
-  return { id: setIdOf(selector), selector, namespace };
-}
-
-const protocolNumbers: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
-
-interface ProtocolMatch {
-  readonly protocol?: number;
-  readonly ports: MatchPlan;
-}
-
-/** Without ports: one match that always holds. A named port matches nothing. */
-function protocolMatches(ports: readonly KubePort[]): readonly ProtocolMatch[] {
-  if (ports.length === 0) return [{ ports: {} }];
-  const protocols = [...new Set(ports.map(({ protocol }) => protocol))];
-  return protocols.map((protocol) => {
-    const ofProtocol = ports.filter((port) => port.protocol === protocol);
-    const everyPort = ofProtocol.some(({ port }) => port === undefined);
-    const ranges = mergeRanges(ofProtocol.flatMap(rangeOf));
-    return { protocol: protocolNumbers[protocol], ports: everyPort ? {} : { ports: ranges } };
-  });
-}
-
-function rangeOf({ port, endPort }: KubePort): readonly PortRange[] {
-  return typeof port === "number" ? [{ first: port, last: endPort ?? port }] : [];
+/** The endpoints of a Service by its EndpointSlices, with or without their ports. */
+export interface ServiceMembers {
+  readonly kind: "service-addresses" | "service-ports";
+  readonly id: SetId;
+  readonly service: NamespacedName;
 }

@@ -1,63 +1,67 @@
-import type { Attachment } from "../../api/objects.ts";
-import { selectorMatches } from "../../api/selector/selector-matches.ts";
-import { compareIps } from "../../net/ip.ts";
+import type { Attachment, Labels } from "../../api/objects.ts";
+import { compareIps, type Ip } from "../../net/ip.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
+import { bothDirections, noPolicies } from "./direction-plan.ts";
+import { endpointLabels } from "./endpoint-labels.ts";
 import { type LocalPods, openPodOf } from "./open-pod.ts";
-import type { DirectionPlan, EndpointPlan } from "./plan.ts";
-import type { PolicyTable } from "./policy-table.ts";
+import type { EndpointPlan, QosPlan } from "./plan.ts";
 import { qosOf } from "./qos-plan.ts";
+import type { TierTable } from "./tier-table.ts";
 
-/** What an endpoint's plan is made from. */
-export interface EndpointContext extends LocalPods {
-  readonly policies: PolicyTable;
-}
-
-/** An endpoint's plan, and the policies in it. */
+/** The endpoint behind one host interface, before any policy. */
 export interface JoinedEndpoint {
-  readonly plan: EndpointPlan;
-  readonly policies: readonly CompiledPolicy[];
+  readonly hostInterface: string;
+  readonly addresses: readonly Ip[];
+  /** Undefined: it is closed. */
+  readonly open: OpenEndpoint | undefined;
 }
 
 /**
- * The endpoint behind one host interface. `attachments`, at least one, all name that interface; there are two while a
- * pod's sandbox is replaced, and then those whose pod is here decide, or else all.
+ * `attachments`, at least one, all name the interface; there are two while a pod's sandbox is replaced, and then those
+ * whose pod is here decide, or else all. Without the pod's namespace nobody knows what selects the pod: a policy that
+ * denies could.
  */
-export function joinEndpoint(attachments: readonly Attachment[], context: EndpointContext): JoinedEndpoint {
-  const open = attachments.filter((attachment) => openPodOf(attachment, context) !== undefined);
-  const [first] = open;
-  const pod = first && openPodOf(first, context);
-  const deciding = first ? open : attachments;
+export function joinEndpoint(attachments: readonly Attachment[], context: LocalPods): JoinedEndpoint {
+  const here = attachments.filter((attachment) => openPodOf(attachment, context) !== undefined);
+  const [first] = here;
+  const deciding = first === undefined ? attachments : here;
   const addresses = [...new Set(deciding.flatMap((attachment) => attachment.addresses))].sort(compareIps);
-  const hostInterface = attachments[0]?.hostInterface ?? "";
-  if (pod === undefined) {
-    const plan = { hostInterface, addresses, state: "closed", ingress: nothing, egress: nothing } as const;
-    return { plan, policies: [] };
+  return { hostInterface: attachments[0]?.hostInterface ?? "", addresses, open: first && openEndpoint(first, context) };
+}
+
+/** What the endpoint is to be like with these policies, which are in the order in which they are applied. */
+export function endpointPlan(
+  { hostInterface, addresses, open }: JoinedEndpoint,
+  policies: readonly CompiledPolicy[],
+  tiers: TierTable,
+): EndpointPlan {
+  if (open === undefined) {
+    return { hostInterface, addresses, state: "closed", ingress: noPolicies("deny"), egress: noPolicies("deny") };
   }
-  const policies = context.policies.in(pod.namespace).filter(({ appliesTo }) => selectorMatches(appliesTo, pod.labels));
-  const profile = context.pods.namespace(pod.namespace) === undefined ? "deny" : "allow";
-  const direction = (name: "ingress" | "egress") =>
-    directionPlan(
-      policies.filter(({ isolates }) => isolates[name]),
-      profile,
-    );
-  const qos = qosOf(pod.annotations, first?.bandwidthPlugin);
-  const plan: EndpointPlan = {
+  // What no policy decides its namespace's profile does, and that allows.
+  const directions = bothDirections(policies, tiers, { dropsAtEndOfTier: true, profile: "allow" });
+  return {
     hostInterface,
     addresses,
     state: "open",
-    ingress: direction("ingress"),
-    egress: direction("egress"),
-    ...(qos === undefined ? {} : { qos }),
+    ...directions,
+    ...(open.qos === undefined ? {} : { qos: open.qos }),
   };
-  return { plan, policies: policies.filter(({ isolates }) => isolates.ingress || isolates.egress) };
 }
 
 // --- internal ---
 
-const nothing: DirectionPlan = { tiers: [], profile: "deny" };
+/** What is known of an endpoint once its pod is. */
+interface OpenEndpoint {
+  readonly namespace: string;
+  readonly labels: Labels;
+  readonly qos: QosPlan | undefined;
+}
 
-/** Kubernetes policies are all in the default tier, whose end denies; without one, the namespace's profile decides. */
-function directionPlan(policies: readonly CompiledPolicy[], profile: DirectionPlan["profile"]): DirectionPlan {
-  if (policies.length === 0) return { tiers: [], profile };
-  return { tiers: [{ name: "default", policies: policies.map(({ plan }) => plan.id), endAction: "deny" }], profile };
+function openEndpoint(attachment: Attachment, context: LocalPods): OpenEndpoint | undefined {
+  const pod = openPodOf(attachment, context);
+  const namespace = pod && context.pods.namespace(pod.namespace);
+  if (pod === undefined || namespace === undefined) return undefined;
+  const labels = endpointLabels(pod, namespace, context.pods.serviceAccountOf(pod));
+  return { namespace: pod.namespace, labels, qos: qosOf(pod.annotations, attachment.bandwidthPlugin) };
 }

@@ -28,12 +28,15 @@ export class PodAddresses {
   of(key: NamespacedName): readonly Ip[] {
     const { pods, attachments, holders } = this.#sources;
     const { ips = [], annotatedIps = [] } = pods.get(key) ?? {};
-    const reported = ips.filter((ip) => holders.mayStandFor(key, ip));
+    const reported = ips.every((ip) => holders.mayStandFor(key, ip))
+      ? ips
+      : ips.filter((ip) => holders.mayStandFor(key, ip));
     const annotated = annotatedIps.filter((ip) => holders.isHeldBy(key, ip));
     const wired = attachments
       .ofPod(key)
       .filter((one) => openPodOf(one, this.#sources) !== undefined)
       .flatMap(({ addresses }) => addresses);
+    if (annotated.length + wired.length === 0 && reported.length < 2) return reported;
     return [...new Set([...reported, ...annotated, ...wired])];
   }
 }

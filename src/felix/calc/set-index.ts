@@ -1,134 +1,168 @@
-import { type NamespacedName, splitName } from "../../api/names.ts";
-import { selectorMatches } from "../../api/selector/selector-matches.ts";
+import type { HostEndpoint } from "../../api/host-endpoint.ts";
+import { inheritedName, namespaceLabelPrefix, serviceAccountLabelPrefix } from "../../api/label-names.ts";
+import type { NamespacedName } from "../../api/names.ts";
+import { splitName } from "../../api/names.ts";
+import type { GlobalNetworkSet, NetworkSet } from "../../api/network-set.ts";
+import type { EndpointSlice, Namespace, ServiceAccount } from "../../api/objects.ts";
 import { compareText } from "../../net/compare-text.ts";
-import type { Ip } from "../../net/ip.ts";
 import type { SetSource } from "./compiled-policy.ts";
-import { MultiMap } from "./multi-map.ts";
-import type { AddressSetPlan, SetId } from "./plan.ts";
+import { OwnerTable } from "./owner-table.ts";
+import type { SetId, SetPlan } from "./plan.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
 import type { PodTable } from "./pod-table.ts";
+import { SelectedSets } from "./selected-sets.ts";
+import { ServiceSets } from "./service-sets.ts";
+import type { SetMember } from "./set-members.ts";
+import { type OwnerKey, PodOwner, type SetOwner } from "./set-owner.ts";
 
 /**
- * The members of the sets in use. A set's first use reads every pod that it could hold; after that a pod's change is
- * compared with the sets that could hold that pod.
+ * The members of the sets in use.
+ *
+ *   pods, host endpoints, network sets ─▶ OwnerTable ─▶ SelectedSets ─┐
+ *                                    EndpointSlices ─▶ ServiceSets ───┴─▶ plans
+ *
+ * A change is judged when it is told, by the sets that it can concern; plans are made when they are asked for.
  */
 export class SetIndex {
   readonly #pods: PodTable;
   readonly #addresses: PodAddresses;
-  readonly #sets = new Map<SetId, ActiveSet>();
-  /** Set names by the namespace they are limited to; undefined: not limited. */
-  readonly #byNamespace = new MultiMap<string | undefined, SetId>();
-  readonly #changedPods = new Set<NamespacedName>();
-  readonly #changedSets = new Set<SetId>();
-  #plans: ReadonlyMap<SetId, AddressSetPlan> = new Map();
+  readonly #owners: OwnerTable;
+  readonly #selected: SelectedSets;
+  readonly #services: ServiceSets;
+  readonly #inUse = new Map<SetId, { readonly source: SetSource; users: number }>();
+  readonly #changed = new Set<SetId>();
+  #plans: ReadonlyMap<SetId, SetPlan> = new Map();
 
   constructor(pods: PodTable, addresses: PodAddresses) {
     this.#pods = pods;
     this.#addresses = addresses;
+    this.#owners = new OwnerTable(pods.parents);
+    const changed = (id: SetId) => this.#changed.add(id);
+    this.#selected = new SelectedSets(this.#owners, changed);
+    this.#services = new ServiceSets(changed);
   }
 
   /** Counts one more user of the set. */
   use(source: SetSource): void {
-    const known = this.#sets.get(source.id);
+    const known = this.#inUse.get(source.id);
     if (known !== undefined) {
       known.users++;
       return;
     }
-    const set: ActiveSet = { source, users: 1, members: new Map(), counts: new Map(), plan: undefined };
-    this.#sets.set(source.id, set);
-    this.#byNamespace.add(source.namespace, source.id);
-    this.#changedSets.add(source.id);
-    const candidates = source.namespace === undefined ? this.#pods.keys() : this.#pods.keysIn(source.namespace);
-    for (const key of candidates) this.#judge(set, key);
+    this.#inUse.set(source.id, { source, users: 1 });
+    this.#changed.add(source.id);
+    const before: ReadonlySet<SetMember> | undefined = this.#plans.get(source.id)?.members;
+    if (source.kind === "addresses" || source.kind === "ports") this.#selected.start(source, before);
+    else this.#services.start(source, before);
   }
 
   /** Counts one user less; the set goes with the last. */
-  release(source: SetSource): void {
-    const set = this.#sets.get(source.id);
+  release({ id }: SetSource): void {
+    const set = this.#inUse.get(id);
     if (set === undefined || --set.users > 0) return;
-    this.#sets.delete(source.id);
-    this.#changedSets.add(source.id);
-    this.#byNamespace.delete(source.namespace, source.id);
+    this.#inUse.delete(id);
+    this.#changed.add(id);
+    this.#selected.stop(id);
+    this.#services.stop(id);
   }
 
-  /** The pod, its namespace, or what tells its addresses, came, changed or went. */
+  /** The pod, or what tells its addresses, came, changed or went; PodTable has it already. */
   podChanged(key: NamespacedName): void {
-    this.#changedPods.add(key);
+    this.#setOwner(key, PodOwner.of(this.#pods.get(key), this.#addresses));
+  }
+
+  /** The namespace was `before` and is now as PodTable has it; its pods need not be named. */
+  namespaceChanged(name: string, before: Namespace | undefined): void {
+    const now = this.#pods.namespace(name);
+    const heirs = this.#owners.heirsOf(name);
+    // A pod of an unknown namespace is in no set at all.
+    if ((before === undefined) !== (now === undefined)) this.#selected.parentsChanged(heirs);
+    else this.#selected.labelsChanged(heirs, changedLabels(namespaceLabelPrefix, before, now));
+  }
+
+  /** The service account was `before` and is now as PodTable has it; its pods need not be named. */
+  serviceAccountChanged(key: NamespacedName, before: ServiceAccount | undefined): void {
+    const [namespace, name] = splitName(key);
+    const now = this.#pods.parents.serviceAccount(namespace, name);
+    const labels = changedLabels(serviceAccountLabelPrefix, before, now);
+    this.#selected.labelsChanged(this.#owners.withAccount(namespace, name), labels);
+  }
+
+  setHostEndpoint(name: string, object: HostEndpoint | undefined): void {
+    this.#setOwner(`hostEndpoint:${name}`, object && { kind: "hostEndpoint", object });
+  }
+
+  setNetworkSet(key: NamespacedName, object: NetworkSet | undefined): void {
+    const [namespace] = splitName(key);
+    this.#setOwner(`networkSet:${key}`, object && { kind: "networkSet", object, namespace });
+  }
+
+  setGlobalNetworkSet(name: string, object: GlobalNetworkSet | undefined): void {
+    this.#setOwner(`globalNetworkSet:${name}`, object && { kind: "globalNetworkSet", object });
+  }
+
+  setEndpointSlice(key: NamespacedName, slice: EndpointSlice | undefined): void {
+    this.#services.setSlice(key, slice);
   }
 
   /** Every set in use, by name; what did not change is the same object as before. */
-  plans(): ReadonlyMap<SetId, AddressSetPlan> {
-    for (const key of this.#changedPods) {
-      const [namespace] = splitName(key);
-      for (const id of this.#byNamespace.get(namespace)) this.#judgeIn(id, key);
-      for (const id of this.#byNamespace.get(undefined)) this.#judgeIn(id, key);
-    }
-    this.#changedPods.clear();
-    let changed = false;
-    for (const id of this.#changedSets) changed = this.#renew(id) || changed;
-    this.#changedSets.clear();
-    if (changed) this.#plans = this.#collect();
+  plans(): ReadonlyMap<SetId, SetPlan> {
+    const renewed = [...this.#changed].map((id) => [id, this.#renewed(id)] as const);
+    this.#changed.clear();
+    const differing = renewed.filter(([id, plan]) => this.#plans.get(id) !== plan);
+    if (differing.length > 0) this.#plans = replaced(this.#plans, differing);
     return this.#plans;
   }
 
-  /** Brings one set's plan up to date; true when the plan as a whole is another. */
-  #renew(id: SetId): boolean {
-    const set = this.#sets.get(id);
-    if (set === undefined) return this.#plans.has(id);
-    if (set.plan !== undefined && sameMembers(set.plan.members, set.counts)) return false;
+  #setOwner(key: OwnerKey, owner: SetOwner | undefined): void {
+    const before = this.#owners.get(key);
+    this.#owners.set(key, owner);
+    this.#selected.ownerChanged(key, before);
+  }
+
+  /** Undefined when the set is used no more. */
+  #renewed(id: SetId): SetPlan | undefined {
+    const set = this.#inUse.get(id);
+    const members = this.#selected.members(id) ?? this.#services.members(id);
+    if (set === undefined || members === undefined) return undefined;
     const known = this.#plans.get(id);
-    // Released and used again between two plans.
-    set.plan = known && sameMembers(known.members, set.counts) ? known : { id, members: new Set(set.counts.keys()) };
-    return set.plan !== known;
-  }
-
-  #collect(): ReadonlyMap<SetId, AddressSetPlan> {
-    const plans = new Map<SetId, AddressSetPlan>();
-    for (const id of [...this.#sets.keys()].sort(compareText)) {
-      const plan = this.#sets.get(id)?.plan;
-      if (plan !== undefined) plans.set(id, plan);
-    }
-    return plans;
-  }
-
-  #judgeIn(id: SetId, key: NamespacedName): void {
-    const set = this.#sets.get(id);
-    if (set !== undefined && this.#judge(set, key)) this.#changedSets.add(id);
-  }
-
-  /** Puts the pod's present addresses in the set, or takes its former ones out; true when they are others than before. */
-  #judge(set: ActiveSet, key: NamespacedName): boolean {
-    const labels = this.#pods.peerLabels(key);
-    const matches = labels !== undefined && selectorMatches(set.source.selector, labels);
-    const now = matches ? this.#addresses.of(key) : [];
-    const before = set.members.get(key) ?? [];
-    if (now.length === before.length && now.every((ip, index) => ip === before[index])) return false;
-    for (const ip of now) set.counts.set(ip, (set.counts.get(ip) ?? 0) + 1);
-    for (const ip of before) {
-      const left = (set.counts.get(ip) ?? 0) - 1;
-      if (left > 0) set.counts.set(ip, left);
-      else set.counts.delete(ip);
-    }
-    if (now.length > 0) set.members.set(key, now);
-    else set.members.delete(key);
-    return true;
+    return known?.members === members ? known : planOf(set.source, members);
   }
 }
 
 // --- internal ---
 
-interface ActiveSet {
-  readonly source: SetSource;
-  users: number;
-  /** The addresses that each matching pod brought. */
-  readonly members: Map<NamespacedName, readonly Ip[]>;
-  /** How many pods brought the address: a new pod can have an address before the old one's end is known. */
-  readonly counts: Map<Ip, number>;
-  plan: AddressSetPlan | undefined;
+/** A set of either kind gets members of that kind alone. */
+function planOf({ id, kind }: SetSource, members: ReadonlySet<SetMember>): SetPlan {
+  return { kind: kind === "ports" || kind === "service-ports" ? "ports" : "addresses", id, members } as SetPlan;
 }
 
-function sameMembers(members: ReadonlySet<Ip>, counts: ReadonlyMap<Ip, number>): boolean {
-  if (members.size !== counts.size) return false;
-  for (const ip of counts.keys()) if (!members.has(ip)) return false;
-  return true;
+/** In the order of the names. */
+function replaced(
+  plans: ReadonlyMap<SetId, SetPlan>,
+  differing: readonly (readonly [SetId, SetPlan | undefined])[],
+): ReadonlyMap<SetId, SetPlan> {
+  const next = new Map(plans);
+  for (const [id, plan] of differing) {
+    if (plan === undefined) next.delete(id);
+    else next.set(id, plan);
+  }
+  const isInOrder = differing.every(([id, plan]) => plan === undefined || plans.has(id));
+  return isInOrder ? next : new Map([...next].sort(([a], [b]) => compareText(a, b)));
+}
+
+/** The labels, behind the prefix, that whoever inherits from it has otherwise than before. */
+function changedLabels(
+  prefix: string,
+  before: Namespace | ServiceAccount | undefined,
+  now: Namespace | ServiceAccount | undefined,
+): readonly string[] {
+  const names = Object.keys({ ...before?.labels, ...now?.labels });
+  const changed = names.filter((name) => valueIn(before, name) !== valueIn(now, name));
+  if ((before === undefined) !== (now === undefined)) changed.push(inheritedName);
+  return changed.map((name) => prefix + name);
+}
+
+function valueIn(parent: Namespace | ServiceAccount | undefined, name: string): string | undefined {
+  return parent !== undefined && Object.hasOwn(parent.labels, name) ? parent.labels[name] : undefined;
 }

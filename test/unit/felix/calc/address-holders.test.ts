@@ -53,6 +53,17 @@ test.for([
   expect(standsFor(holders, web)).toHaveLength(4);
 });
 
+test("of two blocks of one size the second still tells when the first has gone", () => {
+  const holders = new AddressHolders();
+  holders.set("b", block("10.0.0.2/31", [0, null]));
+  holders.set("c", block("10.0.0.0/31", [0, null]));
+  holders.set("b", undefined);
+  expect([standsFor(holders, web), standsFor(holders, db)]).toEqual([
+    ["10.0.0.0", "10.0.0.2", "10.0.0.3"],
+    ["10.0.0.2", "10.0.0.3"],
+  ]);
+});
+
 test("IPv6 blocks, beside IPv4 ones", () => {
   const holders = new AddressHolders();
   holders.set("b", block("fd00::/127", [0, 1]));

@@ -49,6 +49,7 @@ const pod: Omit<Pod, "ips"> = {
   serviceAccount: "default",
   annotatedIps: [],
   hostNetwork: false,
+  namedPorts: [],
   finished: false,
 };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type NodeName, namespacedName } from "../../../../src/api/names.ts";
-import type { Pod } from "../../../../src/api/objects.ts";
+import { type Attachment, attachmentKey, type Pod } from "../../../../src/api/objects.ts";
 import { AddressHolders } from "../../../../src/felix/calc/address-holders.ts";
 import { AttachmentTable } from "../../../../src/felix/calc/attachment-table.ts";
 import type { SetSource } from "../../../../src/felix/calc/compiled-policy.ts";
@@ -12,7 +12,7 @@ import { parseIp } from "../../../../src/net/ip.ts";
 
 const id = "s:test" as SetId;
 const thisNode = "node-1" as NodeName;
-const everyPod: SetSource = { id, selector: { kind: "all" }, namespace: undefined };
+const everyPod: SetSource = { kind: "addresses", id, selector: { kind: "all" }, namespace: undefined };
 
 test("a set that is given up and taken up again between two plans is the same object", () => {
   const { sets } = indexWith(podAt("a", "10.0.0.1"));
@@ -61,20 +61,72 @@ test.for<[string, Partial<Pod>]>([
   expect(sets.plans().get(id)?.members).toEqual(new Set(["10.0.0.1"]));
 });
 
+test("an address that the node gives a pod later is a member from then on", () => {
+  const { pods, sets, attachments } = indexWith({ ...podAt("a", "10.0.0.1"), ips: [] });
+  sets.use(everyPod);
+  expect(sets.plans().get(id)?.members).toEqual(new Set());
+  const pod = namespacedName("shop", "a");
+  const attachment = { ...attached, pod, addresses: [parseIp("10.0.0.9")] };
+  attachments.set(attachmentKey(attachment), attachment);
+  sets.podChanged(pod);
+  expect(sets.plans().get(id)?.members).toEqual(new Set(["10.0.0.9"]));
+  expect(pods.get(pod)?.ips).toEqual([]);
+});
+
+test("an address that two pods have stays until the second has gone", () => {
+  const { pods, sets } = indexWith(podAt("a", "10.0.0.1"), podAt("b", "10.0.0.1"), podAt("c", "10.0.0.1"));
+  sets.use(everyPod);
+  const sizes = ["a", "b", "c"].map((name) => {
+    pods.set(namespacedName("shop", name), undefined);
+    sets.podChanged(namespacedName("shop", name));
+    return sets.plans().get(id)?.members.size;
+  });
+  expect(sizes).toEqual([1, 1, 0]);
+});
+
+test("what went while nobody used the set is not in it when it is used again before the next plan", () => {
+  const { pods, sets } = indexWith(podAt("a", "10.0.0.1"), podAt("b", "10.0.0.2"));
+  sets.use(everyPod);
+  sets.plans();
+  sets.release(everyPod);
+  pods.set(namespacedName("shop", "a"), undefined);
+  sets.podChanged(namespacedName("shop", "a"));
+  sets.use(everyPod);
+  expect(sets.plans().get(id)?.members).toEqual(new Set(["10.0.0.2"]));
+});
+
+test("a pod that has another service account than before is found by its new one, also by a set that is new", () => {
+  const { pods, sets } = indexWith(podAt("a", "10.0.0.1"));
+  const label = "projectcalico.org/serviceaccount";
+  const ofRobots: SetSource = { ...everyPod, selector: { kind: "==", label, value: "robot" } };
+  pods.set(namespacedName("shop", "a"), { ...podAt("a", "10.0.0.1"), serviceAccount: "robot" });
+  sets.podChanged(namespacedName("shop", "a"));
+  sets.use(ofRobots);
+  expect(sets.plans().get(id)?.members).toEqual(new Set(["10.0.0.1"]));
+});
+
 // --- internal ---
 
-function indexWith(...all: Pod[]): { readonly pods: PodTable; readonly sets: SetIndex } {
+function indexWith(...all: Pod[]) {
   const pods = new PodTable();
   for (const name of ["shop", "other"]) pods.setNamespace(name, { name, labels: {}, annotations: {} });
-  for (const pod of all) pods.set(namespacedName(pod.namespace, pod.name), pod);
-  return {
-    pods,
-    sets: new SetIndex(
-      pods,
-      new PodAddresses({ node: thisNode, pods, attachments: new AttachmentTable(), holders: new AddressHolders() }),
-    ),
-  };
+  const sources = { node: thisNode, pods, attachments: new AttachmentTable(), holders: new AddressHolders() };
+  const sets = new SetIndex(pods, new PodAddresses(sources));
+  for (const pod of all) {
+    pods.set(namespacedName(pod.namespace, pod.name), pod);
+    sets.podChanged(namespacedName(pod.namespace, pod.name));
+  }
+  return { pods, sets, attachments: sources.attachments };
 }
+
+const attached: Omit<Attachment, "pod" | "addresses"> = {
+  containerId: "c",
+  interfaceName: "eth0",
+  hostInterface: "cali1",
+  netns: "/run/netns/a",
+  podUid: "a",
+  mtu: 1500,
+};
 
 function podAt(name: string, ip: string): Pod {
   return {
@@ -88,6 +140,7 @@ function podAt(name: string, ip: string): Pod {
     ips: [parseIp(ip)],
     annotatedIps: [],
     hostNetwork: false,
+    namedPorts: [],
     finished: false,
   };
 }

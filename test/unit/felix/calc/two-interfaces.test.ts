@@ -17,7 +17,7 @@ const pod: Pod = {
     node,
     serviceAccount: "default",
   },
-  ...{ ips: [parseIp("10.0.0.2")], annotatedIps: [], hostNetwork: false, finished: false },
+  ...{ ips: [parseIp("10.0.0.2")], annotatedIps: [], namedPorts: [], hostNetwork: false, finished: false },
 };
 const first = {
   ...{ containerId: "c", interfaceName: "eth0", hostInterface: "cali1", netns: "/run/netns/db", pod: key, podUid: "u" },
@@ -26,7 +26,7 @@ const first = {
 const further = { ...first, interfaceName: "net1", hostInterface: "cali2", addresses: [parseIp("10.9.0.2")] };
 const closed: KubeNetworkPolicy = {
   ...{ namespace: "shop", name: "closed", podSelector: { matchLabels: {}, matchExpressions: [] } },
-  ...{ types: ["Ingress"], ingress: [], egress: [] },
+  ...{ types: ["Ingress"], ingress: [], egress: [], revision: { uid: "p", generation: 1 } },
 };
 
 test("a pod's policy is in force on each of its interfaces, each with its own addresses", () => {
