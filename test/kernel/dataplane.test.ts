@@ -200,6 +200,15 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     await newDataplane().apply({ ...full, sets: new Map([[roomier.name, roomier]]) });
   });
 
+  test("make a set anew without what an earlier attempt has left half done", async () => {
+    await dataplane.apply(full);
+    sh("ipset", "create", "cali4ts:one", "hash:net", "maxelem", "4096");
+    sh("ipset", "add", "cali4ts:one", "192.0.2.0/24");
+    const roomier = setOf("cali40s:one", ["10.0.0.1"], { maxElements: 4096 });
+    await dataplane.apply({ ...full, sets: new Map([[roomier.name, roomier]]) });
+    expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1"]);
+  });
+
   test("replace an unused set of another type, and networks are the members that the kernel prints", async () => {
     sh("ipset", "create", "cali40s:one", "hash:ip");
     const networks = setOf("cali40s:one", ["10.1.0.0/16", "10.0.0.1/32"]);
@@ -222,6 +231,28 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     host.ran.length = 0;
     await newDataplane().apply(state);
     expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+  });
+
+  test("of a table that is not wanted any more go, and others' stay in it", async () => {
+    const mangle: Table = {
+      version: 4,
+      name: "mangle",
+      chains: new Map([["cali-PREROUTING", [accept]]]),
+      hooks: new Map([["PREROUTING", { inserted: [jump("cali-PREROUTING")], appended: [] }]]),
+    };
+    const with4 = { ...full, tables: [printTable(mangle), ...full.tables] };
+    sh("iptables", "-t", "mangle", "-A", "PREROUTING", "-m", "comment", "--comment", "theirs", "-j", "RETURN");
+    await dataplane.apply(with4);
+    const rules = () => sh("iptables", "-t", "mangle", "-S", "PREROUTING").trim().split("\n").slice(1);
+    expect(rules().map((rule) => /-j (\S+)/.exec(rule)?.[1])).toEqual(["cali-PREROUTING", "RETURN"]);
+    host.ran.length = 0;
+    await dataplane.apply(full);
+    expect(rules()).toEqual(["-A PREROUTING -m comment --comment theirs -j RETURN"]);
+    expect(sh("iptables-save", "-t", "mangle")).not.toContain("cali-");
+    await dataplane.apply(with4);
+    await newDataplane().apply(full);
+    expect(sh("iptables-save", "-t", "mangle")).not.toContain("cali-");
+    expect(sh("iptables", "-S", "cali-FORWARD").trim().split("\n")).toHaveLength(3);
   });
 
   test("that the kernel refuses leave the table as it was, and the next attempt starts from the kernel", async () => {

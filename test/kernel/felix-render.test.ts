@@ -5,13 +5,21 @@ import { printTable } from "../../src/felix/render/iptables.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { render } from "../../src/felix/render/render.ts";
 import type { IpVersion } from "../../src/net/ip.ts";
+import { hostPlan } from "../unit/felix/host-plan.ts";
 import { ipSetText, restoreText } from "../unit/felix/restore-text.ts";
 import { smallPlan } from "../unit/felix/small-plan.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
-const state: DesiredState = render(smallPlan, defaultRenderOptions);
+const states: Readonly<Record<string, DesiredState>> = {
+  "workloads alone": render(smallPlan, defaultRenderOptions),
+  "host endpoints": render(hostPlan, { ...defaultRenderOptions, logLimit: { rate: "10/minute", burst: 5 } }),
+};
 
-describe.for(["nft", "legacy"] as const)("iptables, variant %s", (variant) => {
+const cases = (["nft", "legacy"] as const).flatMap((variant) =>
+  Object.entries(states).map(([plan, state]) => ({ variant, plan, state })),
+);
+
+describe.for(cases)("iptables, variant $variant, a plan with $plan", ({ variant, state }) => {
   let namespace: TestNamespace;
 
   beforeAll(() => {

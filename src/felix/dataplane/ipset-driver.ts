@@ -1,8 +1,10 @@
 import type { Host } from "../../host/host.ts";
 import type { SetChange, SetNetlink } from "../../host/netlink/set-netlink.ts";
 import { parseCidr } from "../../net/cidr.ts";
+import { parseIp } from "../../net/ip.ts";
+import { portProtocolNames } from "../../net/protocol-numbers.ts";
 import { diff, isEmpty } from "../../reconcile/delta.ts";
-import type { IpSet } from "../render/desired-state.ts";
+import type { IpSet, IpSetType } from "../render/desired-state.ts";
 import type { SetDriver } from "./dataplane.ts";
 
 /** Names that are ours: upstream's IPv4 and IPv6 prefixes, with the temporary `cali4t` and `cali6t`. */
@@ -72,16 +74,41 @@ function parseIpsetSave(text: string): Map<string, KernelSet> {
       sets.set(name, { set, members: new Set() });
     } else if (verb === "add" && rest[0] !== undefined) {
       const found = sets.get(name);
-      // A set of another type is replaced whole, and its members may be no networks.
-      if (found?.set.type === "hash:net") found.members.add(memberOf(rest[0]));
+      const member = found && memberOf(rest[0], found.set.type);
+      // Somebody else's, that cannot be ours: such a set is made anew.
+      if (found && member === undefined) found.set = { ...found.set, maxElements: Number.NaN };
+      else if (member !== undefined) found?.members.add(member);
     }
   }
   return new Map([...sets].map(([name, { set, members }]) => [name, { ...set, members }]));
 }
 
-/** A member of `hash:net` in our own spelling: the kernel has its own of some IPv6 addresses, such as `::ffff:1.2.3.4`. */
-function memberOf(printed: string): string {
-  return bare(parseCidr(printed));
+/**
+ * A member in our own spelling: the kernel has its own of some IPv6 addresses, such as `::ffff:1.2.3.4`. Undefined when it is
+ * none of a set of ours.
+ */
+function memberOf(printed: string, type: string): string | undefined {
+  if (type === netType) return bare(parseCidr(printed));
+  const [, ip, protocol = "", port] = /^([^,]+),([a-z]+):([0-9]+)$/.exec(printed) ?? [];
+  if (type !== portType || ip === undefined || !portProtocols.has(protocol)) return undefined;
+  return `${parseIp(ip)},${protocol}:${port}`;
+}
+
+const netType: IpSetType = "hash:net";
+const portType: IpSetType = "hash:ip,port";
+
+/** What a set may hold the ports of, as ipset(8) names it. */
+const portProtocols: ReadonlyMap<string, number> = new Map(
+  [...portProtocolNames].map(([number, name]) => [name, number]),
+);
+
+/** Of either type, as netlink takes it. Throws when it is neither. */
+function netlinkMember(member: string): SetChange["member"] {
+  const [, ip, protocol, port] = /^([^,]+),([^:]+):([0-9]+)$/.exec(member) ?? [];
+  if (ip === undefined || protocol === undefined) return parseCidr(member);
+  const number = portProtocols.get(protocol);
+  if (number === undefined) throw new Error(`Cannot put ${member} into a set: it cannot hold ports of ${protocol}`);
+  return { ip: parseIp(ip), protocol: number, port: Number(port) };
 }
 
 function sameSet(a: KernelSet, b: KernelSet): boolean {
@@ -113,7 +140,7 @@ function memberChanges(desired: KernelSet, actual: KernelSet | undefined): reado
   const change = (verb: SetChange["verb"]) => (member: string) => ({
     verb,
     set: desired.name,
-    member: parseCidr(member),
+    member: netlinkMember(member),
   });
   return [...[...upserts.keys()].map(change("add")), ...[...removals].map(change("remove"))];
 }
@@ -129,6 +156,8 @@ function makeLines(desired: KernelSet, actual: KernelSet | undefined): string[] 
     const temporary = desired.name.replace(/^(cali[46])./, "$1t");
     return [
       createLine(temporary, desired),
+      // One that was left behind half full would bring its members along.
+      `flush ${temporary}`,
       ...[...desired.members].map((member) => `add ${temporary} ${member}`),
       `swap ${temporary} ${desired.name}`,
       `destroy ${temporary}`,

@@ -1,6 +1,7 @@
 import { CommandError, type Host } from "../../host/host.ts";
 import { allEnded } from "../../net/all-ended.ts";
 import type { IpVersion } from "../../net/ip.ts";
+import type { TableName } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { TableDriver } from "./dataplane.ts";
 import { parseChainListing, parseIptablesSave, type SavedTable } from "./iptables-save.ts";
@@ -9,7 +10,8 @@ import { RestoreWriter } from "./restore-writer.ts";
 
 /**
  * Our rules through iptables(8), either variant: one `iptables-restore --noflush` transaction a table that changed, which
- * the kernel takes whole or not at all. Chains are compared by the hash in each rule's comment; what is not ours is left.
+ * the kernel takes whole or not at all. A table of the family that is not named any more loses what is ours. Chains are
+ * compared by the hash in each rule's comment; what is not ours is left.
  */
 export class IptablesDriver implements TableDriver {
   readonly #host: Host;
@@ -27,12 +29,12 @@ export class IptablesDriver implements TableDriver {
   }
 
   async faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]> {
-    const tool = table.version === 4 ? "iptables" : "ip6tables";
+    const program = table.version === 4 ? "iptables" : "ip6tables";
     const faults: string[] = [];
     for (const name of chains) {
-      const found = await this.#list(tool, table.name, name);
+      const found = await this.#list(program, table.name, name);
       const wanted = (table.chains.get(name) ?? []).map(({ hash }) => hash);
-      const where = `chain ${name} of ${tool} table ${table.name}`;
+      const where = `chain ${name} of ${program} table ${table.name}`;
       if (found === undefined) faults.push(`there is no ${where}`);
       else if (found.length !== wanted.length) faults.push(`${where} has ${found.length} rules, not ${wanted.length}`);
       else if (!wanted.every((hash, index) => hash === found[index]))
@@ -47,7 +49,7 @@ export class IptablesDriver implements TableDriver {
 
   async #applyVersion(version: IpVersion, tables: readonly PrintedTable[]): Promise<void> {
     const actual = await this.#read(version);
-    const changed = tables.flatMap((table) => {
+    const changed = [...tables, ...emptied(version, tables, actual)].flatMap((table) => {
       const transaction = tableTransaction(table, actual.get(table.name) ?? emptySavedTable);
       return transaction === undefined ? [] : [{ name: table.name, ...transaction }];
     });
@@ -58,9 +60,11 @@ export class IptablesDriver implements TableDriver {
   }
 
   /** Undefined when there is no such chain. */
-  async #list(tool: string, table: string, chain: string): Promise<readonly (string | undefined)[] | undefined> {
+  async #list(program: string, table: string, chain: string): Promise<readonly (string | undefined)[] | undefined> {
     try {
-      const { stdout } = await this.#host.run([tool, "--wait", "30", "-t", table, "-S", chain], { timeoutMs: 60_000 });
+      const { stdout } = await this.#host.run([program, "--wait", "30", "-t", table, "-S", chain], {
+        timeoutMs: 60_000,
+      });
       return parseChainListing(stdout);
     } catch (error) {
       // The nft variant says it in two ways, depending on the version.
@@ -81,5 +85,19 @@ export class IptablesDriver implements TableDriver {
 }
 
 // --- internal ---
+
+/** The tables that nothing is wanted of any more: of those, too, what is ours goes. */
+function emptied(
+  version: IpVersion,
+  tables: readonly PrintedTable[],
+  actual: ReadonlyMap<string, SavedTable>,
+): readonly PrintedTable[] {
+  const wanted = new Set(tables.map(({ name }) => name));
+  return allTables
+    .filter((name) => actual.has(name) && !wanted.has(name))
+    .map((name) => ({ version, name, chains: new Map(), hooks: new Map() }));
+}
+
+const allTables: readonly TableName[] = ["raw", "mangle", "nat", "filter"];
 
 const savers = { 4: "iptables-save", 6: "ip6tables-save" } as const;

@@ -14,7 +14,7 @@ export interface DesiredState {
 }
 
 /** The tables of iptables that we write to. */
-export type TableName = "raw" | "nat" | "filter";
+export type TableName = "raw" | "mangle" | "nat" | "filter";
 /** E.g. `4/filter`. */
 export type TableKey = `${IpVersion}/${TableName}`;
 
@@ -47,31 +47,53 @@ export type Side = "source" | "destination";
 
 /** One condition on a packet; what iptables(8) and iptables-extensions(8) can say. */
 export type Match =
-  | { readonly kind: "protocol"; readonly protocol: number }
+  | { readonly kind: "protocol"; readonly protocol: number; readonly negated: boolean }
   | { readonly kind: "net"; readonly side: Side; readonly net: Cidr; readonly negated: boolean }
+  /** The address is in a set of networks. */
   | { readonly kind: "set"; readonly side: Side; readonly set: string; readonly negated: boolean }
-  | { readonly kind: "ports"; readonly side: Side; readonly ports: readonly { first: number; last: number }[] }
+  /** Address, protocol and port are together in a set of type `hash:ip,port`. */
+  | { readonly kind: "port-set"; readonly side: Side; readonly set: string; readonly negated: boolean }
+  /** It stands behind a match of the protocol: TCP, UDP, UDP-Lite, SCTP or DCCP. At most 15 ports, a range counts as two. */
+  | {
+      readonly kind: "ports";
+      readonly side: Side;
+      readonly ports: readonly { first: number; last: number }[];
+      readonly negated: boolean;
+    }
+  /** ICMP in IPv4 and ICMPv6 in IPv6, behind a match of that protocol; without a code, every code of the type. */
+  | { readonly kind: "icmp"; readonly type: number; readonly code?: number; readonly negated: boolean }
   | { readonly kind: "in-interface"; readonly name: string; readonly negated: boolean }
   | { readonly kind: "out-interface"; readonly name: string; readonly negated: boolean }
-  | { readonly kind: "connection"; readonly states: readonly ("NEW" | "ESTABLISHED" | "RELATED" | "INVALID")[] }
+  /** `DNAT`: its destination has been exchanged. `UNTRACKED`: raw has taken it out of connection tracking. */
+  | { readonly kind: "connection"; readonly states: readonly ConnectionState[] }
   | { readonly kind: "mark"; readonly value: number; readonly mask: number; readonly negated: boolean }
   | { readonly kind: "reverse-path-failed" }
-  | { readonly kind: "icmpv6-type"; readonly type: number };
+  /** At most so often, in packets; more do not match. */
+  | { readonly kind: "limit"; readonly rate: `${number}/${"second" | "minute"}`; readonly burst: number };
+
+/** What connection tracking says of a packet. */
+export type ConnectionState = "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "DNAT" | "UNTRACKED";
 
 /** What becomes of a packet that matches. */
 export type Action =
-  | { readonly kind: "accept" | "drop" | "return" | "masquerade" }
+  | { readonly kind: "accept" | "drop" | "return" | "masquerade" | "no-track" }
   | { readonly kind: "jump" | "goto"; readonly chain: string }
-  | { readonly kind: "set-mark"; readonly value: number; readonly mask: number };
+  | { readonly kind: "set-mark"; readonly value: number; readonly mask: number }
+  /** A line in the kernel's log; the packet goes on to the next rule. */
+  | { readonly kind: "log"; readonly prefix: string };
 
-/** One set of ipset(8): networks, and addresses as networks of one. */
+/** One set of ipset(8). */
 export interface IpSet {
   readonly name: string;
-  readonly type: "hash:net";
+  readonly type: IpSetType;
   readonly version: IpVersion;
   readonly maxElements: number;
+  /** As ipset(8) prints them: `10.0.0.0/8`, `10.0.0.1`; of `hash:ip,port` `10.0.0.1,tcp:80`. */
   readonly members: ReadonlySet<string>;
 }
+
+/** Networks, and addresses as networks of one; or ports of addresses, each with its protocol. */
+export type IpSetType = "hash:net" | "hash:ip,port";
 
 /** A route to one local endpoint: `destination dev hostInterface scope link`. */
 export interface Route {

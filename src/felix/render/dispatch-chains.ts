@@ -1,5 +1,46 @@
-import type { Rule } from "./desired-state.ts";
-import { type Direction, dispatchChain, endpointChain } from "./names.ts";
+import type { Action, Rule } from "./desired-state.ts";
+import { type Direction, dispatchBranch, dispatchChain, endpointChain } from "./names.ts";
+
+/** Finds an interface by its name. */
+export interface DispatchTree {
+  /** The chain that a packet enters by. */
+  readonly root: string;
+  readonly match: "in-interface" | "out-interface";
+  /** What all the names begin with. */
+  readonly prefix: string;
+  /** Whether there is a chain for each character that follows the prefix, and the root only leads to those. */
+  readonly hasBranches: boolean;
+  /** What becomes of an interface that is not among the names. */
+  readonly end: readonly Rule[];
+}
+
+/** The chains of a tree. Rules that `earlier` chains have, with the same `goto`, are the same objects again. */
+export function dispatchTree(
+  targets: ReadonlyMap<string, Action>,
+  { root, match, prefix, hasBranches, end }: DispatchTree,
+  earlier: Iterable<readonly Rule[]> = [],
+): ReadonlyMap<string, readonly Rule[]> {
+  const known = knownRules(earlier);
+  const ruleOf = (name: string, action: Action): Rule =>
+    known.get(keyOf(name, action)) ?? { matches: [{ kind: match, name, negated: false }], action };
+  const chains = new Map<string, readonly Rule[]>();
+  const rootRules: Rule[] = [];
+  const sorted = [...targets].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const branches = Map.groupBy(sorted, ([name]) => (hasBranches ? name.charAt(prefix.length) : ""));
+  for (const [branch, members] of branches) {
+    const rules = members.map(([name, action]) => ruleOf(name, action));
+    // `PREFIX+` would match every other too.
+    if (branch === "") {
+      rootRules.push(...rules);
+      continue;
+    }
+    const chain = dispatchBranch(root, branch);
+    chains.set(chain, [...rules, ...end]);
+    rootRules.push(ruleOf(`${prefix}${branch}+`, { kind: "goto", chain }));
+  }
+  chains.set(root, [...rootRules, ...end]);
+  return chains;
+}
 
 /**
  * The chains that send a packet on to its endpoint's chain by interface name: a root for the first characters after
@@ -12,34 +53,32 @@ export function dispatchChains(
   hostInterfaces: readonly string[],
   { interfacePrefix, earlier = [] }: { readonly interfacePrefix: string; readonly earlier?: Iterable<readonly Rule[]> },
 ): ReadonlyMap<string, readonly Rule[]> {
-  const known = new Map<string, Rule>();
-  for (const rules of earlier)
-    for (const rule of rules) if (rule.action.kind === "goto") known.set(rule.action.chain, rule);
-  // Each chain is led to from one place.
-  const dispatchRule = (name: string, chain: string) => known.get(chain) ?? newDispatchRule(direction, name, chain);
-  const toEndpoint = (name: string) => dispatchRule(name, endpointChain(direction, name));
-  const chains = new Map<string, readonly Rule[]>();
-  const root: Rule[] = [];
-  const branches = Map.groupBy(hostInterfaces.toSorted(), (name) => name.charAt(interfacePrefix.length));
-  for (const [branch, names] of branches) {
-    // `PREFIX+` would match every other too.
-    if (branch === "") {
-      root.push(...names.map(toEndpoint));
-      continue;
-    }
-    const chain = dispatchChain(direction, branch);
-    chains.set(chain, [...names.map(toEndpoint), unknownInterface]);
-    root.push(dispatchRule(`${interfacePrefix}${branch}+`, chain));
-  }
-  chains.set(dispatchChain(direction), [...root, unknownInterface]);
-  return chains;
+  const toEndpoint = (name: string): Action => ({ kind: "goto", chain: endpointChain(direction, name) });
+  const tree: DispatchTree = {
+    root: dispatchChain(direction),
+    match: direction === "egress" ? "in-interface" : "out-interface",
+    prefix: interfacePrefix,
+    hasBranches: true,
+    end: [unknownInterface],
+  };
+  return dispatchTree(new Map(hostInterfaces.map((name) => [name, toEndpoint(name)])), tree, earlier);
 }
 
 // --- internal ---
 
 const unknownInterface: Rule = { matches: [], action: { kind: "drop" }, comment: "Unknown interface" };
 
-function newDispatchRule(direction: Direction, name: string, chain: string): Rule {
-  const kind = direction === "egress" ? "in-interface" : "out-interface";
-  return { matches: [{ kind, name, negated: false }], action: { kind: "goto", chain } };
+function knownRules(chains: Iterable<readonly Rule[]>): ReadonlyMap<string, Rule> {
+  const known = new Map<string, Rule>();
+  for (const rules of chains) {
+    for (const rule of rules) {
+      const [match] = rule.matches;
+      if (match !== undefined && "name" in match) known.set(keyOf(match.name, rule.action), rule);
+    }
+  }
+  return known;
+}
+
+function keyOf(name: string, action: Action): string {
+  return `${name} ${action.kind} ${"chain" in action ? action.chain : ""}`;
 }

@@ -1,10 +1,13 @@
-/** The chains and hooks that are the same whatever the plan says. */
+/** The chains and hooks that are the same whatever the plan says, but for which stages it has for host endpoints. */
 import { parseCidr } from "../../net/cidr.ts";
-import type { Action, Hook, Match, Rule, TableName } from "./desired-state.ts";
-import { dispatchChain, setName } from "./names.ts";
+import type { Hook, Rule, TableName } from "./desired-state.ts";
+import { filterTable } from "./filter-chains.ts";
+import { allMarks, markSet, setMark } from "./marks.ts";
+import { hostDispatchChain, setName } from "./names.ts";
 import type { Family } from "./options.ts";
 import { remember } from "./remember.ts";
-import { markSet } from "./rule-matches.ts";
+import { accepted, fromWorkload, jump, knownConnection, notFromWorkload, notToWorkload } from "./rules.ts";
+import type { HostStageKey } from "./stages.ts";
 
 /** One table's fixed part. */
 export interface FixedTable {
@@ -12,27 +15,81 @@ export interface FixedTable {
   readonly hooks: ReadonlyMap<string, Hook>;
 }
 
-/** Raw, nat and filter as they stand before the first endpoint. */
-export const fixedTables = remember(
-  (family: Family): ReadonlyMap<TableName, FixedTable> =>
-    new Map([
-      ["raw", rawTable(family)],
-      ["nat", natTable(family)],
-      ["filter", filterTable(family)],
-    ]),
-);
+/** Where host endpoints judge packets; on a node that has none, nowhere. */
+export type HostStageKeys = ReadonlySet<HostStageKey>;
+
+/**
+ * The tables as they stand before the first endpoint. What only host endpoints need is there for the stages that they have, and
+ * mangle only with them. The same objects for the same stages.
+ */
+export function fixedTables(family: Family, stages: HostStageKeys): ReadonlyMap<TableName, FixedTable> {
+  const known = tablesOf(family);
+  const key = [...stages].toSorted().join(" ");
+  const tables = known.get(key) ?? newTables(family, stages);
+  known.set(key, tables);
+  return tables;
+}
 
 // --- internal ---
 
-function rawTable(family: Family): FixedTable {
+const tablesOf = remember((_family: Family) => new Map<string, ReadonlyMap<TableName, FixedTable>>());
+
+function newTables(family: Family, stages: HostStageKeys): ReadonlyMap<TableName, FixedTable> {
+  const mangle = mangleTable(family, stages);
+  return new Map([
+    ["raw", rawTable(family, stages)],
+    ...(mangle.chains.size === 0 ? [] : [["mangle", mangle] as const]),
+    ["nat", natTable(family)],
+    ["filter", filterTable(family, stages)],
+  ]);
+}
+
+function rawTable(family: Family, stages: HostStageKeys): FixedTable {
+  const { marks } = family.options;
+  const isMarked = stages.has("raw/fh") || stages.has("mangle/fh");
   const spoofed: Rule = {
     matches: [fromWorkload(family), { kind: "reverse-path-failed" }],
     action: { kind: "drop" },
     comment: "Source is not an address of this workload",
   };
+  const prerouting: readonly Rule[] = [
+    // What comes later trusts the accept bit.
+    ...(isMarked ? [setMark([], 0, allMarks(marks))] : []),
+    ...(family.version === 4 ? [toLoopback(family)] : []),
+    spoofed,
+    ...(stages.has("raw/fh") ? [jump(hostDispatchChain.fh, notFromWorkload(family)), accepted(marks)] : []),
+  ];
+  const output = [setMark([], 0, allMarks(marks)), jump(hostDispatchChain.th, notToWorkload(family)), accepted(marks)];
+  return hooked([["PREROUTING", prerouting], ...(stages.has("raw/th") ? [["OUTPUT", output] as const] : [])]);
+}
+
+/**
+ * Others use this table to change packets, so what is allowed returns to them. A packet that has passed through the node bears
+ * the accept bit when it comes to POSTROUTING, as set at the end of FORWARD; all else is the node's own.
+ */
+function mangleTable(family: Family, stages: HostStageKeys): FixedTable {
+  const { marks } = family.options;
+  const passed: Rule = { matches: [markSet(marks.accept)], action: { kind: "return" } };
+  const prerouting: readonly Rule[] = [
+    { ...knownConnection, action: { kind: "return" } },
+    ...(stages.has("raw/fh") ? [passed] : []),
+    jump(hostDispatchChain.fh, notFromWorkload(family)),
+  ];
+  const postrouting: readonly Rule[] = [
+    passed,
+    setMark([], 0, allMarks(marks)),
+    jump(hostDispatchChain.th, { kind: "connection", states: ["DNAT"] }, notToWorkload(family)),
+  ];
+  return hooked([
+    ...(stages.has("mangle/fh") ? [["PREROUTING", prerouting] as const] : []),
+    ...(stages.has("mangle/th") ? [["POSTROUTING", postrouting] as const] : []),
+  ]);
+}
+
+function hooked(hooks: readonly (readonly [string, readonly Rule[]])[]): FixedTable {
   return {
-    chains: new Map([["cali-PREROUTING", family.version === 4 ? [toLoopback(family), spoofed] : [spoofed]]]),
-    hooks: new Map([["PREROUTING", { inserted: [jump("cali-PREROUTING")], appended: [] }]]),
+    chains: new Map(hooks.map(([name, rules]) => [`cali-${name}`, rules])),
+    hooks: new Map(hooks.map(([name]) => [name, { inserted: [jump(`cali-${name}`)], appended: [] }])),
   };
 }
 
@@ -64,103 +121,4 @@ function natTable({ version }: Family): FixedTable {
     // Behind kube-proxy's, which clears its own mark there.
     hooks: new Map([["POSTROUTING", { inserted: [], appended: [jump("cali-POSTROUTING")] }]]),
   };
-}
-
-function filterTable(family: Family): FixedTable {
-  const accepted: Rule = {
-    matches: [markSet(family.options.marks.accept)],
-    action: { kind: "accept" },
-    comment: "Policy explicitly accepted packet",
-  };
-  return {
-    chains: new Map([
-      ["cali-FORWARD", forwardChain(family)],
-      ["cali-INPUT", [{ matches: [fromWorkload(family)], action: { kind: "goto", chain: "cali-wl-to-host" } }]],
-      ["cali-wl-to-host", workloadToHostChain(family)],
-      ["cali-OUTPUT", outputChain(family)],
-    ]),
-    hooks: new Map([
-      ["INPUT", { inserted: [jump("cali-INPUT")], appended: [] }],
-      // The accept stands last, so that rules of others between still see the packet.
-      ["FORWARD", { inserted: [jump("cali-FORWARD")], appended: [accepted] }],
-      ["OUTPUT", { inserted: [jump("cali-OUTPUT")], appended: [] }],
-    ]),
-  };
-}
-
-function forwardChain(family: Family): readonly Rule[] {
-  const { accept, pass, allBlocks, thisBlock } = family.options.marks;
-  return [
-    workloadBgp(family),
-    { matches: [], action: { kind: "set-mark", value: 0, mask: accept | pass | allBlocks | thisBlock } },
-    { matches: [fromWorkload(family)], action: { kind: "jump", chain: dispatchChain("egress") } },
-    { matches: [toWorkload(family)], action: { kind: "jump", chain: dispatchChain("ingress") } },
-    { ...knownConnection, matches: [fromWorkload(family), ...knownConnection.matches] },
-  ];
-}
-
-/**
- * Masqueraded, a workload's packet comes from the node's own address, with which the neighbour has a session. Here a
- * Service's address has already been exchanged for the one behind it.
- */
-function workloadBgp(family: Family): Rule {
-  return {
-    matches: [
-      fromWorkload(family),
-      { kind: "protocol", protocol: 6 },
-      { kind: "ports", side: "destination", ports: [{ first: 179, last: 179 }] },
-      { kind: "set", side: "destination", set: setName(family.version, "bgp-neighbours"), negated: false },
-    ],
-    action: { kind: "drop" },
-    comment: "Workloads do not speak BGP as their node",
-  };
-}
-
-/** The endpoint's chain has let it return, so that a second endpoint on this node is asked too. */
-const knownConnection: Rule = {
-  matches: [{ kind: "connection", states: ["RELATED", "ESTABLISHED"] }],
-  action: { kind: "accept" },
-  comment: "Known connection of an open endpoint",
-};
-
-/** Multicast listener messages, router solicitation and neighbour discovery: without them IPv6 does not work at all. */
-const neededIcmpv6Types = [130, 131, 132, 133, 135, 136];
-
-/** Router advertisement and redirect (RFC 4861): they would change the node's own routes. */
-const forbiddenIcmpv6Types = [134, 137];
-
-function workloadToHostChain(family: Family): readonly Rule[] {
-  const [forbidden, needed] = family.version === 6 ? [forbiddenIcmpv6Types, neededIcmpv6Types] : [[], []];
-  const { endpointToHostAction } = family.options;
-  return [
-    ...forbidden.map(
-      (type): Rule => ({
-        matches: [{ kind: "icmpv6-type", type }],
-        action: { kind: "drop" },
-        comment: "Workloads are no routers",
-      }),
-    ),
-    ...needed.map((type): Rule => ({ matches: [{ kind: "icmpv6-type", type }], action: { kind: "accept" } })),
-    jump(dispatchChain("egress")),
-    knownConnection,
-    { matches: [], action: { kind: endpointToHostAction }, comment: "Configured endpoint to host action" },
-  ];
-}
-
-/** The kubelet must reach its pods whatever their policy, so a node's own packets to its workloads are not judged. */
-function outputChain(family: Family): readonly Rule[] {
-  return [{ matches: [toWorkload(family)], action: { kind: "return" } }];
-}
-
-function jump(chain: string): Rule {
-  const action: Action = { kind: "jump", chain };
-  return { matches: [], action };
-}
-
-function fromWorkload({ options }: Family): Match {
-  return { kind: "in-interface", name: `${options.interfacePrefix}+`, negated: false };
-}
-
-function toWorkload({ options }: Family): Match {
-  return { kind: "out-interface", name: `${options.interfacePrefix}+`, negated: false };
 }

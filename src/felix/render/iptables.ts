@@ -1,5 +1,6 @@
 /** Prints tables as lines for iptables-restore and ip6tables-restore. Which rule is which is known by its hash alone. */
 import type { IpVersion } from "../../net/ip.ts";
+import { portProtocolNames, protocolNumbers } from "../../net/protocol-numbers.ts";
 import { shortHash } from "../../net/sha256.ts";
 import type { Action, Match, Rule, Side, Table, TableName } from "./desired-state.ts";
 
@@ -36,59 +37,74 @@ const hashCommentPrefix = "cali:";
  * Throws when a chain, set or interface name holds a character that could end its word in restore input.
  */
 export function printTable(table: Table): PrintedTable {
+  const { version } = table;
   const chains = new Map<string, readonly PrintedRule[]>();
-  for (const [name, rules] of table.chains) chains.set(name, printChain(name, rules));
+  for (const [name, rules] of table.chains) chains.set(name, printChain(name, rules, version));
   const hooks = new Map<string, PrintedHook>();
   for (const [name, hook] of table.hooks) {
     hooks.set(name, {
-      inserted: printChain(`${name} inserted`, hook.inserted),
-      appended: printChain(`${name} appended`, hook.appended),
+      inserted: printChain(`${name} inserted`, hook.inserted, version),
+      appended: printChain(`${name} appended`, hook.appended, version),
     });
   }
-  return { version: table.version, name: table.name, chains, hooks };
+  return { version, name: table.name, chains, hooks };
 }
 
 /** One rule as words of a command line, in the order of iptables-restore, without a hash. */
-export function printRule(rule: Rule): string {
-  const comment = rule.comment === undefined ? [] : [`-m comment --comment ${quoteComment(rule.comment)}`];
-  return [...comment, ...rule.matches.map(printMatch), printAction(rule.action)].join(" ");
+export function printRule(rule: Rule, version: IpVersion): string {
+  const comment = rule.comment === undefined ? [] : [`-m comment --comment ${quote(rule.comment)}`];
+  return [...comment, ...rule.matches.map((match) => printMatch(match, version)), printAction(rule.action)].join(" ");
 }
 
 // --- internal ---
 
-const printedChains = new WeakMap<readonly Rule[], { readonly seed: string; readonly rules: readonly PrintedRule[] }>();
+interface Printed<T> {
+  readonly seed: string;
+  readonly printed: T;
+}
+
+/** By family: some matches are said in other words. */
+const printedChains = { 4: new WeakMap(), 6: new WeakMap() } as Readonly<
+  Record<IpVersion, WeakMap<readonly Rule[], Printed<readonly PrintedRule[]>>>
+>;
 /** A chain of many rules mostly has those of before. */
-const printedRules = new WeakMap<Rule, { readonly seed: string; readonly rule: PrintedRule }>();
+const printedRules = { 4: new WeakMap(), 6: new WeakMap() } as Readonly<
+  Record<IpVersion, WeakMap<Rule, Printed<PrintedRule>>>
+>;
 
 /** `seed` makes the hashes differ between chains that hold the same rules. */
-function printChain(seed: string, rules: readonly Rule[]): readonly PrintedRule[] {
-  const known = printedChains.get(rules);
-  if (known?.seed === seed) return known.rules;
-  const printed = rules.map((rule) => printOne(seed, rule));
-  printedChains.set(rules, { seed, rules: printed });
+function printChain(seed: string, rules: readonly Rule[], version: IpVersion): readonly PrintedRule[] {
+  const known = printedChains[version].get(rules);
+  if (known?.seed === seed) return known.printed;
+  const printed = rules.map((rule) => printOne(seed, rule, version));
+  printedChains[version].set(rules, { seed, printed });
   return printed;
 }
 
-function printOne(seed: string, rule: Rule): PrintedRule {
-  const known = printedRules.get(rule);
-  if (known?.seed === seed) return known.rule;
-  const text = printRule(rule);
+function printOne(seed: string, rule: Rule, version: IpVersion): PrintedRule {
+  const known = printedRules[version].get(rule);
+  if (known?.seed === seed) return known.printed;
+  const text = printRule(rule, version);
   const hash = shortHash(`${seed}\n${text}`, 16);
   const printed = { hash, spec: `-m comment --comment "${hashCommentPrefix}${hash}" ${text}` };
-  printedRules.set(rule, { seed, rule: printed });
+  printedRules[version].set(rule, { seed, printed });
   return printed;
 }
 
-function printMatch(match: Match): string {
+function printMatch(match: Match, version: IpVersion): string {
   switch (match.kind) {
     case "protocol":
-      return `-p ${protocolNames.get(match.protocol) ?? match.protocol}`;
+      return `${not(match)}-p ${protocolNames.get(match.protocol) ?? match.protocol}`;
     case "net":
       return `${not(match)}${match.side === "source" ? "-s" : "-d"} ${word(match.net)}`;
     case "set":
       return `-m set ${not(match)}--match-set ${word(match.set)} ${match.side === "source" ? "src" : "dst"}`;
+    case "port-set": {
+      const end = match.side === "source" ? "src" : "dst";
+      return `-m set ${not(match)}--match-set ${word(match.set)} ${end},${end}`;
+    }
     case "ports":
-      return `-m multiport ${portsOption(match.side)} ${match.ports.map(printRange).join(",")}`;
+      return `-m multiport ${not(match)}${portsOption(match.side)} ${match.ports.map(printRange).join(",")}`;
     case "in-interface":
       return `${not(match)}-i ${word(match.name)}`;
     case "out-interface":
@@ -99,8 +115,12 @@ function printMatch(match: Match): string {
       return `-m mark ${not(match)}--mark ${hex(match.value)}/${hex(match.mask)}`;
     case "reverse-path-failed":
       return "-m rpfilter --validmark --invert";
-    case "icmpv6-type":
-      return `-p ipv6-icmp -m icmp6 --icmpv6-type ${match.type}`;
+    case "icmp": {
+      const type = match.code === undefined ? `${match.type}` : `${match.type}/${match.code}`;
+      return version === 4 ? `-m icmp ${not(match)}--icmp-type ${type}` : `-m icmp6 ${not(match)}--icmpv6-type ${type}`;
+    }
+    case "limit":
+      return `-m limit --limit ${match.rate} --limit-burst ${match.burst}`;
   }
 }
 
@@ -118,18 +138,19 @@ function printAction(action: Action): string {
       return `-j ${word(action.chain)}`;
     case "goto":
       return `-g ${word(action.chain)}`;
+    case "no-track":
+      return "-j CT --notrack";
+    case "log":
+      return `-j LOG --log-prefix ${quote(action.prefix)} --log-level ${logLevel}`;
     case "set-mark":
       return `-j MARK --set-mark ${hex(action.value)}/${hex(action.mask)}`;
   }
 }
 
 const protocolNames: ReadonlyMap<number, string> = new Map([
-  [1, "icmp"],
-  [6, "tcp"],
-  [17, "udp"],
-  [58, "ipv6-icmp"],
-  [132, "sctp"],
-  [136, "udplite"],
+  ...portProtocolNames,
+  [protocolNumbers.ICMP, "icmp"],
+  [protocolNumbers.ICMPv6, "ipv6-icmp"],
 ]);
 
 function not(match: { readonly negated: boolean }): string {
@@ -144,6 +165,9 @@ function printRange(range: { readonly first: number; readonly last: number }): s
   return range.first === range.last ? String(range.first) : `${range.first}:${range.last}`;
 }
 
+/** LOG_NOTICE, as upstream. */
+const logLevel = 5;
+
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
@@ -154,7 +178,7 @@ function word(name: string): string {
   throw new Error(`Cannot print ${JSON.stringify(name)} in a rule: a name may hold letters, digits and _./:+- only`);
 }
 
-/** A comment is for people: what could end its quotes or its line becomes `_`, and it is cut to what fits beside a hash. */
-function quoteComment(text: string): string {
+/** A text for people: what could end its quotes or its line becomes `_`, and it is cut to what fits beside a hash. */
+function quote(text: string): string {
   return `"${text.replaceAll(/[^A-Za-z0-9 _./:=,()-]/g, "_").slice(0, 200)}"`;
 }

@@ -1,4 +1,7 @@
+import type { Cidr } from "../../net/cidr.ts";
 import type { IpVersion } from "../../net/ip.ts";
+import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts";
+import { type Marks, marksFromMask } from "./marks.ts";
 
 /** What rendering needs to know besides the plan. Pass the same object each time: unchanged results are then shared. */
 export interface RenderOptions {
@@ -6,29 +9,46 @@ export interface RenderOptions {
   readonly versions: readonly IpVersion[];
   /** What the names of workload interfaces begin with, and no other interface's. */
   readonly interfacePrefix: string;
+  /** Those of `marksFromMask`. */
   readonly marks: Marks;
   /** What happens to a workload's packet to its own node that its egress policy has let through. `return`: the host's rules decide. */
   readonly endpointToHostAction: "accept" | "drop" | "return";
+  /** What host endpoints let through whatever their policy, so that nobody locks themselves out. */
+  readonly failsafes: { readonly inbound: readonly Failsafe[]; readonly outbound: readonly Failsafe[] };
+  /** What workloads may send in tunnels of their own, past the policy that would judge the packet inside. */
+  readonly allowFromWorkloads: { readonly vxlan: boolean; readonly ipip: boolean };
+  /** The UDP port of VXLAN. */
+  readonly vxlanPort: number;
+  /** How many lines a log rule may write, each rule for itself; absent: as many as there are packets. */
+  readonly logLimit?: { readonly rate: `${number}/${"second" | "minute"}`; readonly burst: number };
 }
 
-/** Packet mark bits, one bit each, that no other software on the node uses. */
-export interface Marks {
-  /** Policy has allowed the packet. */
-  readonly accept: number;
-  /** A rule has passed the packet on to the next tier. */
-  readonly pass: number;
-  /** Within one rule: every block of alternatives so far has matched. */
-  readonly allBlocks: number;
-  /** Within one rule: the present block has matched. */
-  readonly thisBlock: number;
+/** A port of the node itself (inbound), or of others that it speaks to (outbound). */
+export interface Failsafe {
+  /** IANA number, of a protocol with ports. */
+  readonly protocol: number;
+  readonly port: number;
+  /** Only for peers in it, and so in its family alone. */
+  readonly net?: Cidr;
 }
 
-/** Felix's own defaults, except `endpointToHostAction`: Felix alone drops, and upstream's manifests say accept, as here. */
+const both: readonly Failsafe[] = [179, 2379, 2380, 5473, 6443, 6666, 6667].map((port) => ({ protocol: 6, port }));
+
+/**
+ * Felix's own defaults, except `endpointToHostAction`: Felix alone drops, and upstream's manifests say accept, as here. Its
+ * failsafes are SSH and DHCP in, DNS and DHCP out, and BGP, etcd, Typha and the API server both ways.
+ */
 export const defaultRenderOptions: RenderOptions = {
   versions: [4, 6],
-  interfacePrefix: "cali",
-  marks: { accept: 0x10000, pass: 0x20000, allBlocks: 0x80000, thisBlock: 0x100000 },
+  interfacePrefix: workloadInterfacePrefix,
+  marks: marksFromMask(0xffff0000),
   endpointToHostAction: "accept",
+  failsafes: {
+    inbound: [{ protocol: 6, port: 22 }, { protocol: 17, port: 68 }, ...both],
+    outbound: [{ protocol: 17, port: 53 }, { protocol: 17, port: 67 }, ...both],
+  },
+  allowFromWorkloads: { vxlan: false, ipip: false },
+  vxlanPort: 4789,
 };
 
 /** The defaults for a node's kernel. One without IPv6 has no ip6tables either, and would refuse every IPv6 table. */

@@ -1,50 +1,85 @@
 import type { PolicyPlan, RulePlan } from "../calc/plan.ts";
 import type { Rule } from "./desired-state.ts";
+import { type Marks, markSet } from "./marks.ts";
 import { type Direction, policyChain } from "./names.ts";
-import type { Family, Marks } from "./options.ts";
+import type { Family } from "./options.ts";
 import { rememberPair } from "./remember.ts";
-import { expandRule, markSet } from "./rule-matches.ts";
+import { expandRule } from "./rule-matches.ts";
 
 /**
- * One policy's two chains. They return with the accept bit when a rule allows, with the pass bit when one passes,
- * drop when one denies, and return with neither when none matches.
+ * One policy's chain of a direction, by its name. It returns with the accept bit when a rule allows, with the pass bit when one passes,
+ * drops when one denies, and returns with neither when none matches. A staged one returns with neither whatever matches: its
+ * rules are there to be counted.
  */
-export const policyChains = rememberPair((policy: PolicyPlan, family: Family): readonly [string, readonly Rule[]][] =>
-  (["ingress", "egress"] as const).map((direction) => [
-    policyChain(direction, policy.id),
-    policy[direction].flatMap((rule, index) => ruleLines(rule, commentOf(policy, direction, index), family)),
-  ]),
-);
+export function policyChainOf(policy: PolicyPlan, direction: Direction, family: Family): NamedChain {
+  return chainOf[direction](policy, family);
+}
 
 // --- internal ---
 
-function commentOf(policy: PolicyPlan, direction: Direction, index: number): string {
-  return `${policy.id} ${direction} rule ${index}`;
+type NamedChain = readonly [string, readonly Rule[]];
+
+const chainOf = { ingress: rememberPair(chainIn("ingress")), egress: rememberPair(chainIn("egress")) };
+
+function chainIn(direction: Direction): (policy: PolicyPlan, family: Family) => NamedChain {
+  return (policy, family) => [policyChain(direction, policy.id), linesOf(policy, direction, family)];
 }
 
-function ruleLines(rule: RulePlan, comment: string, family: Family): readonly Rule[] {
+function linesOf(policy: PolicyPlan, direction: Direction, family: Family): readonly Rule[] {
+  return policy[direction].flatMap((rule) => {
+    const verdict = policy.staged ? stagedVerdict(rule) : verdictOf(rule, family.options.marks);
+    return verdict === undefined ? [] : ruleLines(rule, verdict, commentOf(policy, direction, rule), family);
+  });
+}
+
+function commentOf({ id }: PolicyPlan, direction: Direction, { origin, name }: RulePlan): string {
+  return `${id} ${direction} rule ${origin}${name === undefined ? "" : ` (${name})`}`;
+}
+
+function ruleLines(rule: RulePlan, verdict: Verdict, comment: string, family: Family): readonly Rule[] {
   const expanded = expandRule(rule, family);
-  const verdict = verdictOf(rule.action, family.options.marks);
-  if (expanded === undefined || verdict === undefined) return [];
-  const { preparation, matches } = expanded;
-  const lines: Rule[] = [...preparation, { matches, action: verdict.action, comment }];
+  if (expanded === undefined) return [];
+  const { logLimit } = family.options;
+  const isLimited = verdict.action.kind === "log" && logLimit !== undefined;
+  const matches = isLimited ? [...expanded.matches, { kind: "limit", ...logLimit } as const] : expanded.matches;
+  const lines: Rule[] = [...expanded.preparation, { matches, action: verdict.action, comment }];
   if (verdict.bit !== undefined) lines.push({ matches: [markSet(verdict.bit)], action: { kind: "return" } });
   return lines;
 }
 
-/** What to do when the rule matches; `bit` is what the chain then returns with. Undefined: a log rule decides nothing. */
-function verdictOf(
-  action: RulePlan["action"],
-  marks: Marks,
-): { readonly action: Rule["action"]; readonly bit?: number } | undefined {
-  switch (action) {
+/** What to do when the rule matches; `bit` is what the chain then returns with. */
+interface Verdict {
+  readonly action: Rule["action"];
+  readonly bit?: number;
+}
+
+/** Undefined: the rule does nothing. */
+function verdictOf(rule: RulePlan, marks: Marks): Verdict | undefined {
+  switch (rule.action) {
     case "deny":
       return { action: { kind: "drop" } };
     case "allow":
-      return { action: { kind: "set-mark", value: marks.accept, mask: marks.accept }, bit: marks.accept };
+      return isUnseen(rule) ? undefined : marking(marks.accept);
     case "pass":
-      return { action: { kind: "set-mark", value: marks.pass, mask: marks.pass }, bit: marks.pass };
+      return isUnseen(rule) ? undefined : marking(marks.pass);
     case "log":
-      return undefined;
+      return { action: { kind: "log", prefix: (rule.logPrefix ?? "calico-packet: ").slice(0, maxLogPrefix) } };
   }
 }
+
+/** A log rule decides nothing, so there is nothing to count, and what is staged writes nothing either. */
+function stagedVerdict(rule: RulePlan): Verdict | undefined {
+  return rule.action === "log" || isUnseen(rule) ? undefined : { action: { kind: "return" } };
+}
+
+/** Nothing here can look into requests, so it lets none through. */
+function isUnseen({ http }: RulePlan): boolean {
+  return http !== undefined;
+}
+
+function marking(bit: number): Verdict {
+  return { action: { kind: "set-mark", value: bit, mask: bit }, bit };
+}
+
+/** The LOG target takes 29 characters (iptables-extensions(8)). */
+const maxLogPrefix = 29;

@@ -117,6 +117,8 @@ export const setAttribute = {
   data: 7,
   ip: 1,
   prefix: 3,
+  port: 4,
+  ipProtocol: 7,
   address: { 4: 1, 6: 2 },
 } as const;
 

@@ -1,18 +1,26 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Cidr, cidrVersion, firstIp, prefixLength } from "../../net/cidr.ts";
-import { bitsOf } from "../../net/ip.ts";
+import { bitsOf, type Ip, versionOf } from "../../net/ip.ts";
 import { refused } from "./ask.ts";
 import { attribute, ipAttribute, nestedAttribute, textAttribute } from "./attribute.ts";
 import { addressFamily, setAttribute, setCommand, setError } from "./constants.ts";
 import type { NetlinkError } from "./netlink.ts";
 import { NetlinkSocket, REQUESTS_PER_WRITE, type Request } from "./socket.ts";
 
-/** One member of a set of networks that comes or goes. */
+/** One member of a set that comes or goes. */
 export interface SetChange {
   readonly verb: "add" | "remove";
   readonly set: string;
-  /** An address is a network of one. */
-  readonly member: Cidr;
+  /** Of a set of networks, where an address is a network of one; or of one of ports. */
+  readonly member: Cidr | IpPort;
+}
+
+/** A member of a set of type `hash:ip,port`. */
+interface IpPort {
+  readonly ip: Ip;
+  /** IANA number. */
+  readonly protocol: number;
+  readonly port: number;
 }
 
 /** What ipset(8) does to sets that are there, without starting it: nfnetlink, subsystem ipset (linux/netfilter/ipset/ip_set.h). */
@@ -49,7 +57,7 @@ class KernelSets implements SetNetlink {
       for (const [index, { refusal }] of this.#socket.transact(batch.map(requestOf)).entries()) {
         const change = batch[index];
         if (refusal === undefined || change === undefined) continue;
-        failures.push(refused(`${change.verb} ${change.member} (set ${change.set})`, refusal));
+        failures.push(refused(`${change.verb} ${textOf(change.member)} (set ${change.set})`, refusal));
       }
     }
     const [first] = failures;
@@ -75,14 +83,32 @@ class KernelSets implements SetNetlink {
 
 /** Without NLM_F_EXCL: what is so already is no error. */
 function requestOf({ verb, set, member }: SetChange): Request {
-  const [version, prefix] = [cidrVersion(member), prefixLength(member)];
-  const data = nestedAttribute(
-    setAttribute.data,
-    nestedAttribute(setAttribute.ip, ipAttribute(setAttribute.address[version] | NETWORK_ORDER, firstIp(member))),
-    ...(prefix === bitsOf(version) ? [] : [attribute(setAttribute.prefix, Uint8Array.of(prefix))]),
-  );
+  const version = typeof member === "string" ? cidrVersion(member) : versionOf(member.ip);
+  const data = nestedAttribute(setAttribute.data, ...(typeof member === "string" ? netData(member) : portData(member)));
   const type = verb === "add" ? setCommand.add : setCommand.remove;
   return { type, body: Buffer.concat([setHeader(set, version), data]) };
+}
+
+function netData(net: Cidr): readonly Buffer[] {
+  const prefix = prefixLength(net);
+  const isOne = prefix === bitsOf(cidrVersion(net));
+  return [ipData(firstIp(net)), ...(isOne ? [] : [attribute(setAttribute.prefix, Uint8Array.of(prefix))])];
+}
+
+function portData({ ip, protocol, port }: IpPort): readonly Buffer[] {
+  return [
+    ipData(ip),
+    attribute(setAttribute.port | NETWORK_ORDER, Uint8Array.of(port >> 8, port & 0xff)),
+    attribute(setAttribute.ipProtocol, Uint8Array.of(protocol)),
+  ];
+}
+
+function ipData(ip: Ip): Buffer {
+  return nestedAttribute(setAttribute.ip, ipAttribute(setAttribute.address[versionOf(ip)] | NETWORK_ORDER, ip));
+}
+
+function textOf(member: Cidr | IpPort): string {
+  return typeof member === "string" ? member : `${member.ip},${member.protocol}:${member.port}`;
 }
 
 /** NLA_F_NET_BYTEORDER. */

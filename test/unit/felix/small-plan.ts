@@ -1,4 +1,4 @@
-import type { EndpointPlan, NodePlan, PolicyId, PolicyPlan, SetId } from "../../../src/felix/calc/plan.ts";
+import type { EndpointPlan, NodePlan, PolicyId, PolicyPlan, RulePlan, SetId } from "../../../src/felix/calc/plan.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 
@@ -7,46 +7,39 @@ const outward = "knp/shop/only-to-the-outside-world-by-name" as PolicyId;
 const web = "s:AbCdEfGhIjKlMnOpQrStUvW" as SetId;
 const nobody = "s:XyCdEfGhIjKlMnOpQrStUvW" as SetId;
 
+const ports = (...numbers: readonly number[]) => ({
+  ranges: numbers.map((port) => ({ first: port, last: port })),
+  sets: [],
+});
+
 const policies: readonly PolicyPlan[] = [
-  {
-    id: webToDb,
+  policyOf(webToDb, {
     ingress: [
-      {
-        action: "allow",
-        protocol: 6,
-        source: { sets: [web] },
-        destination: { ports: [{ first: 5432, last: 5432 }] },
-      },
-      { action: "allow", protocol: 17, source: { sets: [nobody] }, destination: {} },
+      ruleOf("allow", { protocol: 6, source: { sets: [web] }, destination: { ports: ports(5432) } }),
+      ruleOf("allow", { protocol: 17, source: { sets: [nobody] }, origin: 1 }),
     ],
-    egress: [],
-  },
-  {
-    id: outward,
-    ingress: [],
+  }),
+  policyOf(outward, {
     egress: [
-      {
-        action: "allow",
+      ruleOf("allow", {
         ipVersion: 4,
         protocol: 6,
-        source: {},
         destination: {
           nets: [parseCidr("0.0.0.0/0")],
           notNets: [parseCidr("10.0.0.0/8"), parseCidr("192.168.0.0/16")],
-          ports: Array.from({ length: 17 }, (_, index) => ({ first: 80 + 2 * index, last: 80 + 2 * index })),
+          ports: ports(...Array.from({ length: 17 }, (_, index) => 80 + 2 * index)),
         },
-      },
-      {
-        action: "allow",
+      }),
+      ruleOf("allow", {
         ipVersion: 6,
         protocol: 132,
-        source: {},
-        destination: { nets: [parseCidr("2001:db8::/32")], ports: [{ first: 7000, last: 7999 }] },
-      },
-      { action: "deny", source: {}, destination: { notNets: [parseCidr("fd00::/8")] } },
-      { action: "pass", source: {}, destination: { ports: [{ first: 53, last: 53 }] } },
+        destination: { nets: [parseCidr("2001:db8::/32")], ports: { ranges: [{ first: 7000, last: 7999 }], sets: [] } },
+        origin: 1,
+      }),
+      ruleOf("deny", { destination: { notNets: [parseCidr("fd00::/8")] }, origin: 2 }),
+      ruleOf("pass", { destination: { ports: ports(53) }, origin: 3, name: "names" }),
     ],
-  },
+  }),
 ];
 
 const endpoints: readonly EndpointPlan[] = [
@@ -76,12 +69,32 @@ const endpoints: readonly EndpointPlan[] = [
 /** Three endpoints, one of them closed, and two policies, of which one needs mark bits to say what it says. */
 export const smallPlan: NodePlan = {
   endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
+  hostEndpoints: new Map(),
   policies: new Map(policies.map((policy) => [policy.id, policy])),
   sets: new Map([
-    [web, { id: web, members: new Set([parseIp("192.168.1.2"), parseIp("192.168.2.7"), parseIp("fd00:1::2")]) }],
-    [nobody, { id: nobody, members: new Set() }],
+    [
+      web,
+      {
+        kind: "addresses",
+        id: web,
+        members: new Set([parseIp("192.168.1.2"), parseIp("192.168.2.7"), parseIp("fd00:1::2")]),
+      },
+    ],
+    [nobody, { kind: "addresses", id: nobody, members: new Set() }],
   ]),
   pools: [parseCidr("192.168.0.0/16"), parseCidr("fd00:1::/64")],
   masqueradedPools: [parseCidr("192.168.0.0/16")],
   bgpNeighbours: [parseIp("172.16.0.1"), parseIp("172.16.0.2"), parseIp("fd01::1")],
 };
+
+/** A rule that matches everything, but for what is said. */
+export function ruleOf(action: RulePlan["action"], said: Partial<RulePlan> = {}): RulePlan {
+  return { action, origin: 0, source: {}, destination: {}, ...said };
+}
+
+/** A policy of the tier `default` that applies to everything and has no rules, but for what is said. */
+export function policyOf(id: PolicyId, said: Partial<PolicyPlan> = {}): PolicyPlan {
+  const revision = { uid: `uid of ${id}`, generation: 1 };
+  const about = { tier: "default", selector: "all()", staged: false, problems: [] };
+  return { id, revision, ...about, ingress: [], egress: [], ...said };
+}

@@ -1,34 +1,40 @@
 import { expect, test } from "vitest";
-import type { EndpointPlan, NodePlan, PolicyId } from "../../../../src/felix/calc/plan.ts";
+import type { EndpointPlan, NodePlan, PolicyId, SetId } from "../../../../src/felix/calc/plan.ts";
 import type { DesiredState, Rule } from "../../../../src/felix/render/desired-state.ts";
 import { defaultRenderOptions, renderOptionsFor } from "../../../../src/felix/render/options.ts";
 import { render } from "../../../../src/felix/render/render.ts";
 import { parseCidr } from "../../../../src/net/cidr.ts";
 import { parseIp } from "../../../../src/net/ip.ts";
 import { forwarded, fromHost, type Packet, toHost } from "../../../oracle/simulate-rules.ts";
+import { hostPlan } from "../host-plan.ts";
 import { stateText } from "../restore-text.ts";
-import { smallPlan } from "../small-plan.ts";
+import { policyOf, smallPlan } from "../small-plan.ts";
 
 const state = render(smallPlan, defaultRenderOptions);
+const withHosts = render(hostPlan, defaultRenderOptions);
 const [open, shut] = ["cali0a1b2c3d4e5", "calif9b2c3d4e55"];
 
 test("the text of a small plan", async () => {
   await expect(stateText(state)).toMatchFileSnapshot("../../../golden/felix-small-plan.golden");
 });
 
-test("nothing of one family is in the tables or sets of the other", () => {
+test("the text of a plan with host endpoints", async () => {
+  await expect(stateText(withHosts)).toMatchFileSnapshot("../../../golden/felix-host-plan.golden");
+});
+
+test.for([state, withHosts])("nothing of one family is in the tables or sets of the other", (state) => {
   for (const table of state.tables.values()) {
     const own = `cali${table.version}0`;
     for (const rule of [...table.chains.values()].flat()) {
       for (const match of rule.matches) {
         if (match.kind === "net") expect(match.net.includes(":")).toBe(table.version === 6);
         if (match.kind === "set") expect(match.set.startsWith(own)).toBe(true);
-        if (match.kind === "icmpv6-type") expect(table.version).toBe(6);
+        if (match.kind === "port-set") expect(match.set.startsWith(own)).toBe(true);
       }
     }
   }
   for (const set of state.sets.values()) {
-    for (const member of set.members) expect(member.includes(":")).toBe(set.version === 6);
+    for (const member of set.members) expect(member.split(",")[0]?.includes(":")).toBe(set.version === 6);
   }
 });
 
@@ -47,19 +53,38 @@ test("a kernel without IPv6 gets nothing of it, any other gets both families", (
   expect(renderOptionsFor({ hasIpv6: true }).versions).toEqual([4, 6]);
 });
 
+test("a set has room for what is in it, however much that is", { timeout: 60_000 }, () => {
+  const id = "s:many" as SetId;
+  const roomFor = (count: number) => {
+    const members = new Set(
+      Array.from({ length: count }, (_, n) => parseIp(`fd00::${hex(n >>> 16)}:${hex(n & 0xffff)}`)),
+    );
+    const plan = { ...smallPlan, sets: new Map([[id, { kind: "addresses", id, members } as const]]) };
+    return render(plan, { ...defaultRenderOptions, versions: [6] }).sets.get("cali60s:many")?.maxElements;
+  };
+  expect(roomFor(1)).toBe(1_048_576);
+  expect(roomFor(1_048_577)).toBe(2_097_152);
+});
+
 test("every jump has its chain, every set is there, and every name fits the kernel", () => {
   const long = "knp/a-namespace/with a policy name that is too long, and not a name at all" as PolicyId;
+  const direction = { tiers: [{ name: "t", policies: [long], endAction: "deny" }], profile: "allow" } as const;
+  const asking = { ...endpointAt("cali0", "10.0.0.1"), ingress: direction, egress: direction };
   const plan = {
-    ...smallPlan,
-    policies: new Map([[long, { id: long, ingress: [], egress: [] }], ...smallPlan.policies]),
+    ...hostPlan,
+    endpoints: new Map([...hostPlan.endpoints, ["cali0", asking]]),
+    policies: new Map([[long, policyOf(long)], ...hostPlan.policies]),
   };
   const { tables, sets } = render(plan, defaultRenderOptions);
+  expect([...(tables.get("4/filter")?.chains.keys() ?? [])].filter((name) => /^cali-p[io]-_/.test(name))).toHaveLength(
+    3,
+  );
   for (const { chains, hooks } of tables.values()) {
     for (const name of chains.keys()) expect(name).toMatch(/^cali-[A-Za-z0-9_./-]{1,23}$/);
     const rules = [...chains.values(), ...[...hooks.values()].flatMap((hook) => [hook.inserted, hook.appended])].flat();
     for (const { matches, action } of rules) {
       if ("chain" in action) expect([...chains.keys()]).toContain(action.chain);
-      for (const match of matches) if (match.kind === "set") expect([...sets.keys()]).toContain(match.set);
+      for (const match of matches) if ("set" in match) expect([...sets.keys()]).toContain(match.set);
     }
   }
   for (const name of sets.keys()) expect(name.length).toBeLessThanOrEqual(31);
@@ -107,6 +132,45 @@ test.for([
   expect(forwarded(changed, { ...bgp, source: elsewhere }, "eth0").verdict).toBe("untouched");
 });
 
+test.for([
+  [true, { protocol: 17, destinationPort: 4789 }],
+  [true, { protocol: 4 }],
+  [false, { protocol: 17, destinationPort: 4790 }],
+  [false, { protocol: 6, destinationPort: 4789 }],
+] as const)("a workload makes no tunnels unless it may: %o", ([isTunnel, said]) => {
+  const { sourcePort: _, destinationPort: __, ...ends } = tcp("192.168.1.1", "203.0.113.1");
+  const packet = said.protocol === 4 ? { ...ends, ...said } : { ...ends, sourcePort: 40_000, ...said };
+  const plan = openTo("allow");
+  const verdictsWith = (more: object) => {
+    const changed = render(plan, { ...defaultRenderOptions, ...more });
+    return [forwarded(changed, packet, open).verdict, toHost(changed, packet, open).verdict];
+  };
+  const [shut, free] = [
+    ["drop", "drop"],
+    ["accept", "accept"],
+  ];
+  expect(verdictsWith({})).toEqual(isTunnel ? shut : free);
+  expect(verdictsWith({ allowFromWorkloads: { vxlan: true, ipip: true } })).toEqual(free);
+  expect(verdictsWith({ allowFromWorkloads: { vxlan: true, ipip: false } })).toEqual(said.protocol === 4 ? shut : free);
+  if (said.protocol === 17) expect(verdictsWith({ vxlanPort: 4790 })).toEqual(isTunnel ? free : shut);
+});
+
+test("a set holds each member once, every network in two halves, and ports only of protocols that sets know", () => {
+  const membersOf = (name: string) => [...(withHosts.sets.get(name)?.members ?? [])];
+  expect(membersOf("cali40s:TrCdEfGhIjKlMnOpQrStUvW")).toEqual(["10.0.0.7", "0.0.0.0/1", "128.0.0.0/1"]);
+  expect(membersOf("cali60s:TrCdEfGhIjKlMnOpQrStUvW")).toEqual(["fd00::7", "::/1", "8000::/1", "2001:db8::/32"]);
+  expect(membersOf("cali40n:AbCdEfGhIjKlMnOpQrStUvW")).toEqual([
+    "10.0.0.1,tcp:80",
+    "10.0.0.1,sctp:81",
+    "10.0.0.2,udplite:82",
+  ]);
+  expect(membersOf("cali60n:AbCdEfGhIjKlMnOpQrStUvW")).toEqual(["fd00::1,udp:53"]);
+  const types = [...withHosts.sets.values()]
+    .filter(({ type }) => type === "hash:ip,port")
+    .map(({ name }) => name.slice(0, 6));
+  expect(types).toEqual(["cali40", "cali40", "cali60", "cali60"]);
+});
+
 test("a workload does not reach the loopback addresses of its node", () => {
   const changed = render(openTo("allow"), defaultRenderOptions);
   expect(toHost(changed, tcp("192.168.1.1", "127.0.0.1"), open).verdict).toBe("drop");
@@ -123,7 +187,7 @@ test("a workload does not advertise itself as a router or redirect its node, wha
     protocol: 58,
     state: "NEW",
   } as const;
-  const verdictOf = (icmpv6Type: number) => toHost(changed, { ...message, icmpv6Type }, open).verdict;
+  const verdictOf = (icmpType: number) => toHost(changed, { ...message, icmpType }, open).verdict;
   expect([134, 137, 128].map(verdictOf)).toEqual(["drop", "drop", "accept"]);
 });
 
@@ -137,11 +201,11 @@ test("a workload's neighbour discovery reaches its node whatever its policy", ()
     source: parseIp("fd00:1::1"),
     destination: parseIp("fe80::1"),
     protocol: 58,
-    icmpv6Type: 135,
+    icmpType: 135,
     state: "NEW",
   };
   expect(toHost(state, solicitation, open).verdict).toBe("accept");
-  expect(toHost(state, { ...solicitation, icmpv6Type: 128 }, open).verdict).toBe("drop");
+  expect(toHost(state, { ...solicitation, icmpType: 128 }, open).verdict).toBe("drop");
 });
 
 test.for([
@@ -185,16 +249,21 @@ test("with many endpoints dispatch is a tree, and each packet finds its endpoint
 });
 
 test("what is the same object in two plans is rendered once", () => {
-  const [, ...others] = smallPlan.endpoints;
+  const [first, , last] = smallPlan.endpoints;
+  const others = [first, last].filter((one) => one !== undefined);
   const fewer = render({ ...smallPlan, endpoints: new Map(others) }, defaultRenderOptions);
   const chainIn = (one: DesiredState, name: string) => one.tables.get("4/filter")?.chains.get(name);
-  for (const name of ["cali-FORWARD", "cali-tw-cali0f1b2c3d4e5", "cali-pi-knp/shop/web-to-db"]) {
+  for (const name of ["cali-FORWARD", "cali-tw-cali0a1b2c3d4e5", "cali-pi-knp/shop/web-to-db"]) {
     expect(chainIn(fewer, name)).toBeDefined();
     expect(chainIn(fewer, name), name).toBe(chainIn(state, name));
   }
 });
 
 // --- internal ---
+
+function hex(number: number): string {
+  return number.toString(16);
+}
 
 type Three = [EndpointPlan, EndpointPlan, EndpointPlan];
 

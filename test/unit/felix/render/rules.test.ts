@@ -1,77 +1,25 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type {
+  IcmpMatch,
   MatchPlan,
   NodePlan,
   PolicyId,
   PolicyPlan,
-  PortRange,
+  PortMember,
+  PortsMatch,
   RulePlan,
   SetId,
+  SetPlan,
 } from "../../../../src/felix/calc/plan.ts";
 import type { Match, Rule, Table } from "../../../../src/felix/render/desired-state.ts";
 import { defaultRenderOptions } from "../../../../src/felix/render/options.ts";
 import { render } from "../../../../src/felix/render/render.ts";
-import { type Cidr, cidrContainsIp, cidrVersion, parseCidr } from "../../../../src/net/cidr.ts";
-import { type Ip, type IpVersion, parseIp, versionOf } from "../../../../src/net/ip.ts";
+import { type Cidr, cidrContainsIp, cidrVersion } from "../../../../src/net/cidr.ts";
+import { type Ip, versionOf } from "../../../../src/net/ip.ts";
 import { forwarded, type Packet } from "../../../oracle/simulate-rules.ts";
-
-const set = "s:members" as SetId;
-const members = new Set(["10.0.0.1", "10.0.0.5", "fd00::1"].map(parseIp));
-const addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.5", "172.16.0.1", "fd00::1", "fd00::2"].map(parseIp);
-const networks = ["10.0.0.0/8", "10.0.0.1/32", "10.0.0.4/30", "172.16.0.0/12", "fd00::/8", "fd00::2/128"].map(
-  parseCidr,
-);
-const ports = [2, 30, 31, 61, 120];
-
-const range: fc.Arbitrary<PortRange> = fc
-  .tuple(fc.constantFrom(...ports), fc.constantFrom(0, 0, 1, 25))
-  .map(([first, more]) => ({ first, last: first + more }));
-/** Too many for one multiport match; every third port is in none. */
-const manyPorts = fc
-  .tuple(fc.integer({ min: 7, max: 45 }), fc.constantFrom(0, 1))
-  .map(([count, more]) => Array.from({ length: count }, (_, i) => ({ first: 1 + 3 * i, last: 1 + 3 * i + more })));
-
-/** Mostly absent, so that rules match often enough to decide. */
-function maybe<T>(present: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
-  return fc.option(present, { nil: undefined, freq: 2 });
-}
-
-const someNetworks = fc.oneof(
-  { weight: 9, arbitrary: fc.uniqueArray(fc.constantFrom(...networks), { minLength: 1, maxLength: 4 }) },
-  fc.constant<Cidr[]>([]),
-);
-const somePorts = fc.oneof({ weight: 9, arbitrary: fc.array(range, { minLength: 1, maxLength: 3 }) }, fc.constant([]));
-
-const match: fc.Arbitrary<MatchPlan> = fc
-  .record({
-    nets: maybe(someNetworks),
-    notNets: maybe(fc.uniqueArray(fc.constantFrom(...networks.slice(1)), { maxLength: 2 })),
-    sets: fc.option(fc.constant([set]), { nil: undefined, freq: 2 }),
-    ports: maybe(fc.oneof(somePorts, manyPorts)),
-  })
-  .map(present);
-
-const rule: fc.Arbitrary<RulePlan> = fc
-  .record({
-    action: fc.constantFrom("allow", "allow", "deny", "pass", "pass", "log"),
-    ipVersion: fc.constantFrom<(IpVersion | undefined)[]>(4, 6, undefined, undefined),
-    protocol: fc.constantFrom(6, 17, undefined, undefined),
-    source: fc.oneof(fc.constant({}), match),
-    destination: fc.oneof(fc.constant({}), match),
-  })
-  .map(present);
-
-/** Policies by tier, and the ends of the tiers. */
-const tiers = fc.array(
-  fc.record({
-    policies: fc.array(fc.array(rule, { maxLength: 3 }), { minLength: 1, maxLength: 2 }),
-    endAction: fc.constantFrom("deny", "pass"),
-  }),
-  { minLength: 1, maxLength: 3 },
-);
-
-const plans = fc.record({ tiers, profile: fc.constantFrom("allow", "deny") });
+import { policyOf } from "../small-plan.ts";
+import { addresses, members, plans, portMembers, portSet, ports, set } from "./random-rules.ts";
 
 test("rules, tiers and profile decide as the plan says, whatever a rule matches on", { timeout: 60_000 }, () => {
   fc.assert(
@@ -83,13 +31,17 @@ test("rules, tiers and profile decide as the plan says, whatever a rule matches 
 });
 
 const { marks } = defaultRenderOptions;
+const verdict = marks.accept | marks.pass;
 
 test.for<[string, (rule: Rule) => readonly Rule[]]>([
   ["a block keeps what the block before it found", withoutSetMark(marks.thisBlock, 0)],
   ["a rule begins with what the rule before it found", withoutSetMark(marks.allBlocks | marks.thisBlock, 0)],
   ["a failed block does not count", withoutSetMark(marks.allBlocks, 0)],
-  ["a policy is asked after another has passed", (one) => ("chain" in one.action ? [withoutMark(one)] : [one])],
-  ["the end of a tier drops what was passed", (one) => (one.action.kind === "drop" ? [withoutMark(one)] : [one])],
+  ["a policy is asked after another has passed", withoutMarkOf(marks.pass, "jump")],
+  ["the end of a tier drops what was passed", withoutMarkOf(marks.pass, "drop")],
+  ["a group goes on after a verdict", (one) => (one.comment === "Return on verdict" ? [] : [one])],
+  ["a group asks after a verdict", withoutMarkOf(verdict)],
+  ["a staged policy decides", (one) => (isStaged(one) ? [{ ...one, action: { kind: "drop" } }] : [one])],
   ["a tier begins with the pass of the one before it", withoutSetMark(marks.pass, 0)],
 ])("the planted fault is seen: %s", { timeout: 60_000 }, ([, spoil]) => {
   let found: object | undefined;
@@ -125,13 +77,19 @@ function firstDifference(plan: Plan, spoil: (rule: Rule) => readonly Rule[] = (o
 }
 
 const packets: readonly Packet[] = addresses
-  .flatMap((source) => addresses.map((destination) => ({ source, destination })))
+  .flatMap((source) => addresses.map((destination) => ({ source, destination, state: "NEW" as const, mark: 0x1b0000 })))
   .filter(({ source, destination }) => versionOf(source) === versionOf(destination))
-  .flatMap((pair) => [6, 17].map((protocol) => ({ ...pair, protocol })))
-  .flatMap((pair) => [2, 31].map((sourcePort) => ({ ...pair, sourcePort })))
-  .flatMap((pair) =>
-    ports.map((destinationPort) => ({ ...pair, destinationPort, state: "NEW" as const, mark: 0x1b0000 })),
-  );
+  .flatMap((pair): Packet[] => [
+    ...[6, 17, 33, 132, 136].flatMap((protocol) =>
+      [2, 31].flatMap((sourcePort) =>
+        ports.map((destinationPort) => ({ ...pair, protocol, sourcePort, destinationPort })),
+      ),
+    ),
+    { ...pair, protocol: 47 },
+    ...[8, 0].flatMap((icmpType) =>
+      [0, 1].map((icmpCode) => ({ ...pair, protocol: versionOf(pair.source) === 4 ? 1 : 58, icmpType, icmpCode })),
+    ),
+  ]);
 
 function spoilt(table: Table, spoil: (rule: Rule) => readonly Rule[]): Table["chains"] {
   return new Map([...table.chains].map(([name, rules]) => [name, rules.flatMap(spoil)]));
@@ -145,8 +103,16 @@ function withoutSetMark(mask: number, value: number): (rule: Rule) => readonly R
   };
 }
 
-function withoutMark(one: Rule): Rule {
-  return { ...one, matches: one.matches.filter(({ kind }) => kind !== "mark") };
+/** Takes the match of these bits from rules with this action. */
+function withoutMarkOf(mask: number, kind: Rule["action"]["kind"] = "jump"): (rule: Rule) => readonly Rule[] {
+  return (one) => {
+    if (one.action.kind !== kind) return [one];
+    return [{ ...one, matches: one.matches.filter((match) => match.kind !== "mark" || match.mask !== mask) }];
+  };
+}
+
+function isStaged({ action, comment }: Rule): boolean {
+  return action.kind === "return" && comment?.includes(" rule ") === true;
 }
 
 /** One endpoint that has every address, with the tiers on its ingress. */
@@ -162,14 +128,20 @@ function planOf({ tiers, profile }: Plan): NodePlan {
     })),
   };
   const policies = tiers.flatMap((tier, number) =>
-    tier.policies.map((rules, index): PolicyPlan => ({ id: idOf(number, index), ingress: rules, egress: [] })),
+    tier.policies.map(
+      ({ rules, ...said }, index): PolicyPlan => policyOf(idOf(number, index), { ...said, ingress: rules }),
+    ),
   );
   return {
     endpoints: new Map([
       [hostInterface, { hostInterface, addresses, state: "open", ingress, egress: { tiers: [], profile: "allow" } }],
     ]),
+    hostEndpoints: new Map(),
     policies: new Map(policies.map((policy) => [policy.id, policy])),
-    sets: new Map([[set, { id: set, members }]]),
+    sets: new Map<SetId, SetPlan>([
+      [set, { kind: "addresses", id: set, members }],
+      [portSet, { kind: "ports", id: portSet, members: portMembers }],
+    ]),
     pools: [],
     masqueradedPools: [],
     bgpNeighbours: [],
@@ -178,35 +150,52 @@ function planOf({ tiers, profile }: Plan): NodePlan {
 
 function verdictOf({ tiers, profile }: Plan, one: Packet): "allow" | "deny" {
   for (const { policies, endAction } of tiers) {
-    const decisive = policies.flat().find(({ action, ...rest }) => action !== "log" && matches(rest, one));
+    const rules = policies.flatMap(({ staged, rules }) => (staged ? [] : rules));
+    const decisive = rules.find((rule) => rule.action !== "log" && rule.http === undefined && matches(rule, one));
     if (decisive?.action === "allow" || decisive?.action === "deny") return decisive.action;
     if (decisive === undefined && endAction === "deny") return "deny";
   }
   return profile;
 }
 
-/** The value without its undefined properties. */
-function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(value).filter(([, property]) => property !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
-
-function matches({ ipVersion, protocol, source, destination }: Omit<RulePlan, "action">, one: Packet): boolean {
+function matches(rule: RulePlan, one: Packet): boolean {
+  const { ipVersion, protocol, notProtocol, icmp: ofType, notIcmp, source, destination } = rule;
   return (
     (ipVersion ?? versionOf(one.source)) === versionOf(one.source) &&
     (protocol ?? one.protocol) === one.protocol &&
-    sideMatches(source, one.source, one.sourcePort) &&
-    sideMatches(destination, one.destination, one.destinationPort)
+    notProtocol !== one.protocol &&
+    (ofType === undefined || isOfType(ofType, one)) &&
+    !(notIcmp !== undefined && isOfType(notIcmp, one)) &&
+    sideMatches(source, one, { ip: one.source, port: one.sourcePort }) &&
+    sideMatches(destination, one, { ip: one.destination, port: one.destinationPort })
   );
 }
 
-function sideMatches({ nets, notNets, sets, ports: ranges }: MatchPlan, ip: Ip, port: number | undefined): boolean {
+function isOfType({ type, code }: IcmpMatch, { icmpType, icmpCode }: Packet): boolean {
+  return icmpType === type && (code ?? icmpCode) === icmpCode;
+}
+
+interface End {
+  readonly ip: Ip;
+  readonly port: number | undefined;
+}
+
+function sideMatches(match: MatchPlan, { protocol }: Packet, { ip, port }: End): boolean {
+  const { nets, notNets, sets, notSets, portSets, ports: oneOf, notPorts } = match;
   const isIn = (net: Cidr) => cidrVersion(net) === versionOf(ip) && cidrContainsIp(net, ip);
+  // No set can hold a port of DCCP.
+  const isMember = protocol !== 33 && portMembers.has(`${ip},${protocol}:${port}` as PortMember);
+  const hasPort = ({ ranges, sets: named }: PortsMatch) =>
+    ranges.some(({ first, last }) => port !== undefined && first <= port && port <= last) ||
+    (named.length > 0 && isMember);
   return (
     (nets?.some(isIn) ?? true) &&
     !(notNets?.some(isIn) ?? false) &&
     (sets === undefined || members.has(ip)) &&
-    (ranges?.some(({ first, last }) => port !== undefined && first <= port && port <= last) ?? true)
+    !(notSets !== undefined && members.has(ip)) &&
+    (portSets === undefined || isMember) &&
+    (oneOf === undefined || hasPort(oneOf)) &&
+    !(notPorts !== undefined && hasPort(notPorts))
   );
 }
 
@@ -218,9 +207,11 @@ function expectPrintable({ matches: all }: Rule): void {
     expect(ofKind("net").filter((one) => one.side === side).length).toBeLessThanOrEqual(1);
   }
   expect(ofKind("protocol").length).toBeLessThanOrEqual(1);
+  for (const { kind } of [...ofKind("ports"), ...ofKind("icmp")]) {
+    expect(ofKind("protocol"), kind).toMatchObject([{ negated: false }]);
+  }
   for (const { ports: ranges } of ofKind("ports")) {
     const slots = ranges.reduce((sum, { first, last }) => sum + (first === last ? 1 : 2), 0);
     expect(slots).toBeLessThanOrEqual(15);
-    expect(ofKind("protocol")).toHaveLength(1);
   }
 }

@@ -1,0 +1,67 @@
+import type { Rule, TableName } from "./desired-state.ts";
+import { type Direction, failsafeChain, type HostChain } from "./names.ts";
+import type { Family } from "./options.ts";
+import { remember } from "./remember.ts";
+import type { Stage } from "./stage-rules.ts";
+
+/** A table, and which of a host endpoint's chains in it. */
+export type HostStageKey = `${Exclude<TableName, "nat">}/${HostChain}`;
+
+/** The chains of workloads, and those of host endpoints by where they stand, for one family. */
+export interface Stages {
+  readonly workload: Readonly<Record<Direction, Stage>>;
+  readonly host: ReadonlyMap<HostStageKey, Stage>;
+}
+
+/** The stages of one family, the same objects each time. */
+export const stagesOf = remember((family: Family): Stages => {
+  const { marks } = family.options;
+  const stage = (direction: Direction, known: Stage["known"], first: readonly Rule[] = []): Stage => ({
+    ...{ direction, known, first, marks },
+  });
+  const failsafe = (direction: Direction, known: Stage["known"]) => stage(direction, known, toFailsafes[direction]);
+  return {
+    workload: {
+      ingress: stage("ingress", "accept"),
+      // It may be bound for another endpoint here.
+      egress: stage("egress", "return", tunnelRules(family)),
+    },
+    host: new Map<HostStageKey, Stage>([
+      ["raw/fh", failsafe("ingress", "untracked")],
+      ["raw/th", failsafe("egress", "untracked")],
+      ["mangle/fh", failsafe("ingress", "return")],
+      // What the node itself sends to a Service: its interface is known here, and not yet in filter.
+      ["mangle/th", failsafe("egress", "return")],
+      ["filter/fh", failsafe("ingress", "accept")],
+      ["filter/th", failsafe("egress", "accept")],
+      ["filter/fhfw", stage("ingress", "mark")],
+      ["filter/thfw", stage("egress", "accept")],
+    ]),
+  };
+});
+
+// --- internal ---
+
+const toFailsafes: Readonly<Record<Direction, readonly Rule[]>> = {
+  ingress: [{ matches: [], action: { kind: "jump", chain: failsafeChain.ingress } }],
+  egress: [{ matches: [], action: { kind: "jump", chain: failsafeChain.egress } }],
+};
+
+/** Policy would see the outside of such a packet only. */
+function tunnelRules({ options: { allowFromWorkloads, vxlanPort } }: Family): readonly Rule[] {
+  const port = { first: vxlanPort, last: vxlanPort };
+  const vxlan: Rule = {
+    matches: [
+      { kind: "protocol", protocol: 17, negated: false },
+      { kind: "ports", side: "destination", ports: [port], negated: false },
+    ],
+    action: { kind: "drop" },
+    comment: "Workloads make no VXLAN tunnels",
+  };
+  const ipip: Rule = {
+    matches: [{ kind: "protocol", protocol: 4, negated: false }],
+    action: { kind: "drop" },
+    comment: "Workloads make no IPIP tunnels",
+  };
+  return [...(allowFromWorkloads.vxlan ? [] : [vxlan]), ...(allowFromWorkloads.ipip ? [] : [ipip])];
+}
