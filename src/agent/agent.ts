@@ -27,6 +27,7 @@ import { readPod } from "../kube/read-pod.ts";
 import { Bgp } from "./bgp.ts";
 import { Felix } from "./felix.ts";
 import { enableForwarding } from "./forwarding.ts";
+import { HostInterfaces } from "./host-interfaces.ts";
 import type { Logger } from "./logger.ts";
 import { agentCounts } from "./metrics/agent-counts.ts";
 import { AgentMetrics } from "./metrics/agent-metrics.ts";
@@ -54,7 +55,8 @@ export interface AgentOptions {
  * One node's agent. All parts see the same changes, in the same order:
  *
  *     API server ─▶ ChangeFeed ──┬─▶ SnapshotStore ─▶ Bgp ─▶ BIRD
- *     attachment files, CNI ─────┴─▶ Felix ─▶ iptables, ipset, routes
+ *     attachment files, CNI, ────┴─▶ Felix ─▶ iptables, ipset, routes
+ *     interfaces of the host
  *     runtime ─▶ shim ─▶ CniServer ─▶ Allocator, PodAnnotations ─▶ API server
  *     controllers ─▶ QueryEndpoint ─▶ attachments, namespaces, routes
  *
@@ -74,6 +76,7 @@ export class Agent {
   readonly #leases: LeaseFiles;
   readonly #cni: CniServer;
   readonly #query: QueryEndpoint;
+  readonly #hostInterfaces: HostInterfaces;
   readonly #annotations: PodAnnotations;
   readonly #metrics: AgentMetrics;
   readonly #metricsEndpoint: MetricsEndpoint;
@@ -111,18 +114,24 @@ export class Agent {
       isBusy: () => this.#cni.isBusy,
     });
     this.#metrics = new AgentMetrics(
-      agentCounts({ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) }),
+      agentCounts({
+        ...{ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) },
+        rejected: () => this.#feed.rejected,
+      }),
     );
     const { metricsAddress: address, metricsPort: port } = options;
     this.#metricsEndpoint = new MetricsEndpoint({ ...parts, address, port, metrics: this.#metrics });
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
+    const { interfacePrefix } = defaultRenderOptions;
+    this.#hostInterfaces = new HostInterfaces({
+      ...{ ...parts, node: nodeName, snapshot: this.#store.snapshot, openNetlink, interfacePrefix },
+      onChanges: (changes) => this.#takeUnwatched(changes),
+    });
     this.#query = new QueryEndpoint({
       ...{ ...parts, node: nodeName, port: options.queryPort, snapshot: this.#store.snapshot },
       ...{ client, host: this.#host },
-      sources: {
-        ...{ attachments: this.#attachments, leases: this.#leases, openNetlink },
-        interfacePrefix: defaultRenderOptions.interfacePrefix,
-      },
+      policiesInForce: () => this.#felix.policiesInForce(),
+      sources: { attachments: this.#attachments, leases: this.#leases, openNetlink, interfacePrefix },
     });
   }
 
@@ -145,6 +154,7 @@ export class Agent {
     await this.#metricsEndpoint.stop();
     await this.#cni.close();
     await this.#annotations.stop();
+    this.#hostInterfaces.stop();
     this.#felix.stop();
     this.#bgp.stop();
     await this.#feed.stop();
@@ -170,6 +180,7 @@ export class Agent {
   async #begin(): Promise<void> {
     const { logger } = this.#options;
     await this.#feed.synced;
+    await this.#hostInterfaces.touched();
     enableForwarding(this.#store.snapshot.ipPool.values());
     this.#bgp.begin();
     await this.#felix.begin();
@@ -194,6 +205,7 @@ export class Agent {
     const kinds = this.#store.apply(changes);
     this.#bgp.touched(kinds);
     if (kinds.has("node")) this.#query.touched();
+    if (kinds.has("hostEndpoint")) void this.#hostInterfaces.touched();
     if (this.#ready && kinds.has("ipPool")) enableForwarding(this.#store.snapshot.ipPool.values());
     return this.#felix.apply(changes);
   }

@@ -1,3 +1,4 @@
+import type { PoliciesAnswer } from "../api/node-query.ts";
 import type { Change } from "../api/snapshot.ts";
 import type { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
@@ -8,6 +9,7 @@ import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
 import { Loop } from "../reconcile/loop.ts";
 import type { Logger } from "./logger.ts";
+import { policiesInForce } from "./policies-in-force.ts";
 import { policyFaults } from "./policy-faults.ts";
 import { QosReport } from "./qos-report.ts";
 
@@ -31,6 +33,8 @@ export class Felix {
   #hasBegun = false;
   /** What the last pass that succeeded has applied. */
   #inKernel: NodePlan | undefined;
+  /** The last that the kernel has acknowledged; it stands while the next one is applied. */
+  #held: NodePlan | undefined;
   /** What `inKernel` came to; it stands while the next one is applied. */
   #applied: KernelState | undefined;
   /** Whether nothing is left in the kernel that `applied` does not use. */
@@ -87,6 +91,12 @@ export class Felix {
     }
   }
 
+  /** The policies that the kernel has acknowledged last. Undefined before the first pass. */
+  policiesInForce(): Pick<PoliciesAnswer, "pending" | "policies"> | undefined {
+    if (this.#held === undefined) return undefined;
+    return { pending: this.#held !== this.#inKernel, policies: policiesInForce(this.#held) };
+  }
+
   /** What is not used any more goes in a pass of its own, for which nobody waits. */
   async #tidy(): Promise<void> {
     if (this.#isTidy || this.#applied === undefined) return;
@@ -125,6 +135,7 @@ export class Felix {
     this.#isTidy = false;
     this.#requestPass();
     this.#inKernel = plan;
+    this.#held = plan;
     this.#printed = printed;
     const { endpoints, policies } = plan;
     logger.info(

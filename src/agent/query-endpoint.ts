@@ -11,7 +11,7 @@ import { Loop } from "../reconcile/loop.ts";
 import { AgentLease } from "./agent-lease.ts";
 import type { Logger } from "./logger.ts";
 import { type AddressSources, findAddressUses } from "./query-addresses.ts";
-import { makeQueryServer } from "./query-server.ts";
+import { makeQueryServer, type QueryServerParts } from "./query-server.ts";
 import { TokenCheck } from "./token-check.ts";
 
 export interface QueryEndpointParts {
@@ -20,6 +20,7 @@ export interface QueryEndpointParts {
   readonly port: number;
   readonly snapshot: Pick<Snapshot, "node">;
   readonly sources: AddressSources;
+  readonly policiesInForce: QueryServerParts["policiesInForce"];
   readonly client: KubeClient;
   readonly host: Host;
   readonly clock: Clock;
@@ -79,14 +80,14 @@ export class QueryEndpoint {
   }
 
   async #follow(): Promise<void> {
-    const { node, snapshot, host, port, logger } = this.#parts;
+    const { node, snapshot, host, port, logger, policiesInForce } = this.#parts;
     const ip = snapshot.node.get(node)?.internalIps[0];
     // While the Node object is gone the agent is asked where it was before.
     if (ip === undefined || ip === this.#listening?.ip || this.#stopped.signal.aborted) return;
     await this.#close();
     this.#keyPair ??= await makeSelfSigned(host, agentServerName);
     const app = makeQueryServer({
-      ...{ node, logger, tokens: this.#tokens, keyPair: this.#keyPair },
+      ...{ node, logger, tokens: this.#tokens, keyPair: this.#keyPair, policiesInForce },
       addressUses: (ips) => findAddressUses(this.#parts.sources, ips),
     });
     try {

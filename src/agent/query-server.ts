@@ -1,7 +1,14 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { ZodError } from "zod";
 import type { NodeName } from "../api/names.ts";
-import { type AddressAnswer, type AddressUse, addressesPath, parseAddressQuery } from "../api/node-query.ts";
+import {
+  type AddressAnswer,
+  type AddressUse,
+  addressesPath,
+  type PoliciesAnswer,
+  parseAddressQuery,
+  policiesPath,
+} from "../api/node-query.ts";
 import type { KeyPair } from "../host/self-signed.ts";
 import type { Ip } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
@@ -15,11 +22,13 @@ export interface QueryServerParts {
   readonly tokens: Pick<TokenCheck, "verdict">;
   /** Rejects when it cannot tell for certain. */
   readonly addressUses: (ips: readonly Ip[] | undefined) => Promise<readonly AddressUse[]>;
+  /** Undefined while the kernel does not hold any plan of this process. */
+  readonly policiesInForce: () => Pick<PoliciesAnswer, "pending" | "policies"> | undefined;
   readonly logger: Pick<Logger, "warn">;
 }
 
 /**
- * An HTTPS server, TLS 1.3, that answers `POST /v1/addresses` (src/api/node-query.ts) to who brings the controllers' token,
+ * An HTTPS server, TLS 1.3, that answers the questions of src/api/node-query.ts to who brings the controllers' token,
  * and nothing else to anybody: 401 without a token that counts, 403 with another's, before a body is read.
  * The caller lets it listen, and closes it.
  */
@@ -36,7 +45,9 @@ export function makeQueryServer(parts: QueryServerParts): FastifyInstance {
   });
   app.server.maxConnections = mostConnections;
   app.addHook("onRequest", (request, reply) => authenticate(parts.tokens, request, reply));
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `There is only POST ${addressesPath}`));
+  app.setNotFoundHandler((_request, reply) =>
+    refuse(reply, 404, `There is only POST ${addressesPath} and ${policiesPath}`),
+  );
   app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
     const code = error instanceof ZodError ? 400 : (error.statusCode ?? 500);
     if (code >= 500) parts.logger.warn({ err: error }, "cannot answer a question about this node");
@@ -46,6 +57,12 @@ export function makeQueryServer(parts: QueryServerParts): FastifyInstance {
   app.post(addressesPath, async (request): Promise<AddressAnswer> => {
     const { ips } = parseAddressQuery(request.body);
     return { node: parts.node, uses: await answer(ips) };
+  });
+  app.post(policiesPath, async (): Promise<PoliciesAnswer> => {
+    const held = parts.policiesInForce();
+    if (held !== undefined) return { node: parts.node, ...held };
+    const reason = "Cannot tell yet: this agent has not brought the kernel to a plan since it started";
+    throw Object.assign(new Error(reason), { statusCode: 503 });
   });
   return app;
 }

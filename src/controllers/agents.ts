@@ -1,5 +1,5 @@
 import type { NodeName } from "../api/names.ts";
-import type { AddressUse } from "../api/node-query.ts";
+import type { AddressUse, PoliciesAnswer } from "../api/node-query.ts";
 import type { Ip } from "../net/ip.ts";
 
 /** Questions to the agents of other nodes. */
@@ -9,4 +9,6 @@ export interface Agents {
    * Rejects when there is no answer, or one that cannot be the node's: then nothing is known.
    */
   addressesInUse(node: NodeName, ips: readonly Ip[] | undefined, signal?: AbortSignal): Promise<readonly AddressUse[]>;
+  /** Which policies the node's kernel holds. Rejects likewise. */
+  policiesInForce(node: NodeName, signal?: AbortSignal): Promise<PoliciesAnswer>;
 }

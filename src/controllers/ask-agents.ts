@@ -5,7 +5,10 @@ import {
   agentAnnotations,
   agentLeaseName,
   agentServerName,
+  type PoliciesAnswer,
   parseAddressAnswer,
+  parsePoliciesAnswer,
+  policiesPath,
 } from "../api/node-query.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -42,12 +45,25 @@ export class AskAgents implements Agents {
     ips: readonly Ip[] | undefined,
     signal?: AbortSignal,
   ): Promise<readonly AddressUse[]> {
+    const question = { path: addressesPath, body: JSON.stringify({ ips }), parse: parseAddressAnswer };
+    return (await this.#ask(node, question, signal)).uses;
+  }
+
+  policiesInForce(node: NodeName, signal?: AbortSignal): Promise<PoliciesAnswer> {
+    return this.#ask(node, { path: policiesPath, body: "{}", parse: parsePoliciesAnswer }, signal);
+  }
+
+  async #ask<Answer extends { readonly node: NodeName }>(
+    node: NodeName,
+    { path, body, parse }: Question<Answer>,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
     try {
       const { endpoint, certificate } = this.#publishedBy(node);
-      const text = await this.#post({ endpoint, certificate, body: JSON.stringify({ ips }), signal });
-      const answer = parseAddressAnswer(JSON.parse(text));
+      const text = await this.#post({ endpoint, certificate, path, body, signal });
+      const answer = parse(JSON.parse(text));
       if (answer.node !== node) throw new Error(`the agent at ${endpoint.host} answers for node ${answer.node}`);
-      return answer.uses;
+      return answer;
     } catch (cause) {
       if (signal?.aborted === true) throw signal.reason;
       throw new Error(`Cannot ask the agent of node ${node}: ${messageOf(cause)}`, { cause });
@@ -70,8 +86,8 @@ export class AskAgents implements Agents {
     return { endpoint, certificate };
   }
 
-  async #post({ endpoint, certificate, body, signal }: Published & Asked): Promise<string> {
-    const url = new URL(addressesPath, endpoint);
+  async #post({ endpoint, certificate, path, body, signal }: Published & Asked): Promise<string> {
+    const url = new URL(path, endpoint);
     for (let refused: string | undefined; ; ) {
       const token = await this.#token.get(refused);
       const { status, text } = await postPinned(url, {
@@ -96,7 +112,15 @@ interface Published {
   readonly certificate: string;
 }
 
+interface Question<Answer> {
+  readonly path: string;
+  readonly body: string;
+  /** Throws when it is no such answer. */
+  readonly parse: (json: unknown) => Answer;
+}
+
 interface Asked {
+  readonly path: string;
   readonly body: string;
   readonly signal: AbortSignal | undefined;
 }

@@ -6,6 +6,7 @@ import type { KubeClient } from "./client.ts";
 import { type FedKind, type Feed, feeds } from "./fed-kinds.ts";
 import type { ObjectChange } from "./object-revisions.ts";
 import { type Reflection, type ReflectorOptions, reflect } from "./reflector.ts";
+import type { RejectedObject } from "./rejected-objects.ts";
 import type { RejectedReport } from "./rejected-report.ts";
 
 /** What a `ChangeFeed` reads from, and whom it tells. */
@@ -38,6 +39,7 @@ export class ChangeFeed {
   readonly #synced = Promise.withResolvers<void>();
   /** What waits for the next call, by kind and key: a later change of an object replaces an earlier one. */
   readonly #waiting = new Map<string, Change>();
+  readonly #sources: Source[] = [];
   #reflections: readonly Reflection[] | undefined;
   #state: "loading" | "idle" | "scheduled" | "stopped" = "loading";
 
@@ -53,6 +55,11 @@ export class ChangeFeed {
     void Promise.all(this.#reflections.map(({ synced }) => synced)).then(() => this.#begin());
   }
 
+  /** Every object that cannot be read as it stands now. */
+  get rejected(): readonly RejectedObject[] {
+    return this.#sources.flatMap((source) => source.rejected);
+  }
+
   /** No callback is called after this call. Resolves when the last request has ended. */
   async stop(): Promise<void> {
     this.#state = "stopped";
@@ -62,6 +69,7 @@ export class ChangeFeed {
   #follow<K extends FedKind>(kind: K): Reflection {
     const { client, clock, onTrouble, reflector } = this.#options;
     const source = new Source(kind, feeds[kind] as unknown as Feed<FedKind>, this.#options.onRejected);
+    this.#sources.push(source);
     return reflect(
       client,
       resourcePath(feeds[kind].resource, { namespace: feeds[kind].namespace }),
@@ -108,6 +116,7 @@ class Source {
   readonly #feed: Feed<FedKind>;
   readonly #onRejected: ChangeFeedOptions["onRejected"];
   readonly #told = new Set<string>();
+  readonly #rejected = new Map<string, RejectedObject>();
 
   constructor(kind: FedKind, feed: Feed<FedKind>, onRejected: ChangeFeedOptions["onRejected"]) {
     this.#kind = kind;
@@ -115,9 +124,14 @@ class Source {
     this.#onRejected = onRejected;
   }
 
+  get rejected(): readonly RejectedObject[] {
+    return [...this.#rejected.values()];
+  }
+
   /** Undefined when there is nothing to tell: an object goes, or cannot be read, of which nothing was told. */
   changeOf({ namespace, name, object }: ObjectChange): Change | undefined {
     const key = this.#feed.key(namespace, name);
+    this.#rejected.delete(key);
     const value = object === undefined ? undefined : this.#valueOf(key, object);
     if (value === undefined && !this.#told.delete(key)) return undefined;
     if (value !== undefined) this.#told.add(key);
@@ -129,6 +143,8 @@ class Source {
       return this.#feed.parse(object);
     } catch (cause) {
       const reason = messageOf(cause);
+      const { namespace = "", name, uid } = object.metadata;
+      this.#rejected.set(key, { kind: this.#feed.resource, namespace, name, uid, reason });
       this.#onRejected({ kind: this.#feed.resource.kind, key, reason });
       return this.#feed.unreadable(object, reason);
     }

@@ -1,7 +1,10 @@
 import { parseBgpPeer } from "../api/bgp-peer.ts";
 import { parseBlockAffinity } from "../api/block-affinity.ts";
+import { parseCalicoNetworkPolicy } from "../api/calico-network-policy.ts";
 import { closedIpPool } from "../api/closed-ip-pool.ts";
 import { closedIpamConfiguration } from "../api/closed-ipam-configuration.ts";
+import { parseGlobalNetworkPolicy } from "../api/global-network-policy.ts";
+import { parseHostEndpoint } from "../api/host-endpoint.ts";
 import { parseIpPool } from "../api/ip-pool.ts";
 import { parseIpReservation } from "../api/ip-reservation.ts";
 import { parseIpamBlock } from "../api/ipam-block.ts";
@@ -10,6 +13,12 @@ import { parseIpamHandle } from "../api/ipam-handle.ts";
 import {
   bgpPeerKind,
   blockAffinityKind,
+  calicoNetworkPolicyKind,
+  clusterNetworkPolicyKind,
+  endpointSliceKind,
+  globalNetworkPolicyKind,
+  globalNetworkSetKind,
+  hostEndpointKind,
   ipamBlockKind,
   ipamConfigurationKind,
   ipamHandleKind,
@@ -20,22 +29,39 @@ import {
   leaseKind,
   namespaceKind,
   networkPolicyKind,
+  networkSetKind,
   nodeKind,
   podKind,
+  serviceAccountKind,
+  stagedGlobalNetworkPolicyKind,
+  stagedKubernetesNetworkPolicyKind,
+  stagedNetworkPolicyKind,
+  tierKind,
 } from "../api/kinds.ts";
 import { parseKubeControllersConfiguration } from "../api/kube-controllers-configuration.ts";
+import { parseClusterNetworkPolicy } from "../api/kubernetes/cluster-network-policy.ts";
+import { parseEndpointSlice } from "../api/kubernetes/endpoint-slice.ts";
 import { parseLease } from "../api/kubernetes/lease.ts";
 import { parseNamespace } from "../api/kubernetes/namespace.ts";
 import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
 import { parseNode } from "../api/kubernetes/node.ts";
 import { parsePod } from "../api/kubernetes/pod.ts";
+import { parseServiceAccount } from "../api/kubernetes/service-account.ts";
 import { type NodeName, namespacedName, systemNamespace } from "../api/names.ts";
+import { parseGlobalNetworkSet, parseNetworkSet } from "../api/network-set.ts";
+import { rejectedPolicy } from "../api/rejected-scope.ts";
+import { restOfHostEndpoint } from "../api/rest-of-host-endpoint.ts";
 import { restOfIpReservation } from "../api/rest-of-ip-reservation.ts";
-import type { KindName, Kinds } from "../api/snapshot.ts";
+import { restOfNetworkSet } from "../api/rest-of-network-set.ts";
+import { restOfTier } from "../api/rest-of-tier.ts";
+import type { KindName, Kinds, PolicyKind } from "../api/snapshot.ts";
+import { parseStagedKubernetesNetworkPolicy } from "../api/staged-kubernetes-network-policy.ts";
+import { parseStagedGlobalNetworkPolicy, parseStagedNetworkPolicy } from "../api/staged-network-policy.ts";
+import { parseTier } from "../api/tier.ts";
 import type { KubeObject } from "./object-revisions.ts";
 
-/** The kinds of a Snapshot that come from the API server; attachments come from the node itself. */
-export type FedKind = Exclude<KindName, "attachment">;
+/** The kinds of a Snapshot that come from the API server; attachments and host interfaces come from the node itself. */
+export type FedKind = Exclude<KindName, "attachment" | "hostInterface">;
 
 /** Where one kind comes from, and how its objects become values. */
 export interface Feed<K extends FedKind> {
@@ -51,12 +77,16 @@ export interface Feed<K extends FedKind> {
 
 const absent = () => undefined;
 const byName = (_namespace: string, name: string) => name;
+const rejectedAs = (kind: PolicyKind) => (object: KubeObject, reason: string) => rejectedPolicy(kind, object, reason);
 
 /**
  * What stands for an object that cannot be read is the closed side of its kind, and follows from the object alone, also
  * when an earlier version of it was readable: a node must not behave as no node that starts now would.
  *
- * - A policy stays, as one that denies.
+ * - A policy stays, as one that denies wherever it may have stood whatever it may have selected.
+ * - A tier stays, in its place if that can be read, and with a denying end.
+ * - A network set stays, with the networks in it that can be read: were it absent, a rule could no longer deny them.
+ * - A host endpoint stays, with what can be read of it: were it absent, its interface would be open.
  * - A pool stays, as one from which nothing is given. Were it absent, the blocks of a pool that is to be hidden would be
  *   announced, and what pods send to its addresses would be masqueraded.
  * - A reservation stays, with the networks in it that can be read.
@@ -64,6 +94,8 @@ const byName = (_namespace: string, name: string) => name;
  *   absent, a node would borrow addresses that it must not, or give one out again before its time.
  * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
  *   of this node that is unknown, or whose namespace is, is cut off.
+ * - A service account or an endpoint slice counts as absent, like one that has not come yet: its pods lack labels, its
+ *   Service addresses.
  * - A node, a peer or a block counts as absent: there is no session with an unknown node or peer, and an unknown block is
  *   not announced.
  */
@@ -71,12 +103,59 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   pod: { resource: podKind, key: namespacedName, parse: parsePod, unreadable: absent },
   namespace: { resource: namespaceKind, key: byName, parse: parseNamespace, unreadable: absent },
   node: { resource: nodeKind, key: (_, name) => name as NodeName, parse: parseNode, unreadable: absent },
+  serviceAccount: { resource: serviceAccountKind, key: namespacedName, parse: parseServiceAccount, unreadable: absent },
+  endpointSlice: { resource: endpointSliceKind, key: namespacedName, parse: parseEndpointSlice, unreadable: absent },
   networkPolicy: {
     resource: networkPolicyKind,
     key: namespacedName,
     parse: parseKubeNetworkPolicy,
-    unreadable: ({ metadata: { namespace = "", name } }, rejected) => ({ rejected, namespace, name }),
+    unreadable: rejectedAs("networkPolicy"),
   },
+  clusterNetworkPolicy: {
+    resource: clusterNetworkPolicyKind,
+    key: byName,
+    parse: parseClusterNetworkPolicy,
+    unreadable: rejectedAs("clusterNetworkPolicy"),
+  },
+  calicoNetworkPolicy: {
+    resource: calicoNetworkPolicyKind,
+    key: namespacedName,
+    parse: parseCalicoNetworkPolicy,
+    unreadable: rejectedAs("calicoNetworkPolicy"),
+  },
+  globalNetworkPolicy: {
+    resource: globalNetworkPolicyKind,
+    key: byName,
+    parse: parseGlobalNetworkPolicy,
+    unreadable: rejectedAs("globalNetworkPolicy"),
+  },
+  stagedNetworkPolicy: {
+    resource: stagedNetworkPolicyKind,
+    key: namespacedName,
+    parse: parseStagedNetworkPolicy,
+    unreadable: rejectedAs("stagedNetworkPolicy"),
+  },
+  stagedGlobalNetworkPolicy: {
+    resource: stagedGlobalNetworkPolicyKind,
+    key: byName,
+    parse: parseStagedGlobalNetworkPolicy,
+    unreadable: rejectedAs("stagedGlobalNetworkPolicy"),
+  },
+  stagedKubernetesNetworkPolicy: {
+    resource: stagedKubernetesNetworkPolicyKind,
+    key: namespacedName,
+    parse: parseStagedKubernetesNetworkPolicy,
+    unreadable: rejectedAs("stagedKubernetesNetworkPolicy"),
+  },
+  tier: { resource: tierKind, key: byName, parse: parseTier, unreadable: restOfTier },
+  networkSet: { resource: networkSetKind, key: namespacedName, parse: parseNetworkSet, unreadable: restOfNetworkSet },
+  globalNetworkSet: {
+    resource: globalNetworkSetKind,
+    key: byName,
+    parse: parseGlobalNetworkSet,
+    unreadable: restOfNetworkSet,
+  },
+  hostEndpoint: { resource: hostEndpointKind, key: byName, parse: parseHostEndpoint, unreadable: restOfHostEndpoint },
   ipPool: { resource: ipPoolKind, key: byName, parse: parseIpPool, unreadable: closedIpPool },
   ipamBlock: { resource: ipamBlockKind, key: byName, parse: parseIpamBlock, unreadable: absent },
   ipReservation: {
@@ -109,14 +188,23 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: absent },
 };
 
+/** What policy is written in. */
+const policyInputs = [
+  ...(["networkPolicy", "clusterNetworkPolicy", "calicoNetworkPolicy", "globalNetworkPolicy"] as const),
+  ...(["stagedNetworkPolicy", "stagedGlobalNetworkPolicy", "stagedKubernetesNetworkPolicy"] as const),
+  ...(["tier", "networkSet", "globalNetworkSet", "hostEndpoint"] as const),
+];
+
 /** What a node's agent follows. */
 export const agentKinds: readonly FedKind[] = [
-  ...(["pod", "namespace", "node", "networkPolicy", "ipPool", "ipamBlock", "bgpPeer"] as const),
+  ...(["pod", "namespace", "serviceAccount", "node", "endpointSlice", "ipPool", "ipamBlock", "bgpPeer"] as const),
   ...(["ipReservation", "ipamConfiguration"] as const),
+  ...policyInputs,
 ];
 
 /** What `margay controllers` follows. */
 export const controllerKinds: readonly FedKind[] = [
   ...(["pod", "node", "ipPool", "ipamBlock", "blockAffinity", "ipamHandle"] as const),
   ...(["ipReservation", "ipamConfiguration", "kubeControllersConfiguration", "lease"] as const),
+  ...policyInputs,
 ];

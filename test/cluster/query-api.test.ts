@@ -154,6 +154,50 @@ test("tells a node's addresses through kube-apiserver, to whom a role lets", asy
   await expect(lab.kubectl(["get", "nodeaddresses", "node-9"])).rejects.toThrow("(NotFound)");
 });
 
+interface NodePolicies {
+  readonly pending: boolean;
+  readonly policies: readonly { readonly id: string; readonly uid: string; readonly generation: number }[];
+}
+
+test("tells which policies a node's kernel holds, with the generation that it holds", async () => {
+  const policy = (order: number) =>
+    JSON.stringify({
+      ...{
+        apiVersion: "projectcalico.org/v3",
+        kind: "NetworkPolicy",
+        metadata: { name: "told", namespace: "default" },
+      },
+      spec: { order, selector: "all()", ingress: [{ action: "Allow", protocol: "TCP", http: { methods: ["GET"] } }] },
+    });
+  const inForce = async (generation: number) => {
+    const told = await waitFor(`generation ${generation} in the kernel`, patience, async () => {
+      const { pending, policies } = JSON.parse(
+        await lab.kubectl(["get", "--raw", raw.replace("nodeaddresses", "nodepolicies")]),
+      ) as NodePolicies;
+      return pending
+        ? undefined
+        : policies.find((one) => one.id === "np/default/told" && one.generation === generation);
+    });
+    return told;
+  };
+  await lab.kubectl(["apply", "-f", "-"], policy(1));
+  const uid = await lab.kubectl([
+    "get",
+    "networkpolicies.projectcalico.org",
+    "told",
+    "--output=jsonpath={.metadata.uid}",
+  ]);
+  expect(await inForce(1)).toEqual({
+    ...{ id: "np/default/told", tier: "default", staged: false, uid, generation: 1, endpoints: 1 },
+    problems: [expect.stringContaining("HTTP requests")],
+  });
+  await lab.kubectl(["apply", "-f", "-"], policy(2));
+  await inForce(2);
+  expect(await lab.kubectl(["get", "nodepolicies", "node-1"])).toMatch(/\nnp\/default\/told +default +2 +1 +enforced/);
+  await expect(lab.kubectl(["get", "nodepolicies", "node-1", "--as=bob"])).rejects.toThrow(/Forbidden|forbidden/);
+  await lab.kubectl(["delete", "networkpolicies.projectcalico.org", "told"]);
+});
+
 test("an address outlives its container's records: the namespace itself is asked", async () => {
   const node = nodeNamed(lab.layout, "node-1");
   await inNode(lab.layout, node, ["ip", "netns", "add", "foreign"]);

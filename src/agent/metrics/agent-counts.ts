@@ -1,17 +1,19 @@
 import type { AttachmentFiles } from "../../cni/attachments.ts";
 import type { CniPaths } from "../../cni/dependencies.ts";
 import type { Host } from "../../host/host.ts";
+import { countByKind, type RejectedObject } from "../../kube/rejected-objects.ts";
 import type { AgentCounts } from "./agent-metrics.ts";
 
-/** What the CNI server has on this node's disk. */
+/** What the CNI server has on this node's disk, and what of the API server's cannot be read. */
 export interface CountedState {
   readonly host: Pick<Host, "listFolder">;
   readonly attachments: Pick<AttachmentFiles, "list">;
   readonly paths: Pick<CniPaths, "spool" | "journal">;
+  readonly rejected: () => readonly RejectedObject[];
 }
 
 /** Counts files, anew each time. */
-export function agentCounts({ host, attachments, paths }: CountedState): AgentCounts {
+export function agentCounts({ host, attachments, paths, rejected }: CountedState): AgentCounts {
   // A leading dot is of a file that is being written.
   const files = async (folder: string) =>
     (await host.listFolder(folder)).filter((name) => !name.startsWith(".")).length;
@@ -19,5 +21,6 @@ export function agentCounts({ host, attachments, paths }: CountedState): AgentCo
     attachments: async () => (await attachments.list()).length,
     spooledRequests: () => files(paths.spool),
     owedReleases: () => files(paths.journal),
+    rejectedObjects: () => countByKind(rejected()),
   };
 }

@@ -9,6 +9,8 @@ export interface AgentCounts {
   readonly spooledRequests: () => Promise<number>;
   /** Releases of addresses that are owed to the API server. */
   readonly owedReleases: () => Promise<number>;
+  /** Objects of the API server that cannot be read as they stand now, by kind, e.g. `GlobalNetworkPolicy`. */
+  readonly rejectedObjects: () => ReadonlyMap<string, number>;
 }
 
 /** What one node's agent tells of itself, for Prometheus. */
@@ -40,6 +42,14 @@ export class AgentMetrics implements Pick<CniObserver, "answered"> {
     this.#gauge("margay_cni_spooled_requests", spool, counts.spooledRequests);
     const owed = "Releases of addresses that are still owed to the API server.";
     this.#gauge("margay_cni_owed_releases", owed, counts.owedReleases);
+    const rejected = "Objects that cannot be read as they stand now and are set aside: a policy denies. By kind.";
+    new Gauge({
+      ...{ name: "margay_rejected_objects", help: rejected, labelNames: ["kind"], registers },
+      collect() {
+        this.reset();
+        for (const [kind, count] of counts.rejectedObjects()) this.set({ kind }, count);
+      },
+    });
   }
 
   readonly answered = ({ verb, ms, code }: AnsweredRequest): void => {

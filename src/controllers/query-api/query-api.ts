@@ -8,7 +8,7 @@ import type { Clock } from "../../net/clock.ts";
 import type { Agents } from "../agents.ts";
 import type { Logger } from "../logger.ts";
 import { type FrontProxy, type Requester, readFrontProxy } from "./front-proxy.ts";
-import { nodeAddressesResource, queryGroup, queryVersion } from "./node-addresses.ts";
+import { queryGroup, queryVersion } from "./query-resource.ts";
 import { makeQueryRoutes, tlsOptions } from "./query-routes.ts";
 import { publishCertificate, readServingPair } from "./serving-certificate.ts";
 
@@ -82,7 +82,7 @@ export class QueryApi {
     const app = makeQueryRoutes({
       ...{ keyPair, agents, snapshot, logger },
       frontProxy: () => served.frontProxy,
-      mayRead: (requester, node) => mayRead(client, requester, node),
+      mayGet: (requester, object) => mayGet(client, requester, object),
     });
     try {
       await app.listen({ host: address, port });
@@ -118,18 +118,17 @@ function takeOver(served: Served, frontProxy: FrontProxy, keyPair: KeyPair): voi
   server.closeAllConnections();
 }
 
-/** Asks the API server whether this user may read what the node uses. */
-async function mayRead(client: KubeClient, { user, groups, extra }: Requester, name: string): Promise<boolean> {
+/** Asks the API server whether this user may get the object. */
+async function mayGet(
+  client: KubeClient,
+  { user, groups, extra }: Requester,
+  object: { readonly resource: string; readonly name: string },
+): Promise<boolean> {
+  const resourceAttributes = { group: queryGroup, version: queryVersion, verb: "get", ...object };
   const body = {
     apiVersion: "authorization.k8s.io/v1",
     kind: "SubjectAccessReview",
-    spec: {
-      ...{ user, groups, extra },
-      resourceAttributes: {
-        ...{ group: queryGroup, version: queryVersion, resource: nodeAddressesResource },
-        ...{ verb: "get", name },
-      },
-    },
+    spec: { user, groups, extra, resourceAttributes },
   };
   const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
   const { status } = await client.request<AccessReview>("POST", path, { body, timeoutMs: 5_000 });

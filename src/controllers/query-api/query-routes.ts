@@ -2,22 +2,16 @@ import { constants } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type NodeName, namespacedName, systemNamespace } from "../../api/names.ts";
-import { type AddressUse, agentLeaseName } from "../../api/node-query.ts";
+import { agentLeaseName } from "../../api/node-query.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { KeyPair } from "../../host/self-signed.ts";
-import { type Ip, ipToNumber, isIp, parseIp, versionOf } from "../../net/ip.ts";
 import { messageOf } from "../../net/message-of.ts";
 import type { Agents } from "../agents.ts";
 import type { Logger } from "../logger.ts";
 import { type FrontProxy, type Requester, requesterOf } from "./front-proxy.ts";
-import {
-  discovery,
-  nodeAddressesOf,
-  nodeAddressesResource,
-  queryGroup,
-  queryVersion,
-  tableOf,
-} from "./node-addresses.ts";
+import { nodeAddresses } from "./node-addresses.ts";
+import { nodePolicies } from "./node-policies.ts";
+import { discoveryOf, objectOf, type QueryResource, queryGroup, queryVersion, tableOf } from "./query-resource.ts";
 import { StatusError, statusOf } from "./status.ts";
 
 /** What the API answers from. */
@@ -25,24 +19,30 @@ export interface QueryRoutesParts {
   readonly keyPair: KeyPair;
   /** As it is now: it may change. */
   readonly frontProxy: () => FrontProxy;
-  /** Whether `requester` may read what `node` uses. Rejects when nobody can say. */
-  readonly mayRead: (requester: Requester, node: string) => Promise<boolean>;
+  /** Whether `requester` may get this object of the group. Rejects when nobody can say. */
+  readonly mayGet: (
+    requester: Requester,
+    object: { readonly resource: string; readonly name: string },
+  ) => Promise<boolean>;
   readonly agents: Agents;
   readonly snapshot: Pick<Snapshot, "node" | "lease">;
   readonly logger: Pick<Logger, "warn">;
 }
 
 /**
- * The extension API server's HTTPS side: discovery, `nodeaddresses/NODE` and health. Only kube-apiserver may ask, by its client
+ * The extension API server's HTTPS side: discovery, one object a node of each resource, and health. Only kube-apiserver may ask, by its client
  * certificate, and each question is authorised once more for the user that it names. The caller lets it listen, and closes it.
  */
 export function makeQueryRoutes(parts: QueryRoutesParts): FastifyInstance {
   const app = makeServer(parts);
   app.setNotFoundHandler((request) => {
     requesterIn(parts, request);
-    throw request.url.startsWith(resourceRoot) && request.method !== "GET"
-      ? new StatusError(405, `Cannot ${request.method} ${nodeAddressesResource}: it can only be read`)
-      : new StatusError(404, `Cannot find ${request.url.slice(0, 200)}: there is ${resourceRoot}/NODE`);
+    const resource = resources.find(({ name }) => request.url.startsWith(`${root}/${name}`));
+    if (resource !== undefined && request.method !== "GET") {
+      throw new StatusError(405, `Cannot ${request.method} ${resource.name}: it can only be read`);
+    }
+    const known = resources.map(({ name }) => `${root}/${name}/NODE`).join(" and ");
+    throw new StatusError(404, `Cannot find ${request.url.slice(0, 200)}: there is ${known}`);
   });
   app.setErrorHandler<Error>((error, _request, reply) => {
     const code = error instanceof StatusError ? error.code : 500;
@@ -50,17 +50,19 @@ export function makeQueryRoutes(parts: QueryRoutesParts): FastifyInstance {
     return reply.code(code).send(statusOf(code, messageOf(error)));
   });
   for (const path of ["/healthz", "/livez", "/readyz"]) app.get(path, async () => "ok");
-  for (const [path, body] of Object.entries(discovery)) {
+  for (const [path, body] of Object.entries(discoveryOf(resources))) {
     app.get(path, async (request) => {
       requesterIn(parts, request);
       return body;
     });
   }
-  app.get(resourceRoot, async (request) => {
-    requesterIn(parts, request);
-    throw new StatusError(405, `Cannot list ${nodeAddressesResource}: name a node, as each is asked at that moment`);
-  });
-  app.get(`${resourceRoot}/:node`, (request, reply) => answer(parts, request, reply));
+  for (const resource of resources) {
+    app.get(`${root}/${resource.name}`, async (request) => {
+      requesterIn(parts, request);
+      throw new StatusError(405, `Cannot list ${resource.name}: name a node, as each is asked at that moment`);
+    });
+    app.get(`${root}/${resource.name}/:node`, (request, reply) => answer(parts, resource, request, reply));
+  }
   return app;
 }
 
@@ -72,7 +74,8 @@ export function tlsOptions({ key, certificate }: KeyPair, { certificateAuthority
 
 // --- internal ---
 
-const resourceRoot = `/apis/${queryGroup}/${queryVersion}/${nodeAddressesResource}`;
+const root = `/apis/${queryGroup}/${queryVersion}`;
+const resources = [nodeAddresses, nodePolicies] as readonly QueryResource[];
 const timeoutMs = 30_000;
 /** More than one process of the API server and their idle connections need. */
 const mostConnections = 512;
@@ -94,22 +97,21 @@ function makeServer({ keyPair, frontProxy }: QueryRoutesParts): FastifyInstance 
   return app;
 }
 
-async function answer(parts: QueryRoutesParts, request: FastifyRequest, reply: FastifyReply) {
+async function answer(parts: QueryRoutesParts, resource: QueryResource, request: FastifyRequest, reply: FastifyReply) {
   const requester = requesterIn(parts, request);
   const { node } = request.params as { readonly node: string };
-  const allowed = await parts.mayRead(requester, node).catch((cause: unknown) => {
+  const allowed = await parts.mayGet(requester, { resource: resource.name, name: node }).catch((cause: unknown) => {
     throw new StatusError(503, `Cannot authorise ${requester.user}: ${messageOf(cause)}`, cause);
   });
-  const what = `${nodeAddressesResource}.${queryGroup} ${JSON.stringify(node)}`;
+  const what = `${resource.name}.${queryGroup} ${JSON.stringify(node)}`;
   if (!allowed)
     throw new StatusError(403, `${what} is forbidden: User ${JSON.stringify(requester.user)} cannot get it`);
-  const ips = ipsIn(request.query);
   if (!isKnown(parts.snapshot, node)) throw new StatusError(404, `${what} not found: there is no such node`);
-  const uses = await parts.agents.addressesInUse(node, ips, abortOf(reply)).catch((cause: unknown) => {
-    throw new StatusError(503, messageOf(cause), cause);
+  const asked = { query: request.query, signal: abortOf(reply) };
+  const found = await resource.ask(parts.agents, node, asked).catch((cause: unknown) => {
+    throw cause instanceof StatusError ? cause : new StatusError(503, messageOf(cause), cause);
   });
-  const sorted = uses.toSorted(byAddress);
-  return wantsTable(request) ? tableOf(node, sorted) : nodeAddressesOf(node, sorted);
+  return wantsTable(request) ? tableOf(resource, node, found) : objectOf(resource, node, found);
 }
 
 function requesterIn({ frontProxy }: QueryRoutesParts, { raw }: FastifyRequest): Requester {
@@ -120,16 +122,6 @@ function requesterIn({ frontProxy }: QueryRoutesParts, { raw }: FastifyRequest):
 function isKnown({ node, lease }: QueryRoutesParts["snapshot"], name: string): name is NodeName {
   const isNode = node.has(name as NodeName);
   return isNode || lease.has(namespacedName(systemNamespace, agentLeaseName(name as NodeName)));
-}
-
-/** `?ip=…`, as often as wanted. */
-function ipsIn(query: unknown): readonly Ip[] | undefined {
-  const { ip } = query as { readonly ip?: string | readonly string[] };
-  if (ip === undefined) return undefined;
-  return [ip].flat().map((text) => {
-    if (!isIp(text)) throw new StatusError(400, `Cannot read ip=${JSON.stringify(text)}: it is no IP address`);
-    return parseIp(text);
-  });
 }
 
 /** Aborted when whoever asks hangs up. */
@@ -143,10 +135,4 @@ function abortOf(reply: FastifyReply): AbortSignal {
 function wantsTable({ headers }: FastifyRequest): boolean {
   const [first = ""] = (headers.accept ?? "").split(",");
   return /;\s*as=Table(;|$)/.test(first) && /;\s*v=v1(;|$)/.test(first);
-}
-
-function byAddress(a: AddressUse, b: AddressUse): number {
-  if (versionOf(a.ip) !== versionOf(b.ip)) return versionOf(a.ip) - versionOf(b.ip);
-  const difference = ipToNumber(a.ip) - ipToNumber(b.ip);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }

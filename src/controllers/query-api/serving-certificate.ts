@@ -3,7 +3,7 @@ import { systemNamespace } from "../../api/names.ts";
 import type { Host } from "../../host/host.ts";
 import { type KeyPair, makeSelfSigned } from "../../host/self-signed.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { queryGroup, queryVersion } from "./node-addresses.ts";
+import { queryGroup, queryVersion } from "./query-resource.ts";
 
 /** By which name the API server calls the Service. */
 const queryServerName = `margay-query.${systemNamespace}.svc`;

@@ -8,8 +8,13 @@ import { systemClock } from "../../../src/host/clock.ts";
 
 const count = (value: number) => async () => value;
 
+let rejected: ReadonlyMap<string, number> = new Map();
+
 function metricsOf(attachments = count(3)): AgentMetrics {
-  return new AgentMetrics({ attachments, spooledRequests: count(1), owedReleases: count(2) });
+  return new AgentMetrics({
+    ...{ attachments, spooledRequests: count(1), owedReleases: count(2) },
+    rejectedObjects: () => rejected,
+  });
 }
 
 test("requests are counted by verb, result and code, and waits in seconds", async () => {
@@ -34,6 +39,14 @@ test("requests are counted by verb, result and code, and waits in seconds", asyn
   ]) {
     expect(text.split("\n")).toContain(line);
   }
+});
+
+test("objects that cannot be read are counted by kind, and no more once they can be read", async () => {
+  const metrics = metricsOf();
+  rejected = new Map([["Tier", 2]]);
+  expect((await metrics.print()).text).toContain('margay_rejected_objects{kind="Tier"} 2');
+  rejected = new Map();
+  expect((await metrics.print()).text).not.toContain('kind="Tier"');
 });
 
 test("are served where they are asked for, and a figure that cannot be had is an error", async () => {

@@ -225,7 +225,7 @@ function ours(changes: Labels): Labels {
 function podOf(facts: Partial<Pod>): Pod {
   return {
     ...{ namespace: "shop", name: "web", uid: "uid-web", labels: {}, annotations: {}, node },
-    ...{ serviceAccount: "default", ips: [], annotatedIps: [], hostNetwork: false, finished: false },
+    ...{ serviceAccount: "default", ips: [], annotatedIps: [], hostNetwork: false, namedPorts: [], finished: false },
     ...facts,
   } as Pod;
 }

@@ -32,6 +32,7 @@ beforeEach(async () => {
   };
   endpoint = new QueryEndpoint({
     ...{ node, port, client, snapshot: { node: nodes }, host: new LinuxHost(), clock: systemClock },
+    policiesInForce: () => undefined,
     sources: { attachments: none, leases: none, openNetlink, interfacePrefix: "cali" },
     logger: pino({ level: "silent" }),
   });

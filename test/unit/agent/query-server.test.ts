@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeQueryServer } from "../../../src/agent/query-server.ts";
 import { TokenCheck } from "../../../src/agent/token-check.ts";
 import type { NodeName } from "../../../src/api/names.ts";
-import type { AddressUse } from "../../../src/api/node-query.ts";
+import type { AddressUse, PoliciesAnswer } from "../../../src/api/node-query.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
 import { type KeyPair, makeSelfSigned } from "../../../src/host/self-signed.ts";
 import { type Ip, parseIp } from "../../../src/net/ip.ts";
@@ -38,8 +38,10 @@ beforeAll(async () => {
   keyPair = await makeSelfSigned(new LinuxHost(), "margay-agent");
 });
 
+let held: Pick<PoliciesAnswer, "pending" | "policies"> | undefined;
+
 beforeEach(async () => {
-  asked = [];
+  [asked, held] = [[], undefined];
   addressUses = async (ips) => {
     asked.push(ips);
     return [use];
@@ -52,6 +54,7 @@ beforeEach(async () => {
   });
   server = makeQueryServer({
     ...{ node: "node-1" as NodeName, keyPair, tokens: new TokenCheck(client, clock) },
+    policiesInForce: () => held,
     ...{ addressUses: (ips) => addressUses(ips), logger: pino({ level: "silent" }) },
   });
   await server.listen({ host: "127.0.0.1", port: 0 });
@@ -87,6 +90,16 @@ test("answers the controllers what the node uses, of all or of the addresses ask
   expect(await send()).toEqual({ status: 200, said: { node: "node-1", uses: [use] } });
   await send({ body: '{"ips":["192.168.0.1","2001:DB8::1"]}' });
   expect(asked).toEqual([undefined, ["192.168.0.1", "2001:db8::1"]]);
+});
+
+test("answers the controllers which policies the kernel holds, once it holds a plan", async () => {
+  const path = "/v1/policies";
+  const message = "Cannot tell yet: this agent has not brought the kernel to a plan since it started";
+  expect(await send({ path })).toEqual({ status: 503, said: { message } });
+  const policy = { id: "gnp/base", tier: "default", staged: true, uid: "u", generation: 2, endpoints: 1, problems: [] };
+  held = { pending: true, policies: [policy] };
+  expect(await send({ path })).toEqual({ status: 200, said: { node: "node-1", ...held } });
+  expect(await send({ path, authorization: "Bearer other" })).toMatchObject({ status: 403 });
 });
 
 test.each([

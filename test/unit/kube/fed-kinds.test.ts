@@ -42,7 +42,50 @@ test("settings of address management that cannot be read are the strictest, fiel
   expect(feeds.ipamConfiguration.unreadable(json, "")?.spec).toMatchObject({ ...settings, strictAffinity: true });
 });
 
-test.each(["pod", "namespace", "node", "ipamBlock", "bgpPeer"] as const)(
+test.each([
+  ["networkPolicy", { podSelector: {}, ingress: 7 }, {}],
+  ["clusterNetworkPolicy", { tier: "Baseline", priority: 5 }, { tier: "kube-baseline", order: 5 }],
+  ["calicoNetworkPolicy", { tier: "security", order: 5, ingress: 7 }, { tier: "security", order: 5 }],
+  ["globalNetworkPolicy", { tier: "security", order: 5, ingress: 7 }, { tier: "security", order: 5 }],
+  ["stagedNetworkPolicy", { ingress: 7 }, {}],
+  ["stagedGlobalNetworkPolicy", { ingress: 7 }, {}],
+  ["stagedKubernetesNetworkPolicy", { ingress: 7 }, {}],
+] as const)("a %s that cannot be read stays as one that denies, where it stood", (kind, spec, scope) => {
+  const json = { metadata: { namespace: "shop", name: "p", uid: "u", generation: 3 }, spec };
+  expect(() => feeds[kind].parse(json)).toThrow(/^Cannot read \w+ shop\/p: /);
+  expect(feeds[kind].unreadable(json, "why")).toMatchObject({
+    ...{ rejected: "why", namespace: "shop", name: "p", revision: { uid: "u", generation: 3 }, scope },
+  });
+});
+
+test.each([
+  [
+    { order: 5, defaultAction: "Allow" },
+    { order: 5, defaultAction: "Deny" },
+  ],
+  [
+    { order: "first", defaultAction: "Pass" },
+    { order: undefined, defaultAction: "Pass" },
+  ],
+  [undefined, { order: undefined, defaultAction: "Deny" }],
+])("a tier that cannot be read keeps its place and denies unless it clearly passes: %j", (spec, rest) => {
+  const json = { metadata: { name: "t" }, spec };
+  expect(() => feeds.tier.parse(json)).toThrow("Cannot read Tier t");
+  expect(feeds.tier.unreadable(json, "")?.spec).toEqual(rest);
+});
+
+test("network sets and host endpoints that cannot be read stay, with what can be", () => {
+  const set = { metadata: { namespace: "shop", name: "s" }, spec: { nets: ["10.1.0.0/30", "nonsense"] } };
+  for (const kind of ["networkSet", "globalNetworkSet"] as const) {
+    expect(() => feeds[kind].parse(set)).toThrow("spec.nets[1]");
+    expect(feeds[kind].unreadable(set, "")?.spec.nets).toEqual(["10.1.0.0/30"]);
+  }
+  const endpoint = { metadata: { name: "h" }, spec: { node: "node-1", interfaceName: "*", expectedIPs: ["nonsense"] } };
+  expect(() => feeds.hostEndpoint.parse(endpoint)).toThrow("spec.expectedIPs[0]");
+  expect(feeds.hostEndpoint.unreadable(endpoint, "")?.spec).toMatchObject({ interfaceName: "*", expectedIPs: [] });
+});
+
+test.each(["pod", "namespace", "serviceAccount", "endpointSlice", "node", "ipamBlock", "bgpPeer"] as const)(
   "a %s that cannot be read counts as absent",
   (kind) => {
     expect(feeds[kind].unreadable({ metadata: { name: "x" } }, "why")).toBeUndefined();
