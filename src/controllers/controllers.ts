@@ -9,12 +9,14 @@ import type { KubeClient } from "../kube/client.ts";
 import { controllerKinds } from "../kube/fed-kinds.ts";
 import { KubeIpamStore } from "../kube/ipam-store.ts";
 import { connect } from "../kube/kubeconfig.ts";
+import { countByKind } from "../kube/rejected-objects.ts";
 import { AskAgents } from "./ask-agents.ts";
 import { ConfigurationController } from "./configuration/configuration-controller.ts";
 import { type ControllerEnvironment, readEnvironment } from "./configuration/environment.ts";
 import { controllerSettings } from "./configuration/settings.ts";
 import type { ControllerParts } from "./controller.ts";
 import { DriveControllers } from "./drive-controllers.ts";
+import { HostEndpointController } from "./host-endpoints/host-endpoint-controller.ts";
 import { IpPoolController } from "./ip-pool/ip-pool-controller.ts";
 import { IpamGcController } from "./ipam-gc/ipam-gc-controller.ts";
 import { KubeEventRecorder } from "./kube-event-recorder.ts";
@@ -23,7 +25,9 @@ import { controllersMetrics } from "./metrics/controllers-metrics.ts";
 import type { Metric } from "./metrics/metric.ts";
 import { MetricsServer } from "./metrics/metrics-server.ts";
 import { Reclamations } from "./metrics/reclamations.ts";
+import { PolicyReportController } from "./policy-report/policy-report-controller.ts";
 import { QueryApi } from "./query-api/query-api.ts";
+import { TierController } from "./tiers/tier-controller.ts";
 
 export interface ControllersOptions {
   readonly kubeconfig: string | undefined;
@@ -47,7 +51,7 @@ const blindSeconds = 60;
 /**
  * The cluster-wide controllers. Every such process follows the API server; the one that leads also acts:
  *
- *     API server ─▶ ChangeFeed ─▶ snapshot ─┬─▶ ConfigurationController, IpPoolController ─▶ API server
+ *     API server ─▶ ChangeFeed ─▶ snapshot ─┬─▶ configuration, pools, tiers, host endpoints, events ─▶ API server
  *                                           └─▶ IpamGcController ─▶ agents, API server
  *     Lease margay-controllers ─▶ LeaderElection ─▶ DriveControllers ─▶ passes
  *     kube-apiserver ─▶ QueryApi ─▶ agents
@@ -94,7 +98,11 @@ export class Controllers {
       onFreed: (freed) => this.#reclamations.add(freed),
     });
     const configuration = new ConfigurationController({ ...parts, environment });
-    const controllers = [configuration, new IpPoolController({ ...parts, reclaimer }), this.#collector];
+    const controllers = [
+      ...[configuration, new IpPoolController({ ...parts, reclaimer }), this.#collector, new TierController(parts)],
+      new PolicyReportController({ ...parts, rejected: () => this.#feed.rejected }),
+      new HostEndpointController({ ...parts, settings: () => this.#settings().hostEndpoints }),
+    ];
     this.#drive = new DriveControllers(controllers, { clock, logger });
     this.#election = new LeaderElection({ client, clock, logger, name: leaseName, identity });
     const { queryAddress, queryPort, metricsAddress } = options;
@@ -154,7 +162,8 @@ export class Controllers {
   #figures(): readonly Metric[] {
     const { leads } = this.#drive;
     const reclaimed = this.#reclamations.samples();
-    return controllersMetrics({ view: this.#snapshot, leads, reclaimed, ...this.#collector.figures });
+    const rejected = countByKind(this.#feed.rejected);
+    return controllersMetrics({ view: this.#snapshot, leads, reclaimed, rejected, ...this.#collector.figures });
   }
 
   #fault(): string | undefined {

@@ -302,6 +302,7 @@ async function startAgent(node: NodeName): Promise<RunningAgent> {
   const uses = node === nodes.healthy ? inUse : [];
   const endpoint = makeQueryServer({
     ...{ node, keyPair, logger: quiet, tokens: new TokenCheck(client, systemClock) },
+    policiesInForce: () => undefined,
     addressUses: async () =>
       [...uses].map((ip) => ({ ip, kind: "interface", interface: "eth0", namespace: "/run/netns/pod" }) as const),
   });

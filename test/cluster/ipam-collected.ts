@@ -11,6 +11,7 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { controllerKinds } from "../../src/kube/fed-kinds.ts";
 import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
 import type { Ip } from "../../src/net/ip.ts";
+import { noAgents } from "../fakes/no-agents.ts";
 
 const leakGraceMs = 60_000;
 const leases = `/apis/coordination.k8s.io/v1/namespaces/${systemNamespace}/leases`;
@@ -40,6 +41,7 @@ export class Collection {
       settings: () => ({ leakGraceMs, reconcilerMs: leakGraceMs }),
       onFreed: (some) => this.freed.push(...some.map(({ ip }) => ip)),
       agents: {
+        ...noAgents,
         addressesInUse: async (node, ips) => {
           const used = this.#answers.get(node);
           if (used === undefined) throw new Error(`Cannot ask the agent of node ${node}: no answer`);

@@ -9,7 +9,6 @@ import type { Condition } from "../../src/api/condition.ts";
 import { ipPoolKind } from "../../src/api/kinds.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import { emptySnapshot } from "../../src/api/snapshot.ts";
-import type { Agents } from "../../src/controllers/agents.ts";
 import { ConfigurationController } from "../../src/controllers/configuration/configuration-controller.ts";
 import { readEnvironment } from "../../src/controllers/configuration/environment.ts";
 import type { Controller } from "../../src/controllers/controller.ts";
@@ -24,11 +23,11 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
 import { parseIp } from "../../src/net/ip.ts";
+import { noAgents } from "../fakes/no-agents.ts";
 import { refusal } from "./refusal.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const finalizer = "projectcalico.org/ippool-finalizer";
-const noAgents: Agents = { addressesInUse: () => Promise.reject(new Error("there is no agent")) };
 const logger = pino({ level: "silent" });
 
 let plane: ControlPlane;
@@ -49,7 +48,7 @@ beforeAll(async () => {
   const account = "system:serviceaccount:margay-system:margay-controllers";
   client = await connect({ kubeconfig: await plane.addUser(account), clock: systemClock });
   admin = await connect({ kubeconfig: plane.kubeconfig, clock: systemClock });
-  controllers = await runControllers({ RECONCILER_PERIOD: "90s", AUTO_HOST_ENDPOINTS: "enabled" });
+  controllers = await runControllers({ RECONCILER_PERIOD: "90s", ENABLED_CONTROLLERS: "node,loadbalancer" });
 }, 180_000);
 
 afterAll(async () => {
@@ -238,10 +237,10 @@ describe("KubeControllersConfiguration default", () => {
       controllers: { node: { reconcilerPeriod: "1m30s", syncLabels: "Disabled", leakGracePeriod: "15m0s" } },
     });
     expect(status?.environmentVars).toEqual({
-      ...{ RECONCILER_PERIOD: "90s", AUTO_HOST_ENDPOINTS: "enabled", DATASTORE_TYPE: "kubernetes" },
+      ...{ RECONCILER_PERIOD: "90s", ENABLED_CONTROLLERS: "node,loadbalancer", DATASTORE_TYPE: "kubernetes" },
     });
     expect(status?.conditions).toMatchObject([
-      { type: "InForce", status: "False", reason: "NotImplemented", message: expect.stringContaining("hostEndpoint") },
+      { type: "InForce", status: "False", reason: "NotImplemented", message: expect.stringContaining("loadBalancer") },
     ]);
   });
 

@@ -42,6 +42,7 @@ export function runningConfig(spec: Spec, environment: ControllerEnvironment): S
             syncLabels: "Disabled",
             // As upstream: switched on by the environment alone, it has no grace period, and so takes nothing back.
             leakGracePeriod: formatDuration(parseDuration(node?.leakGracePeriod ?? "0")),
+            hostEndpoint: hostEndpointOf(spec, environment),
           },
         }
       : {},
@@ -50,11 +51,12 @@ export function runningConfig(spec: Spec, environment: ControllerEnvironment): S
 
 /** Phrases for what is asked for, beyond the defaults, and without effect. */
 export function withoutEffect({ spec }: KubeControllersConfiguration, env: ControllerEnvironment): readonly string[] {
-  const { node, loadBalancer } = spec.controllers;
-  const hostEndpoints = env.autoHostEndpoints ?? node?.hostEndpoint?.autoCreate === "Enabled";
+  const { loadBalancer } = spec.controllers;
+  const { autoCreate, templates = [] } = hostEndpointOf(spec, env);
+  const patterns = autoCreate === "Enabled" && templates.some(({ interfacePattern }) => interfacePattern);
   const serves = env.enabled?.has("loadBalancer") ?? loadBalancer !== undefined;
   return [
-    ...(hostEndpoints ? ["controllers.node.hostEndpoint.autoCreate (no host endpoints are made yet)"] : []),
+    ...(patterns ? ["controllers.node.hostEndpoint.templates.interfacePattern (no interface is found by it)"] : []),
     ...(serves ? ["controllers.loadBalancer (Services get no addresses)"] : []),
     ...(spec.debugProfilePort ? ["debugProfilePort (no profiles are served)"] : []),
   ];
@@ -64,3 +66,17 @@ export function withoutEffect({ spec }: KubeControllersConfiguration, env: Contr
 
 const defaultPeriod = "5m";
 const leastPeriodMs = 1000;
+
+type HostEndpoint = NonNullable<NonNullable<Spec["controllers"]["node"]>["hostEndpoint"]>;
+
+/** As upstream begins with, where nothing is said. */
+function hostEndpointOf({ controllers }: Spec, { autoHostEndpoints }: ControllerEnvironment): HostEndpoint {
+  const given = controllers.node?.hostEndpoint;
+  const { autoCreate = "Disabled", createDefaultHostEndpoint = "Enabled", templates } = given ?? {};
+  const overridden = { undefined: autoCreate, true: "Enabled", false: "Disabled" } as const;
+  return {
+    autoCreate: overridden[`${autoHostEndpoints}`],
+    createDefaultHostEndpoint,
+    ...(templates && { templates }),
+  };
+}

@@ -1,5 +1,7 @@
 import { parseDuration } from "../../api/duration.ts";
+import type { KubeControllersConfigurationSpec } from "../../api/kube-controllers-configuration.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
+import type { HostEndpointSettings } from "../host-endpoints/auto-host-endpoints.ts";
 import type { ControllerEnvironment } from "./environment.ts";
 import { configurationName, defaultSpec, runningConfig } from "./running-config.ts";
 
@@ -14,6 +16,8 @@ export interface ControllerSettings {
   readonly reconcilerMs: number;
   /** Where metrics and health are served; 0: nowhere. */
   readonly metricsPort: number;
+  /** Host endpoints for every node. `unknown` while no configuration is known. */
+  readonly hostEndpoints: Partial<HostEndpointSettings> | "off" | "unknown";
   readonly healthChecks: boolean;
   /** pino's. */
   readonly logLevel: "silent" | "debug" | "info" | "warn" | "error";
@@ -32,12 +36,22 @@ export function controllerSettings(
     leakGraceMs: parseDuration(node?.leakGracePeriod ?? "0") || undefined,
     reconcilerMs: parseDuration(node?.reconcilerPeriod ?? "5m"),
     metricsPort: running.prometheusMetricsPort,
+    hostEndpoints: hostEndpointsOf(spec, running),
     healthChecks: running.healthChecks === "Enabled",
     logLevel: logLevels[severity],
   };
 }
 
 // --- internal ---
+
+function hostEndpointsOf(
+  spec: KubeControllersConfigurationSpec | undefined,
+  { controllers }: KubeControllersConfigurationSpec,
+): ControllerSettings["hostEndpoints"] {
+  if (spec === undefined) return "unknown";
+  const { autoCreate = "Disabled", ...settings } = controllers.node?.hostEndpoint ?? {};
+  return autoCreate === "Enabled" ? settings : "off";
+}
 
 const logLevels = {
   None: "silent",

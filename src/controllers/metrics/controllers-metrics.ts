@@ -17,6 +17,8 @@ export interface MetricsFacts {
   /** How many addresses wait for an approval; undefined: not known yet. */
   readonly held: number | undefined;
   readonly reclaimed: readonly Sample[];
+  /** Objects that cannot be read as they stand now, by kind. */
+  readonly rejected: ReadonlyMap<string, number>;
 }
 
 /** Every metric, from a snapshot alone: the same facts give the same figures. */
@@ -25,7 +27,13 @@ export function controllersMetrics(facts: MetricsFacts): readonly Metric[] {
     ...gauge("margay_controllers_leader", "1 when this process leads, and so acts, otherwise 0.", []),
     samples: [{ labels: {}, value: facts.leads ? 1 : 0 }],
   };
-  return facts.leads ? [leader, ...ipamMetrics(facts), ...poolMetrics(facts.view), ...gcMetrics(facts)] : [leader];
+  const rejected: Metric = {
+    ...gauge("margay_rejected_objects", "Objects that cannot be read as they stand now, by kind.", ["kind"]),
+    samples: [...facts.rejected].map(([kind, value]) => ({ labels: { kind }, value })),
+  };
+  return facts.leads
+    ? [leader, rejected, ...ipamMetrics(facts), ...poolMetrics(facts.view), ...gcMetrics(facts)]
+    : [leader, rejected];
 }
 
 // --- internal ---

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeQueryServer } from "../../../src/agent/query-server.ts";
 import type { TokenVerdict } from "../../../src/agent/token-check.ts";
 import { type NamespacedName, type NodeName, namespacedName } from "../../../src/api/names.ts";
-import type { AddressUse } from "../../../src/api/node-query.ts";
+import type { AddressUse, PolicyInForce } from "../../../src/api/node-query.ts";
 import type { Lease, Node } from "../../../src/api/objects.ts";
 import { AskAgents } from "../../../src/controllers/ask-agents.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
@@ -39,6 +39,15 @@ beforeAll(async () => {
   ]);
 });
 
+const policy: PolicyInForce = {
+  ...{ id: "np/shop/web", tier: "default", staged: false, uid: "u-1", generation: 3, endpoints: 2 },
+  problems: [],
+};
+
+test("asks which policies a node's kernel holds", async () => {
+  expect(await agents.policiesInForce(node)).toEqual({ node, pending: true, policies: [policy] });
+});
+
 beforeEach(async () => {
   [tokens, asked, issued, answering] = [[], [], 0, node];
   verdict = () => "allowed";
@@ -63,6 +72,7 @@ function serverOf() {
     get node() {
       return answering;
     },
+    policiesInForce: () => ({ pending: true, policies: [policy] }),
     keyPair,
     tokens: {
       verdict: async (token) => {

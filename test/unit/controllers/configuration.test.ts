@@ -9,6 +9,7 @@ import { readEnvironment } from "../../../src/controllers/configuration/environm
 import { defaultSpec, runningConfig, withoutEffect } from "../../../src/controllers/configuration/running-config.ts";
 import { controllerSettings } from "../../../src/controllers/configuration/settings.ts";
 import { KubeError } from "../../../src/kube/client.ts";
+import { noAgents } from "../../fakes/no-agents.ts";
 import { stubClient } from "../../fakes/stub-client.ts";
 import { testClock } from "../../fakes/test-clock.ts";
 
@@ -61,7 +62,12 @@ describe("runningConfig", () => {
         etcdV3CompactionPeriod: "0s",
         prometheusMetricsPort: 9094,
       },
-      controllers: { node: { reconcilerPeriod: "5m0s", syncLabels: "Disabled", leakGracePeriod: "15m0s" } },
+      controllers: {
+        node: {
+          ...{ reconcilerPeriod: "5m0s", syncLabels: "Disabled", leakGracePeriod: "15m0s" },
+          hostEndpoint: { autoCreate: "Disabled", createDefaultHostEndpoint: "Enabled" },
+        },
+      },
     });
     const all = configuration({ policy: {}, namespace: {}, loadBalancer: {}, migration: {} }, { debugProfilePort: 1 });
     expect(runningConfig(all.spec, none)).toEqual({ ...runningConfig(defaultSpec, none), controllers: {} });
@@ -86,12 +92,19 @@ describe("runningConfig", () => {
   });
 });
 
+const pattern = { generateName: "x", interfacePattern: "eth.*" };
+
 test.each<[object, object, readonly string[]]>([
   [{ node: {} }, {}, []],
   [{ node: { hostEndpoint: {} } }, {}, []],
-  [{ node: { hostEndpoint: { autoCreate: "Enabled" } } }, {}, ["controllers.node.hostEndpoint"]],
-  [{ node: { hostEndpoint: { autoCreate: "Enabled" } } }, { AUTO_HOST_ENDPOINTS: "disabled" }, []],
-  [{ node: {} }, { AUTO_HOST_ENDPOINTS: "enabled" }, ["controllers.node.hostEndpoint"]],
+  [{ node: { hostEndpoint: { autoCreate: "Enabled" } } }, {}, []],
+  [{ node: { hostEndpoint: { autoCreate: "Enabled", templates: [pattern] } } }, {}, ["templates.interfacePattern"]],
+  [{ node: { hostEndpoint: { templates: [pattern] } } }, {}, []],
+  [
+    { node: { hostEndpoint: { templates: [pattern] } } },
+    { AUTO_HOST_ENDPOINTS: "enabled" },
+    ["templates.interfacePattern"],
+  ],
   [{ loadBalancer: {} }, {}, ["controllers.loadBalancer"]],
   [{ loadBalancer: {} }, { ENABLED_CONTROLLERS: "node" }, []],
   [{}, { ENABLED_CONTROLLERS: "node,loadbalancer" }, ["controllers.loadBalancer"]],
@@ -133,6 +146,26 @@ describe("controllerSettings", () => {
     ["the defaults, for metrics", configuration({}), {}, { metricsPort: 9094, healthChecks: true }],
     ["no configuration, for metrics", undefined, {}, { metricsPort: 9094, healthChecks: true }],
     ["another port", configuration({}, { prometheusMetricsPort: 1 }), {}, { metricsPort: 1, healthChecks: true }],
+    ["no configuration, for host endpoints", undefined, {}, { hostEndpoints: "unknown" }],
+    ["the defaults, for host endpoints", configuration({ node: {} }), {}, { hostEndpoints: "off" }],
+    [
+      "host endpoints",
+      configuration({ node: { hostEndpoint: { autoCreate: "Enabled" } } }),
+      {},
+      { hostEndpoints: { createDefaultHostEndpoint: "Enabled" } },
+    ],
+    [
+      "host endpoints, but no node controller",
+      configuration({ node: { hostEndpoint: { autoCreate: "Enabled" } } }),
+      { ENABLED_CONTROLLERS: "policy" },
+      { hostEndpoints: "off" },
+    ],
+    [
+      "host endpoints by the environment",
+      configuration({ node: {} }),
+      { AUTO_HOST_ENDPOINTS: "enabled" },
+      { hostEndpoints: { createDefaultHostEndpoint: "Enabled" } },
+    ],
     ["no metrics", configuration({}, { prometheusMetricsPort: 0 }), {}, { metricsPort: 0, healthChecks: false }],
     ["no health", configuration({}, { healthChecks: "Disabled" }), {}, { metricsPort: 9094, healthChecks: false }],
     ["no health by the environment", configuration({}), { HEALTH_ENABLED: "false" }, { healthChecks: false }],
@@ -167,7 +200,7 @@ describe("ConfigurationController", () => {
     });
     const controller = new ConfigurationController({
       ...{ client, snapshot: emptySnapshot(), clock: testClock(), environment: readEnvironment(env) },
-      agents: { addressesInUse: () => Promise.reject(new Error("there is no agent")) },
+      agents: noAgents,
       events: { record: (_, type, reason) => state.events.push(`${type} ${reason}`) },
       logger: { debug() {}, info() {}, warn() {}, error() {} },
     });
@@ -200,7 +233,7 @@ describe("ConfigurationController", () => {
   });
 
   test("tells once of what has no effect, also when something else changes", async () => {
-    const { state, client, controller } = world(undefined, { AUTO_HOST_ENDPOINTS: "enabled" });
+    const { state, client, controller } = world(undefined, { ENABLED_CONTROLLERS: "node,loadbalancer" });
     await controller.pass(alive);
     state.object = { ...state.object, spec: { controllers: { node: { leakGracePeriod: "1h" } } } };
     await controller.pass(alive);

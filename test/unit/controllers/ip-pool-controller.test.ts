@@ -3,6 +3,7 @@ import { emptySnapshot } from "../../../src/api/snapshot.ts";
 import { IpPoolController } from "../../../src/controllers/ip-pool/ip-pool-controller.ts";
 import type { BlockRelease, Reclaimer } from "../../../src/ipam/reclaimer.ts";
 import { KubeError } from "../../../src/kube/client.ts";
+import { noAgents } from "../../fakes/no-agents.ts";
 import { type Responder, stubClient } from "../../fakes/stub-client.ts";
 import { type TestClock, testClock } from "../../fakes/test-clock.ts";
 import { blockOf, heldBy } from "./ipam-gc-objects.ts";
@@ -121,7 +122,7 @@ class World {
     this.#metadata = { name: "main", uid: "u", resourceVersion: "1", generation: 1, ...metadata };
     this.controller = new IpPoolController({
       ...{ client: stubClient(this.#respond), snapshot: this.snapshot, clock: this.clock, logger: silent },
-      agents: { addressesInUse: () => Promise.reject(new Error("there is no agent")) },
+      agents: noAgents,
       events: { record: (_, type, reason) => this.events.push(`${type} ${reason}`) },
       reclaimer: this.#reclaimer(),
     });

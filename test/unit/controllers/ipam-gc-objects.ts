@@ -43,7 +43,7 @@ export function aPod(name: string, { node = "node-1", ips = [], ...rest }: PodWi
   return {
     ...{ namespace: "shop", name, uid: `uid-${name}`, labels: {}, annotations: {}, serviceAccount: "default" },
     ...{ node: node === "" ? undefined : nodeName(node), ips: ips.map(parseIp) },
-    ...{ annotatedIps: [], hostNetwork: false, finished: false, ...rest },
+    ...{ annotatedIps: [], hostNetwork: false, namedPorts: [], finished: false, ...rest },
   };
 }
 

@@ -163,7 +163,7 @@ function viewOf({ blocks = [], reserved = [] }: World): Snapshot {
 
 function factsOf(world: World): MetricsFacts {
   const { leads = true, candidates = [], held, reclaimed = [] } = world;
-  return { view: viewOf(world), leads, candidates, held, reclaimed };
+  return { view: viewOf(world), leads, candidates, held, reclaimed, rejected: new Map(world.rejected) };
 }
 
 /** Each sample as Prometheus would name it. */

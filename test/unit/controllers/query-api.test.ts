@@ -9,8 +9,9 @@ import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeAuthority, makeClientPair } from "../../../lab/certificates.ts";
 import type { NodeName } from "../../../src/api/names.ts";
-import type { AddressUse } from "../../../src/api/node-query.ts";
+import type { AddressUse, PolicyInForce } from "../../../src/api/node-query.ts";
 import type { Node } from "../../../src/api/objects.ts";
+import type { Agents } from "../../../src/controllers/agents.ts";
 import { QueryApi } from "../../../src/controllers/query-api/query-api.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
 import { makeSelfSigned } from "../../../src/host/self-signed.ts";
@@ -26,6 +27,10 @@ const apiServicePath = "/apis/apiregistration.k8s.io/v1/apiservices/v1.query.mar
 const uses: readonly AddressUse[] = [
   { ip: parseIp("192.168.0.10"), kind: "route", interface: "cali1", namespace: "host", pod: "shop/web" },
   { ip: parseIp("192.168.0.9"), kind: "interface", interface: "eth0", namespace: "net:[1]" },
+];
+
+const policies: readonly PolicyInForce[] = [
+  { id: "np/shop/web", tier: "default", staged: false, uid: "u-1", generation: 3, endpoints: 2, problems: ["no"] },
 ];
 
 let folder: string;
@@ -65,6 +70,7 @@ let cluster: {
   reviewed: unknown[];
 };
 let addressesInUse: (node: NodeName, ips: readonly Ip[] | undefined) => Promise<readonly AddressUse[]>;
+const policiesInForce: Agents["policiesInForce"] = async (node) => ({ node, pending: false, policies });
 let api: QueryApi;
 let port: number;
 const clock = testClock();
@@ -114,7 +120,7 @@ beforeEach(async () => {
   api = new QueryApi({
     ...{ client, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
     snapshot: { node: new Map([[node.name, node]]), lease: new Map() },
-    agents: { addressesInUse: (name, ips) => addressesInUse(name, ips) },
+    agents: { addressesInUse: (name, ips) => addressesInUse(name, ips), policiesInForce },
   });
   api.start();
   await expect.poll(() => cluster.caBundle).toBeDefined();
@@ -245,7 +251,13 @@ test("tells refusals as the API server does", async () => {
 test("says what there is", async () => {
   expect(await ask("/apis/query.margay.io/v1")).toMatchObject({
     status: 200,
-    said: { kind: "APIResourceList", resources: [{ name: "nodeaddresses", kind: "NodeAddresses", verbs: ["get"] }] },
+    said: {
+      kind: "APIResourceList",
+      resources: [
+        { name: "nodeaddresses", kind: "NodeAddresses", verbs: ["get"] },
+        { name: "nodepolicies", verbs: ["get"] },
+      ],
+    },
   });
   expect(await ask("/apis")).toMatchObject({ said: { groups: [{ name: "query.margay.io" }] } });
 });
@@ -260,12 +272,27 @@ test("another authority, names or certificate are taken over without a restart",
   expect(await ask(`${path}/node-1`, { as: trusted.clients["another"] })).toMatchObject({ status: 200 });
 });
 
+test("policies in force are told of a node, and authorised by their own resource", async () => {
+  const policiesPath = path.replace("nodeaddresses", "nodepolicies");
+  const { status, said } = await ask(`${policiesPath}/node-1`);
+  expect({ status, said }).toEqual({
+    status: 200,
+    said: {
+      ...{ kind: "NodePolicies", apiVersion: "query.margay.io/v1", metadata: { name: "node-1" } },
+      ...{ pending: false, policies },
+    },
+  });
+  expect(cluster.reviewed.at(-1)).toMatchObject({ resourceAttributes: { resource: "nodepolicies", name: "node-1" } });
+  cluster.allows = () => ({ allowed: false });
+  expect(await ask(`${policiesPath}/node-1`)).toMatchObject({ status: 403 });
+});
+
 test("names that cannot be read let nobody in", async () => {
   cluster.authentication = { ...cluster.authentication, "requestheader-allowed-names": "[front-proxy" };
   await api.stop();
   const later = new QueryApi({
     ...{ client, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
-    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse } },
+    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce } },
   });
   later.start();
   const before = client.sent.length;
@@ -291,7 +318,7 @@ test("of several processes that fill the Secret one wins, and the others serve w
   cluster.secret = { metadata: { resourceVersion: "1" }, data: { "tls.crt": "bm9uZQ==", "tls.key": "bm9uZQ==" } };
   const late = new QueryApi({
     ...{ client: racing, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
-    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse } },
+    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce } },
   });
   late.start();
   await expect.poll(() => cluster.caBundle).toBe(base64(winner.certificate));
