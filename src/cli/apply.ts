@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { KubeClient } from "../kube/client.ts";
-import { withoutManagedFields } from "./api-object.ts";
+import { type ApiObject, withoutManagedFields } from "./api-object.ts";
 import { addConnectionOption, type ConnectionOptions, withClient } from "./connection.ts";
 import type { ObjectInFile } from "./object-files.ts";
 
@@ -34,13 +34,25 @@ async function apply(client: KubeClient, object: ObjectInFile, options: ApplyOpt
   const { resourcePath } = await import("../api/kinds.ts");
   const { objectLabel } = await import("./kind-argument.ts");
   const { readIfThere } = await import("../kube/read-if-there.ts");
-  const { kind, namespace, name, json } = object;
+  const { kind, namespace, name } = object;
   const path = resourcePath(kind, { namespace, name });
   const before = await readIfThere<WithRevision>(client, path);
   const force = options.forceConflicts ? true : undefined;
   const query = { fieldManager: "margay", fieldValidation: "Strict", force };
-  const after = await client.patch<WithRevision>(path, withoutManagedFields(json), { type: "apply", query });
+  const after = await client.patch<WithRevision>(path, await withTierLabel(object), { type: "apply", query });
   process.stdout.write(`${objectLabel(kind, namespace, name)} ${doneOf(before, after)}\n`);
+}
+
+/** The object as it is sent: a policy of a tier says in a label which, as calicoctl does. */
+async function withTierLabel({ kind, json }: ObjectInFile): Promise<ApiObject> {
+  const { customGroup } = await import("../api/custom-kinds.ts");
+  const { tierLabel } = await import("../api/label-names.ts");
+  const object = withoutManagedFields(json);
+  const isTiered = kind.group === customGroup && /^(Staged)?(Global)?NetworkPolicy$/.test(kind.kind);
+  if (!isTiered) return object;
+  const { tier = "default" } = (object["spec"] ?? {}) as { readonly tier?: unknown };
+  const labels = { ...(object.metadata["labels"] as object | undefined), [tierLabel]: tier };
+  return { ...object, metadata: { ...object.metadata, labels } };
 }
 
 interface WithRevision {

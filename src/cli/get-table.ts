@@ -1,4 +1,4 @@
-import { customKinds } from "../api/custom-kinds.ts";
+import { customKindOf } from "../api/custom-kinds.ts";
 import type { Kind } from "../api/kinds.ts";
 import type { ApiObject } from "./api-object.ts";
 import { columnWidths } from "./column-widths.ts";
@@ -74,11 +74,10 @@ function peerNodes(peer: ApiObject): string {
   return cell(peer, "spec.nodeSelector") || cell(peer, "spec.node") || "(global)";
 }
 
-function columnsOf({ kind }: Kind, wide: boolean): readonly Column[] {
-  const table = tables[kind];
+function columnsOf(kind: Kind, wide: boolean): readonly Column[] {
+  const table = tables[kind.kind];
   if (table !== undefined) return wide ? table.wide : table.narrow;
-  const printed = customKinds.find((one) => one.kind === kind)?.columns ?? [];
-  const shown = printed.filter((one) => wide || one.wide !== true);
+  const shown = (customKindOf(kind)?.columns ?? []).filter((one) => wide || one.wide !== true);
   return shown.map(({ name, path }) => [name.toUpperCase(), path.slice(1)]);
 }
 

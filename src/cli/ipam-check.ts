@@ -108,7 +108,7 @@ function unknownPod({ metadata: { name, namespace, uid } }: PodJson): Pod {
     ips: [],
     annotatedIps: [],
   };
-  return { ...nothing, namespace, name, uid, hostNetwork: false, finished: false };
+  return { ...nothing, namespace, name, uid, hostNetwork: false, namedPorts: [], finished: false };
 }
 
 async function readNodeNames(client: KubeClient): Promise<ReadonlySet<string>> {

@@ -2,10 +2,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseAllDocuments } from "yaml";
-import { customKinds } from "../api/custom-kinds.ts";
+import { customKindOf } from "../api/custom-kinds.ts";
 import { type Kind, kindOfObject } from "../api/kinds.ts";
 import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
-import { parseResource } from "../api/resource.ts";
+import { parseObject } from "../api/parse-object.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { ApiObject } from "./api-object.ts";
 
@@ -39,8 +39,8 @@ export async function readObjects(path: string): Promise<readonly ObjectInFile[]
 
 /** Checks the object as our own code will read it. Throws an InvalidObjectError with each path and what must hold there. */
 export function checkObject({ kind, json }: ObjectInFile): void {
-  const custom = customKinds.find((one) => one.kind === kind.kind);
-  if (custom !== undefined) parseResource(custom.kind, custom.spec, json);
+  const custom = customKindOf(kind);
+  if (custom !== undefined) parseObject(custom, json);
   else if (kind.kind === "NetworkPolicy") parseKubeNetworkPolicy(json);
 }
 

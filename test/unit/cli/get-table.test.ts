@@ -56,3 +56,12 @@ test("a kind without a table of its own has the columns of its CRD", () => {
   expect(text.split("\n")[0]?.split(/ +/).slice(0, 3)).toEqual(["NAME", "CIDR", "AFFINITY"]);
   expect(text).toContain("10-0-0-0-26   10.0.0.0/26   host:node-1");
 });
+
+test("of two kinds of one name each has its own columns, and a CRD that is not of our group has those of it", () => {
+  const spec = { tier: "Admin", priority: 3, order: 7 };
+  const header = (name: string) =>
+    formatObjects(kind(name), [{ metadata: { name: "one" }, spec }], { wide: false, namespaces: false }).split(/ +|\n/);
+  expect(header("netpol").slice(0, 2)).toEqual(["NAME", "one"]);
+  expect(header("networkpolicies.projectcalico.org").slice(0, 2)).toEqual(["NAME", "TIER"]);
+  expect(header("clusternetworkpolicies")).toEqual(["NAME", "TIER", "PRIORITY", "one", "Admin", "3", ""]);
+});

@@ -20,7 +20,7 @@ const web = blockOf("10.0.0.8/29", [["web", "node-1"]]);
 
 function podOf(name: string, ips: readonly string[], more: Partial<Pod> = {}): Pod {
   const bare = { namespace: "default", uid: name, labels: {}, annotations: {}, serviceAccount: "default" };
-  const state = { node: "node-1" as NodeName, annotatedIps: [], hostNetwork: false, finished: false };
+  const state = { node: "node-1" as NodeName, annotatedIps: [], hostNetwork: false, namedPorts: [], finished: false };
   return { ...bare, ...state, name, ips: ips.map(parseIp), ...more };
 }
 

@@ -110,6 +110,7 @@ describe("an address is kept", () => {
       ips: [],
       annotatedIps: [],
       hostNetwork: false,
+      namedPorts: [],
       finished: false,
     };
     return { pod: { key: "default/web", found: { ...bare, ...state, ...more } } };

@@ -70,3 +70,13 @@ test("an object is checked as our own code reads it", async () => {
   const [good] = await read(pool("good"));
   expect(() => good && checkObject(good)).not.toThrow();
 });
+
+test("a ClusterNetworkPolicy is checked too", async () => {
+  const policy = (priority: number) =>
+    "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: one}\n" +
+    `spec: {tier: Admin, priority: ${priority}, subject: {namespaces: {}}}\n`;
+  const [bad] = await read(policy(3000));
+  expect(() => bad && checkObject(bad)).toThrow(/ClusterNetworkPolicy one: spec\.priority is 3000/);
+  const [good] = await read(policy(3));
+  expect(() => good && checkObject(good)).not.toThrow();
+});
