@@ -16,8 +16,9 @@ help:
 	@echo "make soak       address management under faults for MINUTES (10), on ever new seeds; or, with SOAK=first-instruction,"
 	@echo "                the policy of PODS (1000) new pods while their agent is paused, killed and slowed"
 	@echo "                with SOAK=cni, ADD and DEL killed and spoilt at every step, with every way to go on"
+	@echo "                with SOAK=policy, the rules of random clusters against the specifications of policy"
 	@echo "make check      types, lint, dead code, architecture, generated files"
-	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni), print what was measured beside its targets"
+	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni, or policy), print what was measured beside its targets"
 
 setup:
 	@lab/bootstrap.sh

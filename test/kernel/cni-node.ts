@@ -310,6 +310,7 @@ function podOf(name: string): Pod {
     ips: [],
     annotatedIps: [],
     hostNetwork: false,
+    namedPorts: [],
     finished: false,
   };
 }

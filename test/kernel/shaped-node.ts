@@ -172,8 +172,14 @@ export function podChange({ name, ip }: ShapedPod, annotations: Labels): Change 
   const key = namespacedName("shop", name);
   const value = {
     ...{ namespace: "shop", name, uid: `uid-${name}`, labels: {}, annotations, node: "node-1" as NodeName },
-    ...{ serviceAccount: "default", ips: [parseIp(ip)], annotatedIps: [], hostNetwork: false, finished: false },
-    ports: [],
+    ...{
+      serviceAccount: "default",
+      ips: [parseIp(ip)],
+      annotatedIps: [],
+      hostNetwork: false,
+      namedPorts: [],
+      finished: false,
+    },
   };
   return { kind: "pod", key, value };
 }

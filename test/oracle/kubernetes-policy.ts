@@ -1,134 +1,89 @@
 /**
- * Who may talk to whom, read straight from the specification of networking.k8s.io/v1 NetworkPolicy
- * (https://kubernetes.io/docs/concepts/services-networking/network-policies/). It shares no code with src/felix.
+ * networking.k8s.io/v1 NetworkPolicy (https://kubernetes.io/docs/concepts/services-networking/network-policies/): pods that
+ * some policy selects are isolated in its directions, and policies add to each other. Among tiers they are the ones of order
+ * 1000 in the tier `default`.
  */
-import type { NamespacedName } from "../../src/api/names.ts";
-import type {
-  KubeNetworkPolicy,
-  KubePeer,
-  KubePort,
-  LabelSelector,
-  Labels,
-  Pod,
-  Protocol,
-} from "../../src/api/objects.ts";
-import { isRejected, type Snapshot } from "../../src/api/snapshot.ts";
+import type { KubeNetworkPolicy, KubePeer, KubePort, KubeRule } from "../../src/api/objects.ts";
+import { isRejected, type Rejected, type Snapshot } from "../../src/api/snapshot.ts";
 import { cidrContainsIp } from "../../src/net/cidr.ts";
-import type { Ip } from "../../src/net/ip.ts";
+import { isNamedPort } from "./calico-rule.ts";
+import type { JudgedPolicy, JudgedRule } from "./judged-policy.ts";
+import { inheritedLabels, type Party, podsAt, type Seen, type Selectable } from "./parties.ts";
+import { labelSelectorSelects, selects } from "./selection.ts";
 
-/** One end of a connection: an address, and the pod that has it if it is a pod's. */
-export interface Party {
-  readonly ip: Ip;
-  readonly pod?: NamespacedName;
-}
-
-/** A new connection, not one between a pod and itself. */
-export interface Connection {
-  readonly from: Party;
-  readonly to: Party;
-  readonly protocol: Protocol;
-  readonly port: number;
-}
-
-/** Both ends must allow a connection. */
-export function allowed(snapshot: Snapshot, connection: Connection): boolean {
-  return mayLeave(snapshot, connection) && mayEnter(snapshot, connection);
-}
-
-/** Whether the source's policies allow it; one that is no pod has none. A pod that is not known may do nothing. */
-export function mayLeave(snapshot: Snapshot, { from, to, protocol, port }: Connection): boolean {
-  return permits(snapshot, "Egress", from, (rule) => {
-    const peers = rule.peers.length === 0 || rule.peers.some((peer) => isPeer(snapshot, peer, rule.namespace, to));
-    return peers && portAllowed(rule.ports, protocol, port);
-  });
-}
-
-/** Whether the destination's policies allow it. */
-export function mayEnter(snapshot: Snapshot, { from, to, protocol, port }: Connection): boolean {
-  return permits(snapshot, "Ingress", to, (rule) => {
-    const peers = rule.peers.length === 0 || rule.peers.some((peer) => isPeer(snapshot, peer, rule.namespace, from));
-    return peers && portAllowed(rule.ports, protocol, port);
+/** Those of the snapshot. */
+export function kubernetesPolicies(snapshot: Snapshot): readonly JudgedPolicy[] {
+  return [...snapshot.networkPolicy.values()].map((policy) => {
+    const { namespace, name } = policy;
+    const placed = {
+      title: `Kubernetes NetworkPolicy ${namespace}/${name}`,
+      tier: "default",
+      order: 1000,
+      sortName: `${name}/${namespace}/KubernetesNetworkPolicy`,
+      stage: "normal",
+      applyOnForward: false,
+    } as const;
+    if (isRejected(policy)) return { ...placed, ...rejected(policy) };
+    const about = (type: "Ingress" | "Egress", rules: readonly KubeRule[]) =>
+      policy.types.includes(type) ? rules.map((rule) => judged(rule, type, { policy, snapshot })) : "not about it";
+    return {
+      ...placed,
+      ingress: about("Ingress", policy.ingress),
+      egress: about("Egress", policy.egress),
+      appliesTo: (one) =>
+        one.what === "pod" && one.namespace === namespace && labelSelectorSelects(policy.podSelector, one.labels),
+    };
   });
 }
 
 // --- internal ---
 
-interface Rule {
-  readonly namespace: string;
-  readonly peers: readonly KubePeer[];
-  readonly ports: readonly KubePort[];
+/** It isolates what it may have selected, and allows nothing; others may. */
+function rejected({ namespace, scope }: Rejected): Pick<JudgedPolicy, "ingress" | "egress" | "appliesTo"> {
+  const appliesTo = (one: Selectable) =>
+    one.what === "pod" &&
+    one.namespace === namespace &&
+    (scope.selector === undefined || selects(scope.selector, one.labels));
+  return { ingress: [], egress: [], appliesTo };
 }
 
-function permits(
-  snapshot: Snapshot,
-  type: "Ingress" | "Egress",
-  party: Party,
-  ruleAllows: (rule: Rule) => boolean,
-): boolean {
-  if (party.pod === undefined) return true;
-  const pod = snapshot.pod.get(party.pod);
-  if (pod === undefined) return false;
-  let isolated = false;
-  for (const policy of snapshot.networkPolicy.values()) {
-    if (policy.namespace !== pod.namespace) continue;
-    // What could not be read may have selected this pod, and allows nothing.
-    if (isRejected(policy)) isolated = true;
-    else if (policy.types.includes(type) && selects(policy.podSelector, pod.labels)) {
-      isolated = true;
-      if (rulesOf(policy, type).some(ruleAllows)) return true;
+interface Context {
+  readonly policy: KubeNetworkPolicy;
+  readonly snapshot: Snapshot;
+}
+
+function judged({ peers, ports }: KubeRule, type: "Ingress" | "Egress", { policy, snapshot }: Context): JudgedRule {
+  const peerMatches = (peer: KubePeer, party: Party) => {
+    if (peer.kind === "block") {
+      return cidrContainsIp(peer.cidr, party.ip) && !peer.except.some((net) => cidrContainsIp(net, party.ip));
     }
-  }
-  return !isolated;
+    return podsAt(snapshot, party).some((one) => isPeerPod(peer, one, policy.namespace));
+  };
+  return {
+    action: "allow",
+    matches: (seen) => {
+      const other = type === "Ingress" ? seen.from : seen.to;
+      // A port's name is that of a pod's container.
+      const destinations = podsAt(snapshot, seen.to);
+      if (peers.length > 0 && !peers.some((peer) => peerMatches(peer, other))) return false;
+      return ports.length === 0 || ports.some((port) => portMatches(port, seen, destinations));
+    },
+  };
 }
 
-function rulesOf(policy: KubeNetworkPolicy, type: "Ingress" | "Egress"): readonly Rule[] {
-  const rules = type === "Ingress" ? policy.ingress : policy.egress;
-  return rules.map((rule) => ({ namespace: policy.namespace, ...rule }));
+function isPeerPod(peer: KubePeer & { kind: "pods" }, one: Selectable, policyNamespace: string): boolean {
+  const inNamespace =
+    peer.namespaceSelector === undefined
+      ? one.namespace === policyNamespace
+      : labelSelectorSelects(peer.namespaceSelector, inheritedLabels(one, "pcns."));
+  return inNamespace && (peer.podSelector === undefined || labelSelectorSelects(peer.podSelector, one.labels));
 }
 
-function isPeer(snapshot: Snapshot, peer: KubePeer, policyNamespace: string, party: Party): boolean {
-  if (peer.kind === "block") {
-    return cidrContainsIp(peer.cidr, party.ip) && !peer.except.some((net) => cidrContainsIp(net, party.ip));
-  }
-  const pod = party.pod === undefined ? undefined : snapshot.pod.get(party.pod);
-  if (pod === undefined || pod.hostNetwork) return false;
-  return (
-    inSelectedNamespace(snapshot, peer, policyNamespace, pod) && selects(peer.podSelector ?? everything, pod.labels)
-  );
-}
+const protocolNumbers = { TCP: 6, UDP: 17, SCTP: 132 };
 
-function inSelectedNamespace(
-  snapshot: Snapshot,
-  peer: KubePeer & { kind: "pods" },
-  policyNamespace: string,
-  pod: Pod,
-): boolean {
-  if (peer.namespaceSelector === undefined) return pod.namespace === policyNamespace;
-  const namespace = snapshot.namespace.get(pod.namespace);
-  return namespace !== undefined && selects(peer.namespaceSelector, namespace.labels);
-}
-
-const everything: LabelSelector = { matchLabels: {}, matchExpressions: [] };
-
-function selects({ matchLabels, matchExpressions }: LabelSelector, labels: Labels): boolean {
-  const equal = Object.entries(matchLabels).every(([key, value]) => labels[key] === value);
-  return (
-    equal &&
-    matchExpressions.every(({ key, operator, values }) => {
-      const value = labels[key];
-      if (operator === "Exists") return value !== undefined;
-      if (operator === "DoesNotExist") return value === undefined;
-      const listed = value !== undefined && values.includes(value);
-      return operator === "In" ? listed : !listed;
-    })
-  );
-}
-
-function portAllowed(ports: readonly KubePort[], protocol: Protocol, port: number): boolean {
-  if (ports.length === 0) return true;
-  return ports.some((one) => {
-    if (one.protocol !== protocol) return false;
-    if (one.port === undefined) return true;
-    return typeof one.port === "number" && port >= one.port && port <= (one.endPort ?? one.port);
-  });
+function portMatches({ protocol, port, endPort }: KubePort, seen: Seen, destinations: readonly Selectable[]): boolean {
+  if (protocolNumbers[protocol] !== seen.protocol) return false;
+  if (port === undefined) return true;
+  if (typeof port === "string") return isNamedPort(port, seen, destinations);
+  return seen.port !== undefined && seen.port >= port && seen.port <= (endPort ?? port);
 }

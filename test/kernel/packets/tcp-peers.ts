@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A program at one end of TCP connections, in a network namespace; it ends with being disposed of. */
+export interface TcpPeer extends Disposable {
+  /** Resolves to whether it prints the line, or has printed it, within `ms`. */
+  hears(line: string, ms: number): Promise<boolean>;
+  /** Gives it a line to send. */
+  says(line: string): void;
+}
+
+/** Sends back whatever it gets on the port, of both families; it prints `ready` first. */
+export function echoServer(namespace: string, port: number): TcpPeer {
+  const listen = `listen(${port}, "::", () => console.log("ready"))`;
+  return startPeer(namespace, `net.createServer((socket) => socket.on("error", () => {}).pipe(socket)).${listen};`);
+}
+
+/** Connects, prints `open` once it is, and then every line that comes. */
+export function caller(namespace: string, to: { readonly ip: string; readonly port: number }): TcpPeer {
+  const connect = `const socket = net.connect(${to.port}, "${to.ip}", () => console.log("open"));`;
+  return startPeer(namespace, `${connect} process.stdin.pipe(socket).pipe(process.stdout);`);
+}
+
+// --- internal ---
+
+function startPeer(namespace: string, source: string): TcpPeer {
+  const argv = ["netns", "exec", namespace, process.execPath, "--eval", `const net = require("node:net"); ${source}`];
+  const child: ChildProcess = spawn("ip", argv, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = new Set<string>();
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on("line", (line) => lines.add(line));
+  // Its end is told by what it does not print.
+  child.stdin?.on("error", () => undefined);
+  return {
+    hears: async (line, ms) => {
+      for (const end = performance.now() + ms; !lines.has(line) && performance.now() < end; ) await sleep(20);
+      return lines.has(line);
+    },
+    says: (line) => child.stdin?.write(`${line}\n`),
+    [Symbol.dispose]: () => child.kill("SIGKILL"),
+  };
+}
