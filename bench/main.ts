@@ -13,13 +13,14 @@ import { formatLine, formatTable, reportOf } from "./report.ts";
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   cni: async () => (await import("./cni.ts")).cniBench,
   ipam: async () => (await import("./ipam.ts")).ipamBench,
+  policy: async () => (await import("./policy.ts")).policyBench,
 };
 
 const usage = [
   `npm run --silent bench -- NAME [--quick] [--json]      NAME: ${Object.keys(benches).join(", ")}`,
   "  --quick  within about two minutes, at the price of accuracy",
   "  --json   only the one line of JSON that also ends the output without it",
-  "  --profile FOLDER  leave a CPU profile of the agent there (cni); the figures are of no use then",
+  "  --profile FOLDER  leave CPU profiles there of the agent (cni) or the calculator (policy); the figures are of no use then",
 ].join("\n");
 
 /** Prints to standard output: the report's line last, and before it the table unless `--json`. Progress goes to standard error. */
