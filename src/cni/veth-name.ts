@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
 
 /**
  * The host's end of a pod's veth pair: `cali` and the first 11 hex digits of sha1(`<namespace>.<pod>`), 15 characters in
@@ -16,5 +17,5 @@ export function furtherVethName(namespace: string, pod: string, interfaceName: s
 // --- internal ---
 
 function nameOf(text: string): string {
-  return `cali${createHash("sha1").update(text).digest("hex").slice(0, 11)}`;
+  return `${workloadInterfacePrefix}${createHash("sha1").update(text).digest("hex").slice(0, 11)}`;
 }

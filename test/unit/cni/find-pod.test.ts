@@ -15,6 +15,7 @@ const pod: Pod = {
   ips: [],
   annotatedIps: [],
   hostNetwork: false,
+  namedPorts: [],
   finished: false,
 };
 const reference = { namespace: "shop", name: "web", uid: "u-1" };

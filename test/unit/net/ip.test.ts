@@ -8,6 +8,7 @@ import {
   ipPlus,
   ipToBytes,
   ipToNumber,
+  ipv4ToNumber,
   isIp,
   parseIp,
 } from "../../../src/net/ip.ts";
@@ -71,4 +72,9 @@ describe("an address", () => {
     const sorted = ["::1", "10.0.0.10", "10.0.0.9", "::"].map((text) => parseIp(text) as Ip).sort(compareIps);
     expect(sorted).toEqual(["10.0.0.9", "10.0.0.10", "::", "::1"]);
   });
+});
+
+test("an IPv4 address as a plain number is the same number", () => {
+  const every = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+  fc.assert(fc.property(every, (value) => ipv4ToNumber(ipFromNumber(BigInt(value), 4)) === value));
 });
