@@ -117,6 +117,7 @@ export class Agent {
       agentCounts({
         ...{ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) },
         rejected: () => this.#feed.rejected,
+        closedPolicies: () => this.#felix.closedPolicies,
       }),
     );
     const { metricsAddress: address, metricsPort: port } = options;

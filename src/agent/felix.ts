@@ -2,6 +2,7 @@ import type { PoliciesAnswer } from "../api/node-query.ts";
 import type { Change } from "../api/snapshot.ts";
 import type { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
+import { withinBudget } from "../felix/calc/plan-budget.ts";
 import type { Dataplane, KernelState } from "../felix/dataplane/dataplane.ts";
 import { type PrintedTable, printTable } from "../felix/render/iptables.ts";
 import type { RenderOptions } from "../felix/render/options.ts";
@@ -11,6 +12,7 @@ import { Loop } from "../reconcile/loop.ts";
 import type { Logger } from "./logger.ts";
 import { policiesInForce } from "./policies-in-force.ts";
 import { policyFaults } from "./policy-faults.ts";
+import { PolicyReport } from "./policy-report.ts";
 import { QosReport } from "./qos-report.ts";
 
 export interface FelixParts {
@@ -29,6 +31,7 @@ export class Felix {
   readonly #parts: FelixParts;
   readonly #loop: Loop;
   readonly #qosReport: QosReport;
+  readonly #policyReport: PolicyReport;
   readonly #begun = Promise.withResolvers<void>();
   #hasBegun = false;
   /** What the last pass that succeeded has applied. */
@@ -45,6 +48,7 @@ export class Felix {
   constructor(parts: FelixParts) {
     this.#parts = parts;
     this.#qosReport = new QosReport(parts.logger);
+    this.#policyReport = new PolicyReport(parts.logger);
     this.#loop = new Loop({
       pass: () => this.#pass(),
       sleep: (ms) => parts.clock.sleep(ms),
@@ -97,6 +101,11 @@ export class Felix {
     return { pending: this.#held !== this.#inKernel, policies: policiesInForce(this.#held) };
   }
 
+  /** How many policies of the last plan are not enforced as written: they have `problems`. */
+  get closedPolicies(): number {
+    return this.#policyReport.count;
+  }
+
   /** What is not used any more goes in a pass of its own, for which nobody waits. */
   async #tidy(): Promise<void> {
     if (this.#isTidy || this.#applied === undefined) return;
@@ -118,7 +127,7 @@ export class Felix {
     await this.#begun.promise;
     const { calculator, dataplane, renderOptions, clock, logger } = this.#parts;
     const startedAt = clock.monotonicNow();
-    const plan = calculator.plan();
+    const plan = withinBudget(calculator.plan());
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
     if (plan === this.#inKernel) {
       await this.#tidy();
@@ -127,6 +136,7 @@ export class Felix {
     this.#inKernel = undefined;
     this.#printed = undefined;
     this.#qosReport.look(plan.endpoints);
+    this.#policyReport.look(plan.policies);
     const { sets, tables, routes, shapings } = render(plan, renderOptions);
     const printed = [...tables.values()].map(printTable);
     const state = { sets, routes, shapings, tables: printed };

@@ -3,8 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Felix } from "../../src/agent/felix.ts";
+import { parseCalicoNetworkPolicy } from "../../src/api/calico-network-policy.ts";
 import { parseIpPool } from "../../src/api/ip-pool.ts";
-import type { NodeName } from "../../src/api/names.ts";
+import { parseNamespace } from "../../src/api/kubernetes/namespace.ts";
+import { parsePod } from "../../src/api/kubernetes/pod.ts";
+import { type NodeName, namespacedName } from "../../src/api/names.ts";
+import { attachmentKey } from "../../src/api/objects.ts";
 import type { Change } from "../../src/api/snapshot.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
@@ -61,6 +65,27 @@ const pool = (cidr: string): Change => {
   return { kind: "ipPool", key: "pool", value };
 };
 
+/** A pod of this node, with an interface. */
+const shop = (): readonly Change[] => {
+  const pod = namespacedName("shop", "web");
+  const common = { containerId: "c", interfaceName: "eth0", netns: "/run/netns/x", podUid: undefined };
+  const attachment = { ...common, hostInterface: "calia1", pod, addresses: [], mtu: 1500 };
+  const json = { metadata: { name: "web", namespace: "shop", uid: "u" }, spec: { nodeName: "node-1" }, status: {} };
+  return [
+    { kind: "namespace", key: "shop", value: parseNamespace({ metadata: { name: "shop", uid: "n" } }) },
+    { kind: "pod", key: pod, value: parsePod(json) },
+    { kind: "attachment", key: attachmentKey(attachment), value: attachment },
+  ];
+};
+
+const nets = Array.from({ length: 250 }, (_, index) => `10.0.${index}.0/24`);
+/** It allows by so many rules, each from all of these networks. */
+const policy = (name: string, count: number): Change => {
+  const ingress = Array.from({ length: count }, () => ({ action: "Allow", source: { nets } }));
+  const json = { metadata: { name, namespace: "shop", uid: name }, spec: { ingress } };
+  return { kind: "calicoNetworkPolicy", key: namespacedName("shop", name), value: parseCalicoNetworkPolicy(json) };
+};
+
 test("writes nothing before everything was listed once, and then all of it", async () => {
   const applied = felix.apply([pool("192.168.0.0/16")]);
   await sleep(200);
@@ -91,6 +116,22 @@ test("tries a refused pass again until the kernel takes it, and says so", async 
   await begun;
   expect(sh("ipset", "save", "cali40masq-ipam-pools")).toContain("create cali40masq-ipam-pools hash:net");
   expect(logged.at(-1)).toBe("the kernel holds the plan");
+});
+
+test("a policy that no kernel could hold is closed, and the node goes on", async () => {
+  await felix.begin();
+  await felix.apply([...shop(), policy("huge", 1000), policy("modest", 2)]);
+  const [huge, modest] = felix.policiesInForce()?.policies ?? [];
+  expect(huge).toMatchObject({ id: "np/shop/huge", problems: [expect.stringContaining("It denies everything")] });
+  expect(modest).toMatchObject({ id: "np/shop/modest", problems: [] });
+  expect(felix.closedPolicies).toBe(1);
+  const rules = sh("iptables-save", "-t", "filter").split("\n");
+  const [ofHuge, ofModest] = ["huge", "modest"].map((name) => rules.filter((one) => one.includes(`"np/shop/${name} `)));
+  expect(ofHuge).toEqual([expect.stringMatching(/^-A cali-pi-.* -j DROP$/)]);
+  expect(ofModest).toHaveLength(2);
+  await felix.apply([policy("huge", 1)]);
+  expect(felix.closedPolicies).toBe(0);
+  expect(logged.filter((one) => one.includes("too large"))).toHaveLength(1);
 });
 
 test("stopped before it began, it rejects whoever waits", async () => {

@@ -11,6 +11,8 @@ export interface AgentCounts {
   readonly owedReleases: () => Promise<number>;
   /** Objects of the API server that cannot be read as they stand now, by kind, e.g. `GlobalNetworkPolicy`. */
   readonly rejectedObjects: () => ReadonlyMap<string, number>;
+  /** Policies that some endpoint of the node has, and that are not enforced as written. */
+  readonly closedPolicies: () => Promise<number>;
 }
 
 /** What one node's agent tells of itself, for Prometheus. */
@@ -42,6 +44,8 @@ export class AgentMetrics implements Pick<CniObserver, "answered"> {
     this.#gauge("margay_cni_spooled_requests", spool, counts.spooledRequests);
     const owed = "Releases of addresses that are still owed to the API server.";
     this.#gauge("margay_cni_owed_releases", owed, counts.owedReleases);
+    const closed = "Policies in use on this node that are not enforced as written, e.g. as they are too large.";
+    this.#gauge("margay_closed_policies", closed, counts.closedPolicies);
     const rejected = "Objects that cannot be read as they stand now and are set aside: a policy denies. By kind.";
     new Gauge({
       ...{ name: "margay_rejected_objects", help: rejected, labelNames: ["kind"], registers },

@@ -41,6 +41,21 @@ const requirement = z
     issues.push({ code: "custom", input: value, path: ["values"], message });
   });
 
+const maxRequirements = 1000;
+const maxValues = 10_000;
+
+function excesses(
+  matchLabels: Readonly<Record<string, string>>,
+  matchExpressions: readonly z.output<typeof requirement>[],
+): readonly string[] {
+  const requirements = Object.keys(matchLabels).length + matchExpressions.length;
+  const values = matchExpressions.reduce((sum, one) => sum + one.values.length, 0);
+  return [
+    ...(requirements > maxRequirements ? [`it has ${requirements} requirements, and may have ${maxRequirements}`] : []),
+    ...(values > maxValues ? [`it has ${values} values, and may have ${maxValues}`] : []),
+  ];
+}
+
 /** The form in which the API server checks it, as upstream's kinds have it: it leaves labels and operators to us. */
 const openApi = {
   type: "object",
@@ -73,11 +88,19 @@ const openApi = {
   },
 };
 
-/** metav1.LabelSelector. A field that is not known makes it unreadable: to leave it out would select more than was meant. */
+/**
+ * metav1.LabelSelector. A field that is not known makes it unreadable: to leave it out would select more than was meant.
+ * So do more than 1000 requirements, or 10,000 values: each is work for every pod that there is.
+ */
 export const labelSelectorSchema = z
   .strictObject({
     matchLabels: labels.optional().describe("Labels and the values that they must have."),
     matchExpressions: z.array(requirement).nullish().describe("Requirements, all of which must hold."),
+  })
+  .check(({ value, issues }) => {
+    for (const message of excesses(value.matchLabels ?? {}, value.matchExpressions ?? [])) {
+      issues.push({ code: "custom", input: value, message });
+    }
   })
   .transform(
     ({ matchLabels, matchExpressions }): LabelSelector => ({

@@ -1,8 +1,9 @@
 /** Sets of texts of which a changed copy costs little, however large they are. */
 
 /**
- * What `before` becomes when each key of `changes` is in it (true) or not (false); `before` stays as it is. Up to
- * `plainSize` members it is a plain set, else one in parts, of which only those that change are copied.
+ * What `before` becomes when each key of `changes` is in it (true) or not (false); `before` stays as it is, and without
+ * changes may be the answer. Up to `plainSize` members it is a plain set, else one in parts, of which only those that change
+ * are copied.
  */
 export function changedSet<T extends string>(
   before: ReadonlySet<T>,
@@ -10,6 +11,7 @@ export function changedSet<T extends string>(
   plainSize = 1024,
 ): ReadonlySet<T> {
   if (before instanceof PartedSet && before.size > plainSize / 2) return before.with(changes);
+  if (changes.size === 0) return before.size > plainSize ? PartedSet.of(before) : before;
   const after = new Set(before);
   for (const [member, isIn] of changes) {
     if (isIn) after.add(member);

@@ -9,11 +9,14 @@ export class CountedSet<Owner, Member extends string> {
   /** Where the set differs from the one last given out. */
   readonly #changes = new Map<Member, boolean>();
   #members: ReadonlySet<Member>;
+  /** While nobody has seen the members, they are written here at once. */
+  #unseen: Set<Member> | undefined;
 
   /** With what a set was before that is to be the same if it has the same members. */
-  constructor(before: ReadonlySet<Member> = new Set()) {
-    this.#members = before;
-    for (const member of before) this.#changes.set(member, false);
+  constructor(before?: ReadonlySet<Member>) {
+    this.#unseen = before === undefined ? new Set() : undefined;
+    this.#members = before ?? new Set();
+    for (const member of before ?? []) this.#changes.set(member, false);
   }
 
   /** The owner now brings these, each named once, instead of what it brought before; true when those are others. */
@@ -30,12 +33,15 @@ export class CountedSet<Owner, Member extends string> {
 
   /** The same object as long as the members are the same; never written to again. */
   members(): ReadonlySet<Member> {
+    if (this.#unseen !== undefined) this.#members = changedSet(this.#unseen, this.#changes);
+    this.#unseen = undefined;
     if (this.#changes.size > 0) this.#members = changedSet(this.#members, this.#changes);
     this.#changes.clear();
     return this.#members;
   }
 
   #isIn(member: Member): boolean {
+    if (this.#unseen !== undefined) return this.#unseen.has(member);
     return this.#changes.get(member) ?? this.#members.has(member);
   }
 
@@ -52,6 +58,11 @@ export class CountedSet<Owner, Member extends string> {
   }
 
   #change(member: Member, isIn: boolean): void {
+    if (this.#unseen !== undefined) {
+      if (isIn) this.#unseen.add(member);
+      else this.#unseen.delete(member);
+      return;
+    }
     if (this.#members.has(member) === isIn) this.#changes.delete(member);
     else this.#changes.set(member, isIn);
   }

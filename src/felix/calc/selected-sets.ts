@@ -7,10 +7,10 @@ import type { SelectedAddresses, SelectedPorts } from "./compiled-policy.ts";
 import { CountedSet } from "./counted-set.ts";
 import { type Labelled, labelOf } from "./endpoint-labels.ts";
 import { MultiMap } from "./multi-map.ts";
-import type { OwnerTable } from "./owner-table.ts";
+import type { KnownOwner, OwnerTable } from "./owner-table.ts";
 import type { SetId } from "./plan.ts";
 import { membersOf, type SetMember } from "./set-members.ts";
-import type { OwnerKey, SetOwner } from "./set-owner.ts";
+import type { SetOwner } from "./set-owner.ts";
 
 /**
  * The sets whose members a selector selects. Whoever changes is judged by those sets alone whose anchor its labels
@@ -20,9 +20,10 @@ export class SelectedSets {
   readonly #owners: OwnerTable;
   readonly #changed: (id: SetId) => void;
   readonly #sets = new Map<SetId, SelectedSet>();
-  readonly #anchored = new AnchoredSets<SelectedSet>();
+  readonly #selections = new Map<Selector, Selection>();
+  readonly #anchored = new AnchoredSets<Selection>();
   /** By the inherited labels that the selector asks about. */
-  readonly #mentioning = new MultiMap<string, SelectedSet>();
+  readonly #mentioning = new MultiMap<string, Selection>();
 
   constructor(owners: OwnerTable, changed: (id: SetId) => void) {
     this.#owners = owners;
@@ -32,15 +33,15 @@ export class SelectedSets {
   /** The set comes into use; `before` is as for CountedSet. */
   start(source: SelectedAddresses | SelectedPorts, before: ReadonlySet<SetMember> | undefined): void {
     const owners = this.#owners;
-    const selector = limited(source);
-    const anchor = anchorOf(selector, (required) => owners.cost(required));
-    const set: SelectedSet = { source, selector, anchor, members: new CountedSet(before) };
+    const selection = this.#selectionOf(source);
+    const set: SelectedSet = { source, selection, members: new CountedSet(before) };
     this.#sets.set(source.id, set);
-    this.#anchored.add(anchor, set);
-    for (const label of inheritedLabels(selector)) this.#mentioning.add(label, set);
-    if (anchor === undefined) for (const key of owners.keys()) this.#judge(set, this.#subject(key));
+    selection.sets.add(set);
+    const { anchor } = selection;
+    const alone = { selector: selection.selector, sets: [set] };
+    if (anchor === undefined) for (const known of owners.all()) this.#judge(alone, known, this.#labelled(known));
     for (const required of anchor ?? []) {
-      for (const key of owners.candidates(required)) this.#judge(set, this.#subject(key));
+      for (const known of owners.candidates(required)) this.#judge(alone, known, this.#labelled(known));
     }
   }
 
@@ -49,8 +50,12 @@ export class SelectedSets {
     const set = this.#sets.get(id);
     if (set === undefined) return;
     this.#sets.delete(id);
-    this.#anchored.delete(set.anchor, set);
-    for (const label of inheritedLabels(set.selector)) this.#mentioning.delete(label, set);
+    const { selection } = set;
+    selection.sets.delete(set);
+    if (selection.sets.size > 0) return;
+    if (this.#selections.get(set.source.selector) === selection) this.#selections.delete(set.source.selector);
+    this.#anchored.delete(selection.anchor, selection);
+    for (const label of inheritedLabels(selection.selector)) this.#mentioning.delete(label, selection);
   }
 
   /** Undefined for a set that is not in use here. */
@@ -58,45 +63,60 @@ export class SelectedSets {
     return this.#sets.get(id)?.members.members();
   }
 
-  /** It was `before` and is now as the owners have it, or what tells its addresses changed. */
-  ownerChanged(key: OwnerKey, before: SetOwner | undefined): void {
-    const subject = this.#subject(key);
+  /** It was `before` and is now as it says, or what tells its addresses changed. */
+  ownerChanged(known: KnownOwner, before: SetOwner | undefined): void {
+    const labelled = this.#labelled(known);
     // Whatever holds it has an anchor that its labels met: what those inherit has been told of, and judged, on its own.
-    const sets = new Set<SelectedSet>();
-    for (const labelled of [before && this.#owners.labelled(before), subject.labelled]) {
-      if (labelled === undefined) continue;
-      for (const set of this.#anchored.candidates((label) => labelOf(labelled, label))) sets.add(set);
+    const selections = new Set<Selection>();
+    for (const one of [before && this.#owners.labelled(before), labelled]) {
+      if (one === undefined) continue;
+      for (const selection of this.#anchored.candidates((label) => labelOf(one, label))) selections.add(selection);
     }
-    for (const set of sets) this.#judge(set, subject);
+    for (const selection of selections) this.#judge(selection, known, labelled);
   }
 
   /** They came to be, or ceased to be, of those that can be selected, or inherit from others than before. */
-  parentsChanged(keys: Iterable<OwnerKey>): void {
-    for (const key of keys) {
-      const subject = this.#subject(key);
-      for (const set of this.#sets.values()) this.#judge(set, subject);
+  parentsChanged(owners: Iterable<KnownOwner>): void {
+    const selections = new Set([...this.#sets.values()].map(({ selection }) => selection));
+    for (const known of owners) {
+      const labelled = this.#labelled(known);
+      for (const selection of selections) this.#judge(selection, known, labelled);
     }
   }
 
   /** They are as before but for these labels, which they inherit. */
-  labelsChanged(keys: Iterable<OwnerKey>, labels: readonly string[]): void {
-    const sets = new Set(labels.flatMap((label) => [...this.#mentioning.get(label)]));
-    if (sets.size === 0) return;
-    for (const key of keys) {
-      const subject = this.#subject(key);
-      for (const set of sets) this.#judge(set, subject);
+  labelsChanged(owners: Iterable<KnownOwner>, labels: readonly string[]): void {
+    const selections = new Set(labels.flatMap((label) => [...this.#mentioning.get(label)]));
+    if (selections.size === 0) return;
+    for (const known of owners) {
+      const labelled = this.#labelled(known);
+      for (const selection of selections) this.#judge(selection, known, labelled);
     }
   }
 
-  #subject(key: OwnerKey): Subject {
-    const owner = this.#owners.get(key);
-    return { key, owner, labelled: owner && this.#owners.labelled(owner) };
+  #labelled({ owner }: KnownOwner): Labelled | undefined {
+    return owner && this.#owners.labelled(owner);
   }
 
-  #judge(set: SelectedSet, { key, owner, labelled }: Subject): void {
-    const matches = labelled !== undefined && selectorMatchesBy(set.selector, (label) => labelOf(labelled, label));
-    const members = matches && owner !== undefined ? membersOf(set.source, owner) : [];
-    if (set.members.bring(key, members)) this.#changed(set.source.id);
+  #selectionOf(source: SelectedAddresses | SelectedPorts): Selection {
+    const known = this.#selections.get(source.selector);
+    if (known !== undefined && known.namespace === source.namespace) return known;
+    const selector = limited(source);
+    const anchor = anchorOf(selector, (required) => this.#owners.cost(required));
+    const selection: Selection = { namespace: source.namespace, selector, anchor, sets: new Set() };
+    this.#selections.set(source.selector, selection);
+    this.#anchored.add(anchor, selection);
+    for (const label of inheritedLabels(selector)) this.#mentioning.add(label, selection);
+    return selection;
+  }
+
+  #judge({ selector, sets }: Judged, known: KnownOwner, labelled: Labelled | undefined): void {
+    const { owner } = known;
+    const matches = labelled !== undefined && selectorMatchesBy(selector, (label) => labelOf(labelled, label));
+    for (const { source, members } of sets) {
+      const brought = matches && owner !== undefined ? membersOf(source, owner) : [];
+      if (members.bring(known, brought)) this.#changed(source.id);
+    }
   }
 }
 
@@ -104,17 +124,21 @@ export class SelectedSets {
 
 interface SelectedSet {
   readonly source: SelectedAddresses | SelectedPorts;
-  /** The source's, limited to its namespace. */
-  readonly selector: Selector;
-  readonly anchor: Anchor | undefined;
-  readonly members: CountedSet<OwnerKey, SetMember>;
+  readonly selection: Selection;
+  readonly members: CountedSet<KnownOwner, SetMember>;
 }
 
-/** One that is judged, perhaps by several sets. */
-interface Subject {
-  readonly key: OwnerKey;
-  readonly owner: SetOwner | undefined;
-  readonly labelled: Labelled | undefined;
+interface Judged {
+  /** The source's, limited to its namespace. */
+  readonly selector: Selector;
+  readonly sets: Iterable<SelectedSet>;
+}
+
+/** Sets of one selector, such as those of many named ports, which are judged as one. */
+interface Selection extends Judged {
+  readonly namespace: string | undefined;
+  readonly anchor: Anchor | undefined;
+  readonly sets: Set<SelectedSet>;
 }
 
 function limited({ selector, namespace }: SelectedAddresses | SelectedPorts): Selector {

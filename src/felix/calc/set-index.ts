@@ -115,9 +115,8 @@ export class SetIndex {
   }
 
   #setOwner(key: OwnerKey, owner: SetOwner | undefined): void {
-    const before = this.#owners.get(key);
-    this.#owners.set(key, owner);
-    this.#selected.ownerChanged(key, before);
+    const changed = this.#owners.set(key, owner);
+    if (changed !== undefined) this.#selected.ownerChanged(changed.known, changed.before);
   }
 
   /** Undefined when the set is used no more. */

@@ -42,10 +42,10 @@ interface RangeMatches {
 }
 
 /**
- * So many sets stand in one rule at each end. iptables-restore(8) refuses a line of more than 255 words, and with it every
- * change of the tables.
+ * So many sets, or matches of ports, stand in one rule at each end. iptables-restore(8) refuses a line of more than 255 words,
+ * and with it every change of the tables.
  */
-const fewSets = 4;
+const fewMatches = 4;
 
 /** TCP, UDP, DCCP, SCTP and UDP-Lite, which the multiport match knows. */
 const protocolsWithPorts = [6, 17, 33, 132, 136];
@@ -72,11 +72,12 @@ function noneOf(
   inSet: PortSetMatcher,
 ): readonly Condition[] {
   const notInSets: Condition =
-    sets.length <= fewSets
+    sets.length <= fewMatches
       ? { matches: sets.map((set) => inSet(set, true)) }
       : { any: false, alternatives: sets.map((set) => [inSet(set, false)]) };
   if (protocols.length === 0 || chunks.length === 0) return [notInSets];
-  if (isSaid) return [notInSets, { matches: chunks.map((chunk) => ({ ...chunk, negated: true })) }];
+  if (isSaid && chunks.length <= fewMatches)
+    return [notInSets, { matches: chunks.map((chunk) => ({ ...chunk, negated: true })) }];
   // A packet without ports is not in them, but the match of ports would not let it through.
   const alternatives = protocols.flatMap((protocol) => chunks.map((chunk) => [ofProtocol(protocol), chunk]));
   return [notInSets, { any: false, alternatives }];

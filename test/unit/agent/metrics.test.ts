@@ -12,7 +12,7 @@ let rejected: ReadonlyMap<string, number> = new Map();
 
 function metricsOf(attachments = count(3)): AgentMetrics {
   return new AgentMetrics({
-    ...{ attachments, spooledRequests: count(1), owedReleases: count(2) },
+    ...{ attachments, spooledRequests: count(1), owedReleases: count(2), closedPolicies: count(4) },
     rejectedObjects: () => rejected,
   });
 }
@@ -36,6 +36,7 @@ test("requests are counted by verb, result and code, and waits in seconds", asyn
     "margay_cni_attachments 3",
     "margay_cni_spooled_requests 1",
     "margay_cni_owed_releases 2",
+    "margay_closed_policies 4",
   ]) {
     expect(text.split("\n")).toContain(line);
   }

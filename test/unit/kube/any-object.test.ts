@@ -94,7 +94,8 @@ function spoilt(good: Json): fc.Arbitrary<unknown> {
   const change = fc.record({ place: fc.constantFrom(...places), value: strange, beside: fc.boolean() });
   return fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => {
     const json = structuredClone(good) as unknown;
-    for (const one of changes) spoil(json, one);
+    // Each a value of its own: one that stands in itself is no JSON.
+    for (const one of changes) spoil(json, { ...one, value: structuredClone(one.value) });
     return json;
   });
 }

@@ -1,7 +1,8 @@
+import { disjunction } from "../../../api/selector/disjunction.ts";
 import type { Selector } from "../../../api/selector/selector.ts";
 import type { Cidr } from "../../../net/cidr.ts";
 import type { SelectedAddresses } from "../compiled-policy.ts";
-import type { MatchPlan, RulePlan } from "../plan.ts";
+import type { MatchPlan, PortsMatch, RulePlan } from "../plan.ts";
 import { pods } from "./applies-to.ts";
 import { byFamily, familiesOf } from "./by-family.ts";
 import { type Port, portsMatch } from "./ports-match.ts";
@@ -39,17 +40,24 @@ export interface PeerRulePlace {
   readonly use: UseSet;
 }
 
-/** In the terms of the plan: one rule for each protocol and peer, all networks without exceptions being one peer of each family. */
+/**
+ * In the terms of the plan: one rule for each protocol and peer, all networks without exceptions being one peer of each
+ * family, and all pods being one where there are many of them or many ports. So rules and sets grow with peers and ports
+ * together, and not with their product, but for networks with exceptions.
+ */
 export function peerRules({ peers, ports, ...head }: PeerRule, place: PeerRulePlace): readonly RulePlan[] {
-  const matched = (peers === undefined ? [anybody] : merged(peers).map(matchedPeer))
+  const protocols = byProtocol(ports);
+  const matched = (peers === undefined ? [anybody] : merged(peers, protocols.some(hasManyPorts)).map(matchedPeer))
     .map((peer) => ({ ...peer, families: familiesOf(undefined, [peer.match]) }))
     .filter(({ families }) => families.length > 0);
-  return byProtocol(ports).flatMap((ofProtocol) => {
+  const bySelected = [...Map.groupBy(matched, ({ selected }) => selected)];
+  return protocols.flatMap((ofProtocol) => {
     const { protocol } = ofProtocol;
     const common = { ...head, ...(protocol !== undefined && { protocol }) };
-    return matched.flatMap(({ families, ...peer }) =>
-      byFamily({ ...common, ...sides(peer, ofProtocol, place) }, families),
-    );
+    return bySelected.flatMap(([selected, alike]) => {
+      const byPort = portsOf(selected, ofProtocol, place);
+      return alike.flatMap(({ families, ...peer }) => byFamily({ ...common, ...sides(peer, byPort, place) }, families));
+    });
   });
 }
 
@@ -63,13 +71,33 @@ interface MatchedPeer {
 
 const anybody: MatchedPeer = { match: {}, selected: undefined };
 
-/** Each pod peer once, and networks that have no exceptions all together. */
-function merged(peers: readonly Peer[]): readonly Peer[] {
-  const podPeers = new Map(peers.flatMap((peer) => (peer.kind === "pods" ? [[peer.selected.id, peer]] : [])));
+/** So many pod peers keep sets of their own, which other rules with such a peer share. */
+const fewPeers = 10;
+/** So many ranges fit into one match of the kernel, whatever they are. */
+const fewRanges = 7;
+
+/** Whether one match cannot hold them, so that each peer would have a list of its own of them. */
+function hasManyPorts({ ports = [] }: ProtocolPorts): boolean {
+  return ports.length > 1 && (ports.length > fewRanges || ports.some((port) => "name" in port));
+}
+
+/** Pods as one peer, or as few ones each once, and networks that have no exceptions all together. */
+function merged(peers: readonly Peer[], hasMany: boolean): readonly Peer[] {
+  const byId = new Map(peers.flatMap((peer) => (peer.kind === "pods" ? [[peer.selected.id, peer]] : [])));
+  const podPeers = [...byId.values()];
+  const isUnited = podPeers.length > fewPeers || (podPeers.length > 1 && hasMany);
   const networks = peers.filter((peer) => peer.kind === "networks");
   const nets = new Set(networks.flatMap((peer) => (peer.except.length === 0 ? peer.nets : [])));
   const whole: readonly Peer[] = nets.size === 0 ? [] : [{ kind: "networks", nets: [...nets], except: [] }];
-  return [...podPeers.values(), ...whole, ...networks.filter(({ except }) => except.length > 0)];
+  return [
+    ...(isUnited ? [united(podPeers)] : podPeers),
+    ...whole,
+    ...networks.filter(({ except }) => except.length > 0),
+  ];
+}
+
+function united(podPeers: readonly Extract<Peer, { kind: "pods" }>[]): Peer {
+  return { kind: "pods", selected: selectedAddresses(disjunction(podPeers.map(({ selected }) => selected.selector))) };
 }
 
 function matchedPeer(peer: Peer): MatchedPeer {
@@ -79,9 +107,12 @@ function matchedPeer(peer: Peer): MatchedPeer {
 }
 
 /** Undefined ports: all of the protocol, or without a protocol of all. */
-function byProtocol(
-  ports: readonly PeerPort[] | undefined,
-): readonly { readonly protocol: number | undefined; readonly ports: readonly Port[] | undefined }[] {
+interface ProtocolPorts {
+  readonly protocol: number | undefined;
+  readonly ports: readonly Port[] | undefined;
+}
+
+function byProtocol(ports: readonly PeerPort[] | undefined): readonly ProtocolPorts[] {
   if (ports === undefined) return [{ protocol: undefined, ports }];
   const groups = Map.groupBy(ports, ({ protocol }) => protocol);
   return [...groups].map(([protocol, ofProtocol]) => {
@@ -90,15 +121,24 @@ function byProtocol(
   });
 }
 
+/** Undefined: no port is asked for. */
+function portsOf(
+  selected: SelectedAddresses | undefined,
+  { protocol, ports }: ProtocolPorts,
+  { direction, own, use }: PeerRulePlace,
+): PortsMatch | undefined {
+  const owners = () => (direction === "ingress" ? selectedAddresses(own) : (selected ?? everyPod));
+  return ports && portsMatch(ports, { owners, protocol, use });
+}
+
 function sides(
   { match, selected }: MatchedPeer,
-  { protocol, ports }: ReturnType<typeof byProtocol>[number],
-  { direction, own, use }: PeerRulePlace,
+  ports: PortsMatch | undefined,
+  { direction, use }: PeerRulePlace,
 ): Pick<RulePlan, "source" | "destination"> {
-  const owners = () => (direction === "ingress" ? selectedAddresses(own) : (selected ?? everyPod));
-  const byPort = ports === undefined ? {} : { ports: portsMatch(ports, { owners, protocol, use }) };
+  const byPort = ports === undefined ? {} : { ports };
   // Named ports alone are those of the selected peers, so that to ask for the peers as well would tell nothing new.
-  const told = direction === "egress" && byPort.ports !== undefined && byPort.ports.ranges.length === 0;
+  const told = direction === "egress" && ports?.ranges.length === 0;
   const peer = selected === undefined || told ? match : { sets: [use(selected)] };
   return direction === "ingress"
     ? { source: peer, destination: byPort }

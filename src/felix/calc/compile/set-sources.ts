@@ -16,10 +16,15 @@ export function collectSets(): { readonly sets: ReadonlyMap<SetId, SetSource>; r
   return { sets, use: (source) => sets.set(source.id, source) && source.id };
 }
 
-/** What `selector` selects. Selectors of one canonical text are one set. */
+/** What `selector` selects. Selectors of one canonical text are one set; for one selector it is the same object. */
 export function selectedAddresses(selector: Selector): SelectedAddresses {
-  const id = selectorSetId(formatSelector(selector));
-  return { kind: "addresses", id, selector, namespace: requiredNamespace(selector) };
+  let selected = selections.get(selector);
+  if (selected === undefined) {
+    const id = selectorSetId(formatSelector(selector));
+    selected = { kind: "addresses", id, selector, namespace: requiredNamespace(selector) };
+    selections.set(selector, selected);
+  }
+  return selected;
 }
 
 /** What both select. */
@@ -43,6 +48,9 @@ export function serviceMembers(kind: ServiceMembers["kind"], service: Namespaced
 }
 
 // --- internal ---
+
+/** A policy's own selector is asked about by each of its rules with a named port, and its text can be long. */
+const selections = new WeakMap<Selector, SelectedAddresses>();
 
 /** The namespace that all that `selector` matches is in, if it says so outright. */
 function requiredNamespace(selector: Selector): string | undefined {

@@ -125,3 +125,23 @@ describe("what is malformed is refused, with its path", () => {
     expect(problems).toContainEqual({ path, given: expect.any(String), reason: expect.stringContaining(sentence) });
   });
 });
+
+describe("a label selector may have 1000 requirements and 10,000 values", () => {
+  const listing = (count: number) => ({ key: "a", operator: "In", values: Array<string>(count).fill("b") });
+  const requirements = (count: number) => ({
+    matchLabels: { b: "c" },
+    matchExpressions: Array(count).fill(listing(1)),
+  });
+  const values = (count: number) => ({ matchExpressions: [listing(5000), listing(count - 5000)] });
+
+  test.each([
+    ["requirements", requirements(999), requirements(1000), "it has 1001 requirements, and may have 1000"],
+    ["values", values(10_000), values(10_001), "it has 10001 values, and may have 10000"],
+  ])("%s", (_, most, more, reason) => {
+    const peers = (podSelector: object) => ({ podSelector, ingress: [{ from: [{ namespaceSelector: podSelector }] }] });
+    expect(parse(peers(most)).podSelector.matchExpressions).toEqual(most.matchExpressions);
+    const paths = ["spec.podSelector", "spec.ingress[0].from[0].namespaceSelector"];
+    const problems = paths.map((path) => expect.objectContaining({ path, reason }));
+    expect(() => parse(peers(more))).toThrow(expect.objectContaining({ problems }));
+  });
+});

@@ -39,6 +39,21 @@ test("a set limited to a namespace does not look at other pods", () => {
   expect(sets.plans().get(id)?.members).toEqual(new Set(["10.0.0.1"]));
 });
 
+test("of sets with one selector each is kept up while it is used, within its own namespace", () => {
+  const { pods, sets } = indexWith(podAt("a", "10.0.0.1"));
+  const other: SetSource = { ...everyPod, id: "s:other" as SetId };
+  const elsewhere: SetSource = { ...everyPod, id: "s:elsewhere" as SetId, namespace: "bank" };
+  for (const set of [everyPod, other, elsewhere]) sets.use(set);
+  const membersWith = (name: string, address: string) => {
+    pods.set(namespacedName("shop", name), podAt(name, address));
+    sets.podChanged(namespacedName("shop", name));
+    return [everyPod, other, elsewhere].map((set) => sets.plans().get(set.id)?.members.size);
+  };
+  expect(membersWith("b", "10.0.0.2")).toEqual([2, 2, 0]);
+  sets.release(everyPod);
+  expect(membersWith("c", "10.0.0.3")).toEqual([undefined, 3, 0]);
+});
+
 test("an address that comes and goes between two plans changes nothing", () => {
   const { pods, sets } = indexWith(podAt("a", "10.0.0.1"));
   sets.use(everyPod);

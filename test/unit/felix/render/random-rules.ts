@@ -3,16 +3,19 @@ import fc from "fast-check";
 import type {
   IcmpMatch,
   MatchPlan,
+  NodePlan,
+  PolicyId,
   PolicyPlan,
   PortMember,
   PortRange,
   PortsMatch,
   RulePlan,
   SetId,
+  SetPlan,
 } from "../../../../src/felix/calc/plan.ts";
 import { type Cidr, parseCidr } from "../../../../src/net/cidr.ts";
 import { type IpVersion, parseIp } from "../../../../src/net/ip.ts";
-import { ruleOf } from "../small-plan.ts";
+import { policyOf, ruleOf } from "../small-plan.ts";
 
 /** A set of addresses, and its members below. */
 export const set = "s:members" as SetId;
@@ -126,6 +129,41 @@ const tiers = fc.array(
 
 /** The tiers of one endpoint, and what decides after them. */
 export const plans = fc.record({ tiers, profile: fc.constantFrom("allow", "deny") });
+
+export type Plan = typeof plans extends fc.Arbitrary<infer T> ? T : never;
+
+/** One endpoint that has every address, with the tiers on its ingress, of policies of that short kind. */
+export function planOf({ tiers, profile }: Plan, kind = "knp"): NodePlan {
+  const hostInterface = "cali1";
+  const idOf = (tier: number, index: number) => `${kind}/ns/tier-${tier}-policy-${index}` as PolicyId;
+  const ingress = {
+    profile,
+    tiers: tiers.map(({ policies, endAction }, tier) => ({
+      name: `tier-${tier}`,
+      policies: policies.map((_, index) => idOf(tier, index)),
+      endAction,
+    })),
+  };
+  const policies = tiers.flatMap((tier, number) =>
+    tier.policies.map(
+      ({ rules, ...said }, index): PolicyPlan => policyOf(idOf(number, index), { ...said, ingress: rules }),
+    ),
+  );
+  return {
+    endpoints: new Map([
+      [hostInterface, { hostInterface, addresses, state: "open", ingress, egress: { tiers: [], profile: "allow" } }],
+    ]),
+    hostEndpoints: new Map(),
+    policies: new Map(policies.map((policy) => [policy.id, policy])),
+    sets: new Map<SetId, SetPlan>([
+      [set, { kind: "addresses", id: set, members }],
+      [portSet, { kind: "ports", id: portSet, members: portMembers }],
+    ]),
+    pools: [],
+    masqueradedPools: [],
+    bgpNeighbours: [],
+  };
+}
 
 // --- internal ---
 

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import type { KubePeer, KubePort, LabelSelector } from "../../../../../src/api/objects.ts";
 import { formatSelector } from "../../../../../src/api/selector/format-selector.ts";
 import { compilePolicy } from "../../../../../src/felix/calc/compile/compile-policy.ts";
+import type { RulePlan, SetId } from "../../../../../src/felix/calc/plan.ts";
+import { costOf } from "../../../../../src/felix/calc/policy-cost.ts";
 import { parseCidr } from "../../../../../src/net/cidr.ts";
 import { compiled, everything, kube, onlyIngress, setText } from "./policies.ts";
 
@@ -119,6 +121,65 @@ test("egress rules name the peer and the port on the same side", () => {
   expect(mixed.plan.egress[0]?.destination.sets).toHaveLength(1);
 });
 
+test("pods by many ports are one peer, on the way in and out", () => {
+  const db: LabelSelector = { matchLabels: { app: "db" }, matchExpressions: [] };
+  const peers: readonly KubePeer[] = [web, db].map((podSelector) => ({ kind: "pods", podSelector }));
+  const ports: readonly KubePort[] = [
+    { ...tcp(1), port: "http" },
+    { protocol: "UDP", port: "dns", endPort: undefined },
+    tcp(80),
+  ];
+  const rules = [{ peers, ports }];
+  const types = ["Ingress", "Egress"] as const;
+  const policy = compiled("networkPolicy", { ...kube([], []), types, ingress: rules, egress: rules });
+  const any = `((app == "db" || app == "web") && ${ownPods.slice(1)} in shop`;
+  const textsOf = (ids: readonly SetId[] | undefined) => ids?.map((id) => setText(policy, id));
+  const sidesOf = ({ source, destination }: RulePlan) => [
+    [source, destination].map(({ sets }) => textsOf(sets)),
+    destination.ports?.ranges.length,
+    textsOf(destination.ports?.sets),
+  ];
+  expect(policy.plan.ingress.map(sidesOf)).toEqual([
+    [[[any], undefined], 1, [`http/6 of ${ownPods} in shop`]],
+    [[[any], undefined], 0, [`dns/17 of ${ownPods} in shop`]],
+  ]);
+  expect(policy.plan.egress.map(sidesOf)).toEqual([
+    [[undefined, [any]], 1, [`http/6 of ${any}`]],
+    [[undefined, undefined], 0, [`dns/17 of ${any}`]],
+  ]);
+});
+
+test.each([
+  [10, "all ports", [], 10],
+  [11, "all ports", [], 1],
+  [2, "one named port", [{ ...tcp(1), port: "http" }], 2],
+  [2, "7 numbers", numbers(7), 2],
+  [2, "8 numbers", numbers(8), 1],
+])("%i pod peers by %s: rules with a set each", (count, _, ports, rules) => {
+  const policy = compiled("networkPolicy", kube(podPeers(count), ports));
+  expect(policy.plan.ingress.map(({ source }) => source.sets?.length)).toEqual(Array(rules).fill(1));
+  expect(new Set(policy.plan.ingress.flatMap(({ source }) => source.sets)).size).toBe(rules);
+});
+
+test.each(["ingress", "egress"] as const)(
+  "%s: rules and sets grow with peers and ports, not with their product",
+  (way) => {
+    const names = Array.from({ length: 200 }, (_, index): KubePort => ({ ...tcp(1), port: `p${index}` }));
+    const rule = { peers: [...podPeers(200), ...blocks(200)], ports: [...names, ...numbers(200)] };
+    const types = ["Ingress", "Egress"] as const;
+    const policy = compiled("networkPolicy", { ...kube([], []), types, [way]: [rule] });
+    const rules = policy.plan[way];
+    const ports = rules.map((one) => one.destination.ports);
+    expect(ports.map((one) => [one?.ranges.length, one?.sets.length])).toEqual([
+      [200, 200],
+      [200, 200],
+    ]);
+    // On the way out names mean ports of the peers, and by networks those of any pod.
+    expect(policy.sets.size).toBe(way === "ingress" ? 201 : 401);
+    expect(costOf(policy.plan).lines).toBeLessThan(1500);
+  },
+);
+
 test("rules of a direction that the policy is not about do not count", () => {
   const rules = [{ peers: [], ports: [] }];
   const { plan, applies } = compiled("networkPolicy", { ...kube([], []), types: ["Egress"], ingress: rules });
@@ -174,6 +235,21 @@ test("a staged one is the same policy, staged", () => {
 
 function block(cidr: string): KubePeer & { readonly kind: "block" } {
   return { kind: "block", cidr: parseCidr(cidr), except: [] };
+}
+
+function blocks(count: number): readonly KubePeer[] {
+  return Array.from({ length: count }, (_, index) => block(`10.0.${index}.0/24`));
+}
+
+/** In sets of their own each. */
+function podPeers(count: number): readonly KubePeer[] {
+  const selectors = Array.from({ length: count }, (_, index) => ({ ...web, matchLabels: { app: `a${index}` } }));
+  return selectors.map((podSelector) => ({ kind: "pods", podSelector }));
+}
+
+/** No two of them are one range. */
+function numbers(count: number): readonly KubePort[] {
+  return Array.from({ length: count }, (_, index) => tcp(2 * index + 1));
 }
 
 function ingressOf(peers: readonly KubePeer[], ports: readonly KubePort[]) {
