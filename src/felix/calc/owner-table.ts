@@ -130,7 +130,10 @@ export class OwnerTable {
   /** Undefined: of every namespace. */
   *#heirsOfAll(namespaces: Iterable<string> | undefined): Iterable<KnownOwner> {
     if (namespaces === undefined) yield* this.all();
-    for (const namespace of namespaces ?? []) yield* this.heirsOf(namespace);
+    for (const namespace of namespaces ?? []) {
+      yield* this.#inside.get(namespace);
+      yield* this.#heirs.get(namespace);
+    }
   }
 
   *#ofAccounts(required: LabelRequirement): Iterable<KnownOwner> {

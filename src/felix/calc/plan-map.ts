@@ -1,4 +1,4 @@
-import { compareText } from "../../net/compare-text.ts";
+import { mergedMap } from "./merged-map.ts";
 import { same } from "./same.ts";
 
 /** Parts of a plan by key. A map that it gave out is never written to again. */
@@ -13,18 +13,9 @@ export class PlanMap<K extends string, V extends object> {
 
   /** Every part in the order of the keys; what says the same as before is the same object, the map itself included. */
   all(): ReadonlyMap<K, V> {
-    let next: Map<K, V> | undefined;
-    let grown = false;
-    for (const [key, value] of this.#pending) {
-      const before = this.#all.get(key);
-      if (same(before, value)) continue;
-      next ??= new Map(this.#all);
-      grown ||= before === undefined;
-      if (value === undefined) next.delete(key);
-      else next.set(key, value);
-    }
+    const changes = new Map([...this.#pending].filter(([key, value]) => !same(this.#all.get(key), value)));
     this.#pending.clear();
-    if (next !== undefined) this.#all = grown ? new Map([...next].sort(([a], [b]) => compareText(a, b))) : next;
+    if (changes.size > 0) this.#all = mergedMap(this.#all, changes);
     return this.#all;
   }
 }

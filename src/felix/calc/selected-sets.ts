@@ -38,11 +38,8 @@ export class SelectedSets {
     this.#sets.set(source.id, set);
     selection.sets.add(set);
     const { anchor } = selection;
-    const alone = { selector: selection.selector, sets: [set] };
-    if (anchor === undefined) for (const known of owners.all()) this.#judge(alone, known, this.#labelled(known));
-    for (const required of anchor ?? []) {
-      for (const known of owners.candidates(required)) this.#judge(alone, known, this.#labelled(known));
-    }
+    if (anchor === undefined) this.#fill(set, owners.all());
+    for (const required of anchor ?? []) this.#fill(set, owners.candidates(required));
   }
 
   /** The set is used no more. */
@@ -108,6 +105,17 @@ export class SelectedSets {
     this.#anchored.add(anchor, selection);
     for (const label of inheritedLabels(selector)) this.#mentioning.add(label, selection);
     return selection;
+  }
+
+  /** The set is new: whoever of these it selects brings it its members. Most of what a change costs is spent here. */
+  #fill({ source, selection: { selector }, members }: SelectedSet, candidates: Iterable<KnownOwner>): void {
+    let labelled: Labelled | undefined;
+    const lookUp = (label: string) => labelled && labelOf(labelled, label);
+    for (const known of candidates) {
+      labelled = this.#labelled(known);
+      if (labelled === undefined || known.owner === undefined) continue;
+      if (selectorMatchesBy(selector, lookUp)) members.bring(known, membersOf(source, known.owner));
+    }
   }
 
   #judge({ selector, sets }: Judged, known: KnownOwner, labelled: Labelled | undefined): void {

@@ -4,8 +4,8 @@ import type { NamespacedName } from "../../api/names.ts";
 import { splitName } from "../../api/names.ts";
 import type { GlobalNetworkSet, NetworkSet } from "../../api/network-set.ts";
 import type { EndpointSlice, Namespace, ServiceAccount } from "../../api/objects.ts";
-import { compareText } from "../../net/compare-text.ts";
 import type { SetSource } from "./compiled-policy.ts";
+import { mergedMap } from "./merged-map.ts";
 import { OwnerTable } from "./owner-table.ts";
 import type { SetId, SetPlan } from "./plan.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
@@ -110,7 +110,7 @@ export class SetIndex {
     const renewed = [...this.#changed].map((id) => [id, this.#renewed(id)] as const);
     this.#changed.clear();
     const differing = renewed.filter(([id, plan]) => this.#plans.get(id) !== plan);
-    if (differing.length > 0) this.#plans = replaced(this.#plans, differing);
+    if (differing.length > 0) this.#plans = mergedMap(this.#plans, new Map(differing));
     return this.#plans;
   }
 
@@ -134,20 +134,6 @@ export class SetIndex {
 /** A set of either kind gets members of that kind alone. */
 function planOf({ id, kind }: SetSource, members: ReadonlySet<SetMember>): SetPlan {
   return { kind: kind === "ports" || kind === "service-ports" ? "ports" : "addresses", id, members } as SetPlan;
-}
-
-/** In the order of the names. */
-function replaced(
-  plans: ReadonlyMap<SetId, SetPlan>,
-  differing: readonly (readonly [SetId, SetPlan | undefined])[],
-): ReadonlyMap<SetId, SetPlan> {
-  const next = new Map(plans);
-  for (const [id, plan] of differing) {
-    if (plan === undefined) next.delete(id);
-    else next.set(id, plan);
-  }
-  const isInOrder = differing.every(([id, plan]) => plan === undefined || plans.has(id));
-  return isInOrder ? next : new Map([...next].sort(([a], [b]) => compareText(a, b)));
 }
 
 /** The labels, behind the prefix, that whoever inherits from it has otherwise than before. */
