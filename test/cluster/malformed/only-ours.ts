@@ -20,6 +20,8 @@ const limits: readonly RegExp[] = [
   // Other projects' schemas leave labels, operators and the names of ports to whoever reads them.
   /(: it is no label|: it must not contain a "|operator (Exists|DoesNotExist) takes no values|needs at least one value)/,
   /operator is .*: it must be one of "In", "NotIn"/s,
+  // Theirs have no limit.
+  /: it has [0-9]+ (requirements|values), and may have [0-9]+/,
   /destinationNamedPort is .*: it must be the name of a port/s,
   // Never enforced, and with a schema as loose as upstream's.
   /^Cannot read StagedKubernetesNetworkPolicy /,
