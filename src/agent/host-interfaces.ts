@@ -24,7 +24,8 @@ export interface HostInterfacesParts {
 export class HostInterfaces {
   readonly #parts: HostInterfacesParts;
   readonly #stopped = new AbortController();
-  #follows = false;
+  /** There while the interfaces are followed; resolves once they have been told for the first time. */
+  #following: Promise<void> | undefined;
 
   constructor(parts: HostInterfacesParts) {
     this.#parts = parts;
@@ -32,10 +33,11 @@ export class HostInterfaces {
 
   /** Host endpoints may have come or gone. Resolves when what they need is told; a failure is logged, and read again soon. */
   async touched(): Promise<void> {
-    if (this.#follows || !this.#isWanted()) return;
-    this.#follows = true;
-    await this.#look();
-    void this.#follow();
+    if (this.#following === undefined && this.#isWanted()) {
+      this.#following = this.#look();
+      void this.#following.then(() => this.#follow());
+    }
+    await this.#following;
   }
 
   stop(): void {
@@ -48,7 +50,7 @@ export class HostInterfaces {
       await clock.sleep(everyMs, this.#stopped.signal).catch(() => undefined);
       if (!this.#stopped.signal.aborted) await this.#look();
     }
-    this.#follows = false;
+    this.#following = undefined;
   }
 
   #isWanted(): boolean {

@@ -45,6 +45,15 @@ test("a host endpoint that is known by its addresses has the node's interfaces t
   interfaces.stop();
 });
 
+test("whoever asks while the first reading is under way waits for it too", async () => {
+  const { interfaces, endpoint, known } = world({ eth0: "10.0.0.1" });
+  void endpoint(byAddress);
+  expect(known()).toEqual({});
+  await interfaces.touched();
+  expect(known()).toEqual({ eth0: ["10.0.0.1"] });
+  interfaces.stop();
+});
+
 test.each([
   ["names its interface", { node: "node-1", interfaceName: "eth0", expectedIPs: ["10.0.0.1"] }],
   ["is another node's", { node: "node-2", expectedIPs: ["10.0.0.1"] }],
