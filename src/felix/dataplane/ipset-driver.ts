@@ -31,7 +31,7 @@ export class IpsetDriver implements SetDriver {
     const lines = upserts.filter((set) => !isMade(set)).flatMap((set) => makeLines(set, actual.get(set.name)));
     if (lines.length > 0) await this.#restore(lines);
     await this.#sets.change(upserts.filter(isMade).flatMap((set) => memberChanges(set, actual.get(set.name))));
-    for (const set of upserts) actual.set(set.name, set);
+    for (const [name, set] of sets) actual.set(name, set);
   }
 
   async prune(sets: ReadonlyMap<string, IpSet>): Promise<readonly string[]> {
@@ -111,8 +111,9 @@ function netlinkMember(member: string): SetChange["member"] {
   return { ip: parseIp(ip), protocol: number, port: Number(port) };
 }
 
+/** Most sets of a pass are the very objects of the one before: their members need not be looked at. */
 function sameSet(a: KernelSet, b: KernelSet): boolean {
-  return sameHeader(a, b) && isEmpty(memberDelta(a, b));
+  return a === b || (sameHeader(a, b) && isEmpty(memberDelta(a, b)));
 }
 
 /** Whether they differ in their members alone. */
