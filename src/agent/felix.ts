@@ -3,8 +3,8 @@ import type { Change } from "../api/snapshot.ts";
 import type { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
 import { withinBudget } from "../felix/calc/plan-budget.ts";
-import type { Dataplane, KernelState } from "../felix/dataplane/dataplane.ts";
-import { type PrintedTable, printTable } from "../felix/render/iptables.ts";
+import type { Dataplane } from "../felix/dataplane/dataplane.ts";
+import type { DesiredState } from "../felix/render/desired-state.ts";
 import type { RenderOptions } from "../felix/render/options.ts";
 import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
@@ -39,11 +39,11 @@ export class Felix {
   /** The last that the kernel has acknowledged; it stands while the next one is applied. */
   #held: NodePlan | undefined;
   /** What `inKernel` came to; it stands while the next one is applied. */
-  #applied: KernelState | undefined;
+  #applied: DesiredState | undefined;
   /** Whether nothing is left in the kernel that `applied` does not use. */
   #isTidy = true;
-  /** The rules of that plan. */
-  #printed: readonly PrintedTable[] | undefined;
+  /** What the kernel has acknowledged last; undefined while the next one is applied. */
+  #inForce: DesiredState | undefined;
 
   constructor(parts: FelixParts) {
     this.#parts = parts;
@@ -86,10 +86,10 @@ export class Felix {
   async policyFaults(hostInterface: string): Promise<readonly string[]> {
     const { dataplane, clock } = this.#parts;
     for (let attempt = 1; ; attempt++) {
-      const tables = this.#printed;
-      const faults = tables && (await policyFaults(tables, hostInterface, dataplane));
+      const state = this.#inForce;
+      const faults = state && (await policyFaults(state.tables.values(), hostInterface, dataplane));
       // A pass that came meanwhile is the reason for what was found.
-      if (faults !== undefined && (faults.length === 0 || tables === this.#printed)) return faults;
+      if (faults !== undefined && (faults.length === 0 || state === this.#inForce)) return faults;
       if (attempt === maxAttempts) return faults ?? ["the kernel does not hold the rules of this node yet"];
       await clock.sleep(attemptMs);
     }
@@ -134,22 +134,25 @@ export class Felix {
       return;
     }
     this.#inKernel = undefined;
-    this.#printed = undefined;
+    this.#inForce = undefined;
     this.#qosReport.look(plan.endpoints);
     this.#policyReport.look(plan.policies);
-    const { sets, tables, routes, shapings } = render(plan, renderOptions);
-    const printed = [...tables.values()].map(printTable);
-    const state = { sets, routes, shapings, tables: printed };
+    const state = render(plan, renderOptions);
     await dataplane.apply(state);
     this.#applied = state;
     this.#isTidy = false;
     this.#requestPass();
     this.#inKernel = plan;
     this.#held = plan;
-    this.#printed = printed;
+    this.#inForce = state;
     const { endpoints, policies } = plan;
     logger.info(
-      { ms: clock.monotonicNow() - startedAt, endpoints: endpoints.size, policies: policies.size, sets: sets.size },
+      {
+        ms: clock.monotonicNow() - startedAt,
+        endpoints: endpoints.size,
+        policies: policies.size,
+        sets: state.sets.size,
+      },
       "the kernel holds the plan",
     );
   }

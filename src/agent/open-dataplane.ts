@@ -1,9 +1,9 @@
 import type { CniDependencies } from "../cni/dependencies.ts";
 import { Dataplane } from "../felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../felix/dataplane/iptables-driver.ts";
+import { IptablesRules } from "../felix/dataplane/iptables-rules.ts";
 import { NetlinkQdiscDriver } from "../felix/dataplane/qdisc-driver.ts";
 import { NetlinkRouteDriver } from "../felix/dataplane/route-driver.ts";
+import { printTable } from "../felix/render/iptables.ts";
 import { defaultRenderOptions } from "../felix/render/options.ts";
 import type { Host } from "../host/host.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
@@ -15,8 +15,7 @@ export function openDataplane(host: Host, report: CniDependencies["report"]): Da
   const { interfacePrefix } = defaultRenderOptions;
   const netlink = openNetlink();
   return new Dataplane({
-    sets: new IpsetDriver(host, openSetNetlink()),
-    tables: new IptablesDriver(host),
+    rules: new IptablesRules({ host, sets: openSetNetlink(), print: printTable }),
     routes: new NetlinkRouteDriver(netlink, interfacePrefix),
     shapings: new NetlinkQdiscDriver({
       ...{ netlink, trafficControl: openTrafficControl(), interfacePrefix },

@@ -12,9 +12,9 @@ import { attachmentKey } from "../../src/api/objects.ts";
 import type { Change } from "../../src/api/snapshot.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import { printTable } from "../../src/felix/render/iptables.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import type { Netlink } from "../../src/host/netlink/netlink.ts";
@@ -39,8 +39,7 @@ beforeEach(() => {
   felix = new Felix({
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
-      sets: new IpsetDriver(host, setNetlink),
-      tables: new IptablesDriver(host),
+      rules: new IptablesRules({ host, sets: setNetlink, print: printTable }),
       routes: new NetlinkRouteDriver(netlink, "cali"),
       shapings: { upsert: async () => {}, prune: async () => {}, forget: () => {} },
     }),

@@ -9,9 +9,9 @@ import type { CniDependencies } from "../../src/cni/dependencies.ts";
 import { vethName } from "../../src/cni/veth-name.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import { printTable } from "../../src/felix/render/iptables.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
@@ -126,8 +126,7 @@ async function felixOf(node: CniNode) {
   let gate: PromiseWithResolvers<void> | undefined;
   const routes = new NetlinkRouteDriver(netlink, "cali");
   const dataplane = new Dataplane({
-    sets: new IpsetDriver(host, openSetNetlink(node.netns)),
-    tables: new IptablesDriver(host),
+    rules: new IptablesRules({ host, sets: openSetNetlink(node.netns), print: printTable }),
     routes: {
       // The first step of each pass.
       prune: async (wanted) => {
@@ -135,6 +134,7 @@ async function felixOf(node: CniNode) {
         await routes.prune(wanted);
       },
       upsert: (wanted) => routes.upsert(wanted),
+      drift: (wanted) => routes.drift(wanted),
       forget: () => routes.forget(),
     },
     shapings: { upsert: async () => {}, prune: async () => {}, forget: () => {} },

@@ -1,10 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Dataplane, type KernelState } from "../../src/felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
+import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
-import type { IpSet, Rule, Table } from "../../src/felix/render/desired-state.ts";
+import type { DesiredState, IpSet, Rule, Table } from "../../src/felix/render/desired-state.ts";
 import { printTable } from "../../src/felix/render/iptables.ts";
 import type { Netlink } from "../../src/host/netlink/netlink.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
@@ -33,8 +32,7 @@ const noShapings = { upsert: async () => {}, prune: async () => {}, forget: () =
 
 function newDataplane(): Dataplane {
   return new Dataplane({
-    sets: new IpsetDriver(host, setNetlink),
-    tables: new IptablesDriver(host),
+    rules: new IptablesRules({ host, sets: setNetlink, print: printTable }),
     routes: new NetlinkRouteDriver(netlink, "cali"),
     shapings: noShapings,
   });
@@ -76,7 +74,7 @@ function stateOf(parts: {
   chains?: Record<string, Rule[]>;
   sets?: IpSet[];
   routes?: Record<string, string>;
-}): KernelState {
+}): DesiredState {
   const table: Table = {
     version: 4,
     name: "filter",
@@ -87,7 +85,7 @@ function stateOf(parts: {
   };
   return {
     sets: new Map((parts.sets ?? []).map((set) => [set.name, set])),
-    tables: [printTable(table)],
+    tables: new Map([["4/filter", table]]),
     shapings: new Map(),
     routes: new Map(
       Object.entries(parts.routes ?? {}).map(([cidr, hostInterface]) => {
@@ -104,7 +102,7 @@ const full = stateOf({
 });
 
 /** Applies the state, and has everything go that it does not use, as far as the kernel lets go of it. */
-async function settle(one: Dataplane, state: KernelState): Promise<void> {
+async function settle(one: Dataplane, state: DesiredState): Promise<void> {
   await one.apply(state);
   await vi.waitFor(async () => expect(await one.tidy(state)).toBe(true), { timeout: 10_000, interval: 20 });
 }
@@ -240,7 +238,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
       chains: new Map([["cali-PREROUTING", [accept]]]),
       hooks: new Map([["PREROUTING", { inserted: [jump("cali-PREROUTING")], appended: [] }]]),
     };
-    const with4 = { ...full, tables: [printTable(mangle), ...full.tables] };
+    const with4 = { ...full, tables: new Map([["4/mangle", mangle] as const, ...full.tables]) };
     sh("iptables", "-t", "mangle", "-A", "PREROUTING", "-m", "comment", "--comment", "theirs", "-j", "RETURN");
     await dataplane.apply(with4);
     const rules = () => sh("iptables", "-t", "mangle", "-S", "PREROUTING").trim().split("\n").slice(1);

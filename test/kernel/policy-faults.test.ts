@@ -7,9 +7,9 @@ import { attachmentKey } from "../../src/api/objects.ts";
 import type { Change } from "../../src/api/snapshot.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import { printTable } from "../../src/felix/render/iptables.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import type { Netlink } from "../../src/host/netlink/netlink.ts";
@@ -31,8 +31,7 @@ for (const variant of ["nft", "legacy"]) {
     host = new NamespaceHost(namespace.name, (name) => name.replace(/^(ip6?tables)/, `$1-${variant}`));
     netlink = openNetlink(namespace.path);
     const dataplane = new Dataplane({
-      sets: new IpsetDriver(host, openSetNetlink(namespace.path)),
-      tables: new IptablesDriver(host),
+      rules: new IptablesRules({ host, sets: openSetNetlink(namespace.path), print: printTable }),
       routes: new NetlinkRouteDriver(netlink, "cali"),
       shapings: { upsert: nothing, prune: nothing, forget: () => undefined },
     });

@@ -9,10 +9,10 @@ import { type Attachment, attachmentKey, type Labels } from "../../src/api/objec
 import type { Change } from "../../src/api/snapshot.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
-import { IpsetDriver } from "../../src/felix/dataplane/ipset-driver.ts";
-import { IptablesDriver } from "../../src/felix/dataplane/iptables-driver.ts";
+import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkQdiscDriver } from "../../src/felix/dataplane/qdisc-driver.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
+import { printTable } from "../../src/felix/render/iptables.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
@@ -154,8 +154,7 @@ export class ShapedNode implements Disposable {
     const [netlink, trafficControl] = [recorded(this.#netlink, this.requests), recorded(this.#control, this.requests)];
     const parts = { netlink, trafficControl, interfacePrefix: "cali" };
     return new Dataplane({
-      sets: new IpsetDriver(host, this.#setNetlink),
-      tables: new IptablesDriver(host),
+      rules: new IptablesRules({ host, sets: this.#setNetlink, print: printTable }),
       routes: new NetlinkRouteDriver(this.#netlink, "cali"),
       shapings: new NetlinkQdiscDriver({ ...parts, onRefused: (_, error) => this.warnings.push(error.message) }),
     });

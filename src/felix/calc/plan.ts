@@ -39,6 +39,16 @@ export interface EndpointPlan {
   readonly egress: DirectionPlan;
   /** How its traffic is shaped, if its pod asks for it. */
   readonly qos?: QosPlan;
+  /** Addresses that stand for one of its own, both ways; absent: none. */
+  readonly floatingIps?: readonly FloatingIp[];
+  /** Differentiated services code point of what it sends out of the cluster, 0 to 63; absent: as the pod has it. */
+  readonly dscp?: number;
+}
+
+/** Of one family. */
+export interface FloatingIp {
+  readonly external: Ip;
+  readonly internal: Ip;
 }
 
 /** How fast one endpoint's traffic may be; a direction that is absent is not shaped. */

@@ -1,45 +1,49 @@
 import type { Cidr } from "../../net/cidr.ts";
-import type { IpSet, Route, Shaping } from "../render/desired-state.ts";
-import type { PrintedTable } from "../render/iptables.ts";
+import type { DesiredState, Route, Shaping, Table } from "../render/desired-state.ts";
 
-/** Everything that the kernel should hold for this node. */
-export interface KernelState {
-  readonly sets: ReadonlyMap<string, IpSet>;
-  readonly tables: readonly PrintedTable[];
-  readonly routes: ReadonlyMap<Cidr, Route>;
-  /** By host interface. */
-  readonly shapings: ReadonlyMap<string, Shaping>;
+/** What of our state the kernel was found not to hold as it was applied: somebody else has changed it. */
+export interface Drift {
+  readonly part: "rules" | "sets" | "routes" | "shaping";
+  /** Which piece of it, e.g. `chain cali-FORWARD of IPv4 table filter`, `set cali40s:…`. */
+  readonly where: string;
+  /** What is different, e.g. `2 of 7 rules are missing`. */
+  readonly difference: string;
 }
 
-/** Our address sets in the kernel. */
-export interface SetDriver {
-  /** Makes the sets and their members so; leaves sets that are not named. */
-  upsert(sets: ReadonlyMap<string, IpSet>): Promise<void>;
+/** Our rules, and the sets that they use. Which backend it is, is nobody else's affair. */
+export interface RulesDriver {
+  /**
+   * Makes sets, their members, our chains and our rules in others' chains so. Sets that are not named stay. Rejects at the first
+   * refusal; what of it is then in force is a state between the two, closed where it was closed.
+   */
+  apply(state: Rules): Promise<void>;
   /** Destroys our sets that are not named. Answers those that some rule still uses, which stay. */
-  prune(sets: ReadonlyMap<string, IpSet>): Promise<readonly string[]>;
+  prune(state: Rules): Promise<readonly string[]>;
+  /**
+   * Asks the kernel for these chains alone, one by one; answers a sentence for each that it does not hold as applied. Rejects
+   * when it cannot be asked.
+   */
+  faultsOf(table: Table, chains: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Reads from the kernel what is ours, and answers how it differs from `state`, which is what was last applied. The next call
+   * of `apply` starts from what was read here, so that it puts right what was found.
+   */
+  drift(state: Rules): Promise<readonly Drift[]>;
   /** The next call compares with the kernel itself and not with what was last written. */
   forget(): void;
 }
 
-/** Our rules in the kernel. */
-export interface TableDriver {
-  /** Makes our chains and our rules in others' chains so, in one transaction a table. */
-  apply(tables: readonly PrintedTable[]): Promise<void>;
-  /**
-   * Asks the kernel for these chains alone, one by one; answers a sentence for each that it does not hold as printed. Rejects
-   * when it cannot be asked.
-   */
-  faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]>;
-  /** As in `SetDriver`. */
-  forget(): void;
-}
+/** The part of the state that is rules, and what they use. */
+export type Rules = Pick<DesiredState, "sets" | "tables">;
 
 /** Our routes in the kernel. */
 export interface RouteDriver {
   upsert(routes: ReadonlyMap<Cidr, Route>): Promise<void>;
   /** Removes our routes that are not named. */
   prune(routes: ReadonlyMap<Cidr, Route>): Promise<void>;
-  /** As in `SetDriver`. */
+  /** As in `RulesDriver`. */
+  drift(routes: ReadonlyMap<Cidr, Route>): Promise<readonly Drift[]>;
+  /** As in `RulesDriver`. */
   forget(): void;
 }
 
@@ -51,14 +55,13 @@ export interface ShapingDriver {
   upsert(shapings: ReadonlyMap<string, Shaping>): Promise<void>;
   /** Removes ours from interfaces that are not named. */
   prune(shapings: ReadonlyMap<string, Shaping>): Promise<void>;
-  /** As in `SetDriver`. */
+  /** As in `RulesDriver`. */
   forget(): void;
 }
 
 /** One driver for each kind of kernel state. */
 export interface DataplaneDrivers {
-  readonly sets: SetDriver;
-  readonly tables: TableDriver;
+  readonly rules: RulesDriver;
   readonly routes: RouteDriver;
   readonly shapings: ShapingDriver;
 }
@@ -77,13 +80,12 @@ export class Dataplane {
   }
 
   /** Resolves when the kernel has acknowledged all of it. Rejects at the first refusal; the next call starts from what the kernel holds. */
-  async apply(state: KernelState): Promise<void> {
-    const { sets, tables, routes, shapings } = this.#drivers;
+  async apply(state: DesiredState): Promise<void> {
+    const { rules, routes, shapings } = this.#drivers;
     try {
       await routes.prune(state.routes);
-      await sets.upsert(state.sets);
       await shapings.upsert(state.shapings);
-      await tables.apply(state.tables);
+      await rules.apply(state);
       await routes.upsert(state.routes);
     } catch (error) {
       this.#forget();
@@ -95,10 +97,10 @@ export class Dataplane {
    * Takes away what nothing of the state uses any more: of what `apply` was last called with, and after it, as nobody waits for
    * this. False when the kernel still holds on to something: it frees rules some time after it has forgotten them.
    */
-  async tidy({ sets, shapings }: KernelState): Promise<boolean> {
+  async tidy(state: DesiredState): Promise<boolean> {
     try {
-      const used = await this.#drivers.sets.prune(sets);
-      await this.#drivers.shapings.prune(shapings);
+      const used = await this.#drivers.rules.prune(state);
+      await this.#drivers.shapings.prune(state.shapings);
       return used.length === 0;
     } catch (error) {
       this.#forget();
@@ -106,9 +108,22 @@ export class Dataplane {
     }
   }
 
-  /** As `TableDriver.faultsOf`, for what was printed and applied. */
-  faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]> {
-    return this.#drivers.tables.faultsOf(table, chains);
+  /** As `RulesDriver.faultsOf`, for what was applied. */
+  faultsOf(table: Table, chains: readonly string[]): Promise<readonly string[]> {
+    return this.#drivers.rules.faultsOf(table, chains);
+  }
+
+  /**
+   * How the kernel differs from `state`, which is what `apply` was last called with and has brought about; nothing is changed. The
+   * next `apply` puts it right. Rejects when the kernel cannot be asked; the next `apply` then asks again.
+   */
+  async drift(state: DesiredState): Promise<readonly Drift[]> {
+    try {
+      return [...(await this.#drivers.rules.drift(state)), ...(await this.#drivers.routes.drift(state.routes))];
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
   }
 
   /** The next `apply` compares with the kernel itself and not with what was last written. */

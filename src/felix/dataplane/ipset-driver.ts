@@ -5,7 +5,7 @@ import { parseIp } from "../../net/ip.ts";
 import { portProtocolNames } from "../../net/protocol-numbers.ts";
 import { diff, isEmpty } from "../../reconcile/delta.ts";
 import type { IpSet, IpSetType } from "../render/desired-state.ts";
-import type { SetDriver } from "./dataplane.ts";
+import type { Drift } from "./dataplane.ts";
 
 /** Names that are ours: upstream's IPv4 and IPv6 prefixes, with the temporary `cali4t` and `cali6t`. */
 const ownName = /^cali[46][0t]/;
@@ -14,7 +14,7 @@ const ownName = /^cali[46][0t]/;
  * IP sets. They are made by ipset(8), one `ipset restore` for all; their members come and go, and sets are destroyed, by
  * netlink, as starting a program would cost a hundred times as much. The cost follows the change.
  */
-export class IpsetDriver implements SetDriver {
+export class IpsetDriver {
   readonly #host: Host;
   readonly #sets: SetNetlink;
   #actual: Map<string, KernelSet> | undefined;
@@ -24,6 +24,7 @@ export class IpsetDriver implements SetDriver {
     this.#sets = sets;
   }
 
+  /** Makes the sets and their members so; leaves sets that are not named. */
   async upsert(sets: ReadonlyMap<string, IpSet>): Promise<void> {
     const actual = await this.#read();
     const upserts = [...diff<string, KernelSet>(sets, actual, sameSet).upserts.values()];
@@ -34,6 +35,7 @@ export class IpsetDriver implements SetDriver {
     for (const [name, set] of sets) actual.set(name, set);
   }
 
+  /** Destroys our sets that are not named. Answers those that some rule still uses, which stay. */
   async prune(sets: ReadonlyMap<string, IpSet>): Promise<readonly string[]> {
     const actual = await this.#read();
     const gone = [...actual.keys()].filter((name) => !sets.has(name));
@@ -42,6 +44,18 @@ export class IpsetDriver implements SetDriver {
     return used;
   }
 
+  /** Reads every set of ours, and answers what of `sets` is missing or has other members. */
+  async drift(sets: ReadonlyMap<string, IpSet>): Promise<readonly Drift[]> {
+    this.forget();
+    const actual = await this.#read();
+    return [...diff<string, KernelSet>(sets, actual, sameSet).upserts.values()].map((set) => ({
+      part: "sets",
+      where: `set ${set.name}`,
+      difference: differenceOf(set, actual.get(set.name)),
+    }));
+  }
+
+  /** The next call compares with the kernel itself and not with what was last written. */
   forget(): void {
     this.#actual = undefined;
   }
@@ -129,6 +143,13 @@ function memberDelta(desired: KernelSet, actual: KernelSet | undefined) {
   const keyed = (set: KernelSet | undefined) =>
     new Map([...(set?.members ?? [])].map((member) => [bare(member), true]));
   return diff(keyed(desired), keyed(actual), () => true);
+}
+
+function differenceOf(desired: KernelSet, actual: KernelSet | undefined): string {
+  if (actual === undefined) return "it is not there";
+  if (!sameHeader(desired, actual)) return `it is a ${actual.type} of at most ${actual.maxElements} members`;
+  const { upserts, removals } = memberDelta(desired, actual);
+  return `${upserts.size} of ${desired.members.size} members are missing, and ${removals.size} are not ours`;
 }
 
 /** As the kernel prints it: a host without its prefix length. */

@@ -3,9 +3,9 @@ import { allEnded } from "../../net/all-ended.ts";
 import type { IpVersion } from "../../net/ip.ts";
 import type { TableName } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
-import type { TableDriver } from "./dataplane.ts";
+import type { Drift } from "./dataplane.ts";
 import { parseChainListing, parseIptablesSave, type SavedTable } from "./iptables-save.ts";
-import { emptySavedTable, tableTransaction } from "./iptables-transaction.ts";
+import { emptySavedTable, tableDrift, tableTransaction } from "./iptables-transaction.ts";
 import { RestoreWriter } from "./restore-writer.ts";
 
 /**
@@ -13,7 +13,7 @@ import { RestoreWriter } from "./restore-writer.ts";
  * the kernel takes whole or not at all. A table of the family that is not named any more loses what is ours. Chains are
  * compared by the hash in each rule's comment; what is not ours is left.
  */
-export class IptablesDriver implements TableDriver {
+export class IptablesDriver {
   readonly #host: Host;
   readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
@@ -23,11 +23,13 @@ export class IptablesDriver implements TableDriver {
     this.#writers = { 4: new RestoreWriter(host, 4), 6: new RestoreWriter(host, 6) };
   }
 
+  /** Makes our chains and our rules in others' chains so, in one transaction a table. */
   async apply(tables: readonly PrintedTable[]): Promise<void> {
     const byVersion = Map.groupBy(tables, ({ version }) => version);
     await allEnded([...byVersion].map(([version, ofVersion]) => this.#applyVersion(version, ofVersion)));
   }
 
+  /** As `RulesDriver.faultsOf`. */
   async faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]> {
     const program = table.version === 4 ? "iptables" : "ip6tables";
     const faults: string[] = [];
@@ -43,6 +45,20 @@ export class IptablesDriver implements TableDriver {
     return faults;
   }
 
+  /** Reads every table, and answers which chains are not as printed. */
+  async drift(tables: readonly PrintedTable[]): Promise<readonly Drift[]> {
+    this.forget();
+    const byVersion = Map.groupBy(tables, ({ version }) => version);
+    const found = await allEnded(
+      [...byVersion].map(async ([version, ofVersion]) => {
+        const actual = await this.#read(version);
+        return ofVersion.flatMap((table) => tableDrift(table, actual.get(table.name) ?? emptySavedTable));
+      }),
+    );
+    return found.flat();
+  }
+
+  /** The next call compares with the kernel itself and not with what was last written. */
   forget(): void {
     this.#actual.clear();
   }

@@ -1,4 +1,5 @@
 import type { PrintedRule, PrintedTable } from "../render/iptables.ts";
+import type { Drift } from "./dataplane.ts";
 import type { SavedRule, SavedTable } from "./iptables-save.ts";
 
 /** A table in which nothing has been written yet. */
@@ -41,7 +42,33 @@ export function tableTransaction(
   return { text: `${lines.join("\n")}\n`, after: { chains: hashesOf(desired), foreign } };
 }
 
+/** Which chains of the table are not as printed, in words. */
+export function tableDrift(desired: PrintedTable, actual: SavedTable): readonly Drift[] {
+  const drift = (chain: string, difference: string): Drift => ({
+    part: "rules",
+    where: `chain ${chain} of IPv${desired.version} table ${desired.name}`,
+    difference,
+  });
+  const chains = [...desired.chains].filter(([name, rules]) => !sameHashes(rules, actual.chains.get(name)));
+  const hooks = [...desired.hooks].filter(
+    ([name, hook]) => hookLines(name, hook, actual.foreign.get(name)).lines.length > 0,
+  );
+  return [
+    ...chains.map(([name, rules]) => drift(name, chainDifference(rules, actual.chains.get(name)))),
+    ...hooks.map(([name]) => drift(name, "our rules are not the first and last ones in it")),
+  ];
+}
+
 // --- internal ---
+
+function chainDifference(desired: readonly PrintedRule[], actual: readonly (string | undefined)[] | undefined): string {
+  if (actual === undefined) return "it is not there";
+  const wanted = new Set(desired.map(({ hash }) => hash));
+  const strange = actual.filter((hash) => hash === undefined || !wanted.has(hash)).length;
+  const missing = desired.filter(({ hash }) => !actual.includes(hash)).length;
+  if (strange + missing === 0) return `its ${desired.length} rules stand in another order`;
+  return `${missing} of ${desired.length} rules are missing, and ${strange} are not ours`;
+}
 
 function sameHashes(rules: readonly PrintedRule[], hashes: readonly (string | undefined)[] | undefined): boolean {
   return (

@@ -3,7 +3,7 @@ import { type Cidr, cidrVersion, prefixLength } from "../../net/cidr.ts";
 import { bitsOf } from "../../net/ip.ts";
 import { diff } from "../../reconcile/delta.ts";
 import type { Route } from "../render/desired-state.ts";
-import type { RouteDriver } from "./dataplane.ts";
+import type { Drift, RouteDriver } from "./dataplane.ts";
 
 /** rtm_protocol of our routes: RTPROT_BOOT, upstream's `deviceRouteProtocol` default. */
 const routeProtocol = 3;
@@ -45,6 +45,19 @@ export class NetlinkRouteDriver implements RouteDriver {
     const gone = [...actual].filter(([key, { hostInterface }]) => routes.get(key)?.hostInterface !== hostInterface);
     await this.#netlink.deleteRoutes(gone.map(([key, { linkIndex }]) => kernelRoute(key, linkIndex)));
     for (const [key] of gone) actual.delete(key);
+  }
+
+  async drift(routes: ReadonlyMap<Cidr, Route>): Promise<readonly Drift[]> {
+    this.forget();
+    const actual = await this.#read();
+    const links = await this.#linkIndexes();
+    return [...routes].flatMap(([destination, { hostInterface }]): readonly Drift[] => {
+      const found = actual.get(destination);
+      // The route of an interface that is gone went with it.
+      if (!links.has(hostInterface) || found?.hostInterface === hostInterface) return [];
+      const difference = found === undefined ? "it is not there" : `it leads to ${found.hostInterface}`;
+      return [{ part: "routes", where: `route ${destination} dev ${hostInterface}`, difference }];
+    });
   }
 
   forget(): void {

@@ -1,6 +1,6 @@
 /** What the kernel should hold, in the kernel's terms but as plain values: the output of rendering, the input of the drivers. */
 import type { Cidr } from "../../net/cidr.ts";
-import type { IpVersion } from "../../net/ip.ts";
+import type { Ip, IpVersion } from "../../net/ip.ts";
 
 /** All that the kernel should hold for this node, of both families. */
 export interface DesiredState {
@@ -18,7 +18,10 @@ export type TableName = "raw" | "mangle" | "nat" | "filter";
 /** E.g. `4/filter`. */
 export type TableKey = `${IpVersion}/${TableName}`;
 
-/** Our part of one table. */
+/**
+ * Our part of one table. Natively in nftables the tables are one, `calico`, of each family, and the name of a chain there begins
+ * with the table's: `filter-cali-FORWARD`.
+ */
 export interface Table {
   readonly version: IpVersion;
   readonly name: TableName;
@@ -26,6 +29,14 @@ export interface Table {
   readonly chains: ReadonlyMap<string, readonly Rule[]>;
   /** Our rules in chains that are not ours, by chain name (`FORWARD`, `POSTROUTING` …). */
   readonly hooks: ReadonlyMap<string, Hook>;
+  /** By name: where `dispatch` sends packets. Only for nftables; iptables has none. */
+  readonly maps?: ReadonlyMap<string, VerdictMap>;
+}
+
+/** Where a packet goes by the interface that it comes in or goes out by: interface name → chain, which does not come back. */
+export interface VerdictMap {
+  readonly match: "in-interface" | "out-interface";
+  readonly targets: ReadonlyMap<string, string>;
 }
 
 /** `inserted` stand first in the chain and `appended` last; what is between belongs to others and is not touched. */
@@ -76,8 +87,18 @@ export type ConnectionState = "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "D
 
 /** What becomes of a packet that matches. */
 export type Action =
-  | { readonly kind: "accept" | "drop" | "return" | "masquerade" | "no-track" }
+  | { readonly kind: "accept" | "drop" | "return" | "no-track" }
+  /** Answered with an ICMP port unreachable, and TCP too (iptables-extensions(8), REJECT's default). */
+  | { readonly kind: "reject" }
   | { readonly kind: "jump" | "goto"; readonly chain: string }
+  /** To the chain that the map has for the packet's interface; one that it has not goes on to the next rule. nftables only. */
+  | { readonly kind: "dispatch"; readonly map: string }
+  /** To the address of the interface that the packet goes out by; TCP and UDP from one of the ports, if given. */
+  | { readonly kind: "masquerade"; readonly ports?: { readonly first: number; readonly last: number } }
+  | { readonly kind: "source-nat"; readonly to: Ip; readonly ports?: { readonly first: number; readonly last: number } }
+  | { readonly kind: "destination-nat"; readonly to: Ip }
+  /** Differentiated services code point (RFC 2474), 0 to 63. */
+  | { readonly kind: "set-dscp"; readonly dscp: number }
   | { readonly kind: "set-mark"; readonly value: number; readonly mask: number }
   /** A line in the kernel's log; the packet goes on to the next rule. */
   | { readonly kind: "log"; readonly prefix: string };

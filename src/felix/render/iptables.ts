@@ -132,8 +132,18 @@ function printAction(action: Action): string {
       return "-j DROP";
     case "return":
       return "-j RETURN";
+    case "reject":
+      return "-j REJECT";
+    case "dispatch":
+      throw new Error(`Cannot print a lookup in the map ${action.map}: iptables has no maps`);
     case "masquerade":
-      return "-j MASQUERADE --random-fully";
+      return `-j MASQUERADE${toPorts(action)} --random-fully`;
+    case "source-nat":
+      return `-j SNAT --to-source ${action.to}${action.ports === undefined ? "" : `:${dashed(action.ports)}`} --random-fully`;
+    case "destination-nat":
+      return `-j DNAT --to-destination ${action.to}`;
+    case "set-dscp":
+      return `-j DSCP --set-dscp ${hex(action.dscp)}`;
     case "jump":
       return `-j ${word(action.chain)}`;
     case "goto":
@@ -145,6 +155,14 @@ function printAction(action: Action): string {
     case "set-mark":
       return `-j MARK --set-mark ${hex(action.value)}/${hex(action.mask)}`;
   }
+}
+
+function toPorts({ ports }: { readonly ports?: { readonly first: number; readonly last: number } }): string {
+  return ports === undefined ? "" : ` --to-ports ${dashed(ports)}`;
+}
+
+function dashed({ first, last }: { readonly first: number; readonly last: number }): string {
+  return `${first}-${last}`;
 }
 
 const protocolNames: ReadonlyMap<number, string> = new Map([

@@ -1,5 +1,5 @@
 import type { Cidr } from "../../net/cidr.ts";
-import type { IpVersion } from "../../net/ip.ts";
+import type { Ip, IpVersion } from "../../net/ip.ts";
 import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts";
 import { type Marks, marksFromMask } from "./marks.ts";
 
@@ -7,12 +7,36 @@ import { type Marks, marksFromMask } from "./marks.ts";
 export interface RenderOptions {
   /** The families to render; nothing is rendered for another. */
   readonly versions: readonly IpVersion[];
+  /** `nftables`: workloads are found by verdict maps and not by trees of chains; all else is the same. */
+  readonly backend: "iptables" | "nftables";
   /** What the names of workload interfaces begin with, and no other interface's. */
   readonly interfacePrefix: string;
   /** Those of `marksFromMask`. */
   readonly marks: Marks;
   /** What happens to a workload's packet to its own node that its egress policy has let through. `return`: the host's rules decide. */
-  readonly endpointToHostAction: "accept" | "drop" | "return";
+  readonly endpointToHostAction: "accept" | "drop" | "return" | "reject";
+  /** What becomes of what policy does not allow. */
+  readonly denyAction: "drop" | "reject";
+  /** What becomes in a table of what policy allows. `return`: the rules behind ours decide, and those that accept only see it. */
+  readonly allowAction: { readonly filter: "accept" | "return"; readonly mangle: "accept" | "return" };
+  /** Where our rules stand in the hook chains of others: `insert` before theirs, `append` behind them. */
+  readonly hookPlace: "insert" | "append";
+  /** Packets of connection state INVALID are dropped unless this is set (asymmetric routes). */
+  readonly allowInvalid: boolean;
+  /** What a packet that no local workload holds becomes when it is for one of these networks, so that it does not go round. */
+  readonly serviceLoop: { readonly action: "drop" | "reject" | "none"; readonly networks: readonly Cidr[] };
+  readonly natOutgoing: NatOutgoing;
+  /** Addresses that stand for a pod's in both directions are exchanged only with this. */
+  readonly floatingIps: boolean;
+  /** What the routes to workloads have. */
+  readonly routes: {
+    /** IPv4's and IPv6's; absent: the kernel's own choice. */
+    readonly metric?: Readonly<Record<IpVersion, number>>;
+    /** The address that the node itself sends from to its workloads. */
+    readonly source?: Partial<Readonly<Record<IpVersion, Ip>>>;
+  };
+  /** A set has room for so many members at least. */
+  readonly maxSetSize: number;
   /** What host endpoints let through whatever their policy, so that nobody locks themselves out. */
   readonly failsafes: { readonly inbound: readonly Failsafe[]; readonly outbound: readonly Failsafe[] };
   /** What workloads may send in tunnels of their own, past the policy that would judge the packet inside. */
@@ -21,6 +45,18 @@ export interface RenderOptions {
   readonly vxlanPort: number;
   /** How many lines a log rule may write, each rule for itself; absent: as many as there are packets. */
   readonly logLimit?: { readonly rate: `${number}/${"second" | "minute"}`; readonly burst: number };
+}
+
+/** How pods of masqueraded pools go out. */
+export interface NatOutgoing {
+  /** Absent: the address of the interface that the packet goes out by. */
+  readonly address?: Ip;
+  /** TCP and UDP are sent from one of these; absent: from the one it has, if it is free. */
+  readonly ports?: { readonly first: number; readonly last: number };
+  /** Only what goes out by this interface; a trailing + stands for any ending. */
+  readonly interface?: string;
+  /** Towards these they keep their address. */
+  readonly exclusions: "pools" | "pools-and-hosts";
 }
 
 /** A port of the node itself (inbound), or of others that it speaks to (outbound). */
@@ -40,9 +76,19 @@ const both: readonly Failsafe[] = [179, 2379, 2380, 5473, 6443, 6666, 6667].map(
  */
 export const defaultRenderOptions: RenderOptions = {
   versions: [4, 6],
+  backend: "iptables",
   interfacePrefix: workloadInterfacePrefix,
   marks: marksFromMask(0xffff0000),
   endpointToHostAction: "accept",
+  denyAction: "drop",
+  allowAction: { filter: "accept", mangle: "accept" },
+  hookPlace: "insert",
+  allowInvalid: false,
+  serviceLoop: { action: "drop", networks: [] },
+  natOutgoing: { exclusions: "pools" },
+  floatingIps: false,
+  routes: {},
+  maxSetSize: 1_048_576,
   failsafes: {
     inbound: [{ protocol: 6, port: 22 }, { protocol: 17, port: 68 }, ...both],
     outbound: [{ protocol: 17, port: 53 }, { protocol: 17, port: 67 }, ...both],

@@ -3,9 +3,8 @@ import { openDataplane } from "../../../src/agent/open-dataplane.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { hostSettings, podSettings, type Setting } from "../../../src/cni/settings.ts";
 import { hostMac, podRoutes, type Wiring } from "../../../src/cni/wire.ts";
-import type { Dataplane, KernelState } from "../../../src/felix/dataplane/dataplane.ts";
+import type { Dataplane } from "../../../src/felix/dataplane/dataplane.ts";
 import type { DesiredState } from "../../../src/felix/render/desired-state.ts";
-import { printTable } from "../../../src/felix/render/iptables.ts";
 import { openNetlink } from "../../../src/host/netlink/route-netlink.ts";
 import { inNetns } from "../../../src/host/netns.ts";
 import { writeSysctl } from "../../../src/host/sysctl.ts";
@@ -45,7 +44,7 @@ export class PacketNode implements AsyncDisposable {
   /** By host interface. */
   readonly pods = new Map<string, TestNamespace>();
   readonly #dataplane: Dataplane;
-  #applied: KernelState | undefined;
+  #applied: DesiredState | undefined;
 
   private constructor() {
     const host = new NamespaceHost(this.namespace.name);
@@ -77,8 +76,7 @@ export class PacketNode implements AsyncDisposable {
   }
 
   /** Brings the kernel to the state as the agent does. */
-  async apply({ sets, tables, routes, shapings }: DesiredState): Promise<void> {
-    const state = { sets, routes, shapings, tables: [...tables.values()].map(printTable) };
+  async apply(state: DesiredState): Promise<void> {
     await this.#dataplane.apply(state);
     this.#applied = state;
     // What the kernel still holds on to goes with the next one.

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Dataplane } from "../../../../src/felix/dataplane/dataplane.ts";
 
-const state = { sets: new Map(), tables: [], routes: new Map(), shapings: new Map() };
+const state = { sets: new Map(), tables: new Map(), routes: new Map(), shapings: new Map() };
 
 test("an interface is shaped before its rules open it and its routes lead to it", async () => {
   const calls: string[] = [];
@@ -10,18 +10,17 @@ test("an interface is shaped before its rules open it and its routes lead to it"
     prune: async () => void calls.push(`${kind} go`),
     apply: async () => void calls.push(kind),
     faultsOf: async () => [],
+    drift: async () => [],
     forget: () => undefined,
   });
   const prune = async () => {
     calls.push("sets go");
     return [];
   };
-  const sets = { ...driver("sets"), prune };
-  const dataplane = new Dataplane({
-    ...{ sets, tables: driver("tables"), routes: driver("routes"), shapings: driver("shapings") },
-  });
+  const rules = { ...driver("rules"), prune };
+  const dataplane = new Dataplane({ rules, routes: driver("routes"), shapings: driver("shapings") });
   await dataplane.apply(state);
-  expect(calls).toEqual(["routes go", "sets come", "shapings come", "tables", "routes come"]);
+  expect(calls).toEqual(["routes go", "shapings come", "rules", "routes come"]);
   await dataplane.tidy(state);
-  expect(calls.slice(5)).toEqual(["sets go", "shapings go"]);
+  expect(calls.slice(4)).toEqual(["sets go", "shapings go"]);
 });

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { dispatchChains } from "../../../../src/felix/render/dispatch-chains.ts";
 import { endpointPath } from "../../../../src/felix/render/endpoint-path.ts";
-import { printTable } from "../../../../src/felix/render/iptables.ts";
 import { endpointChain } from "../../../../src/felix/render/names.ts";
 
 function tableOf(...names: readonly string[]) {
@@ -12,7 +11,7 @@ function tableOf(...names: readonly string[]) {
     dispatchChains(one, names, { interfacePrefix: "cali" }),
   );
   const chains = new Map([...(ingress ?? []), ...(egress ?? []), ...own]);
-  return printTable({ version: 4, name: "filter", chains, hooks: new Map() });
+  return { version: 4, name: "filter", chains, hooks: new Map() } as const;
 }
 
 test("the path has the endpoint's chains and every dispatch chain before them, and no other's", () => {
