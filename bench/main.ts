@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   cni: async () => (await import("./cni.ts")).cniBench,
   ipam: async () => (await import("./ipam.ts")).ipamBench,
   policy: async () => (await import("./policy.ts")).policyBench,
+  programming: async () => (await import("./programming.ts")).programmingBench,
 };
 
 const usage = [

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Execution } from "../run-executions.ts";
 import { podNetns, podNetnsName } from "./bench-node.ts";
-import { benchedNode, podName, podNamespace } from "./objects.ts";
+import { benchedNode } from "./objects.ts";
 
 /** A way to wire the pod of this index, for a container of this name, and to undo that. */
 export interface Chain {
@@ -16,16 +16,24 @@ export interface OurChainParts {
   /** Holds the executable `calico`, which finds its agent by the paths compiled in. */
   readonly shimFolder: string;
   readonly apiUrl: string;
-  /** The Pod objects', by index. */
-  readonly uids: readonly string[];
+  /** The Pod objects, by index. */
+  readonly pods: readonly ChainPod[];
+}
+
+/** The object of a pod that is wired. */
+export interface ChainPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 /** Our plugin. */
-export async function ourChain(folder: string, { shimFolder, apiUrl, uids }: OurChainParts): Promise<Chain> {
+export async function ourChain(folder: string, { shimFolder, apiUrl, pods }: OurChainParts): Promise<Chain> {
   const stdinFile = await fileOf(folder, "ours.conf", JSON.stringify(ourConf(apiUrl, "1.0.0")));
   const program = join(shimFolder, "calico");
   const call = (verb: "ADD" | "DEL") => (index: number, container: string) => {
-    const identity = { K8S_POD_NAMESPACE: podNamespace, K8S_POD_NAME: podName(index), K8S_POD_UID: uids[index] ?? "" };
+    const { namespace, name, uid } = pods[index] as ChainPod;
+    const identity = { K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name, K8S_POD_UID: uid };
     const words = Object.entries({ IgnoreUnknown: "1", ...identity }).map(([name, value]) => `${name}=${value}`);
     const environment = { ...environmentOf(verb, index, container), CNI_ARGS: words.join(";"), CNI_PATH: shimFolder };
     return [{ program, environment, stdinFile }];

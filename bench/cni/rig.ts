@@ -11,8 +11,8 @@ import { buildShim } from "../../src/cni/build-shim.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { type CallCount, parseCallCounts } from "../api-calls.ts";
 import { type BenchNode, startBenchNode } from "./bench-node.ts";
-import { type Chain, floorChain, ourChain, ptpChain, statusCall } from "./chains.ts";
-import { clusterObjects, nodeStatus, podNamespace, podObjects } from "./objects.ts";
+import { type Chain, type ChainPod, floorChain, ourChain, ptpChain, statusCall } from "./chains.ts";
+import { clusterObjects, nodeStatus, podName, podNamespace, podObjects } from "./objects.ts";
 
 /** A cluster of one node with our agent, and beside it a node that has none. Disposing of it removes every trace. */
 export interface CniRig extends AsyncDisposable {
@@ -55,7 +55,7 @@ export async function startCniRig({ pods, profileFolder, signal }: CniRigOptions
   });
   undo.defer(() => plane.stop());
   signal.throwIfAborted();
-  const uids = await fillCluster(plane, oursLayout, pods);
+  const objects = await fillCluster(plane, oursLayout, pods);
   signal.throwIfAborted();
   const daemons = await provisionNode(layout, oursLayout, plane);
   const profiled = daemons.map(({ name, argv }) => ({ name, argv: name === "agent" ? profiledArgv(argv) : argv }));
@@ -66,7 +66,7 @@ export async function startCniRig({ pods, profileFolder, signal }: CniRigOptions
   if (profileFolder !== undefined) undo.defer(() => takeProfile(layout, oursLayout, node, profileFolder));
   const idle = [{ name: "idle", argv: ["sleep", "infinity"] }];
   const peer = undo.use(await startBenchNode(layout, ptpLayout, idle, pods));
-  const parts = { shimFolder, apiUrl: plane.url, uids };
+  const parts = { shimFolder, apiUrl: plane.url, pods: objects };
   await waitFor("the agent ready", { timeoutMs: 60_000, everyMs: 100, signal }, async () => {
     await node.run(...statusCall(parts));
     return true;
@@ -100,12 +100,12 @@ async function layoutIn(undo: AsyncDisposableStack): Promise<LabLayout> {
   return { ...layout, folder, nodes };
 }
 
-/** Answers the UIDs of the pods. */
+/** Answers the pods. */
 async function fillCluster(
   plane: ControlPlane,
   { name, address }: NodeLayout,
   pods: number,
-): Promise<readonly string[]> {
+): Promise<readonly ChainPod[]> {
   const files = ["crds", "manifests/admission.yaml", "manifests/agent-rbac.yaml"];
   for (const file of files) await plane.kubectl(["apply", "--server-side", `--filename=${join(repository, file)}`]);
   await plane.kubectl(["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"]);
@@ -119,7 +119,10 @@ async function fillCluster(
     readonly items: readonly { readonly metadata: { readonly name: string; readonly uid: string } }[];
   };
   const uids = new Map(list.items.map(({ metadata }) => [metadata.name, metadata.uid]));
-  return Array.from({ length: pods }, (_, index) => uids.get(`pod-${index}`) ?? "");
+  return Array.from({ length: pods }, (_, index) => {
+    const name = podName(index);
+    return { namespace: podNamespace, name, uid: uids.get(name) ?? "" };
+  });
 }
 
 function profiledArgv(argv: readonly string[]): readonly string[] {

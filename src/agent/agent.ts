@@ -187,7 +187,8 @@ export class Agent {
     await this.#felix.begin();
     this.#ready = true;
     void this.#beginAnnotations();
-    logger.info("the node follows the API server, and the kernel holds its plan");
+    const sinceStartMs = Math.round(systemClock.monotonicNow());
+    logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
   }
 
   async #beginAnnotations(): Promise<void> {
