@@ -9,6 +9,7 @@ import { messageOf } from "../net/message-of.ts";
 import type { KubeClient } from "./client.ts";
 import type { TlsCredentials } from "./connection-pool.ts";
 import { type Credentials, HttpsKubeClient } from "./https-client.ts";
+import { type PlainAccess, plainAccessOf, serviceAccountAccess } from "./plain-access.ts";
 
 /** Where to find the API server. */
 export interface ConnectOptions {
@@ -28,9 +29,10 @@ class KubeconfigError extends Error {
  * and tokens are taken up. Rejects with a KubeconfigError.
  */
 export async function connect({ kubeconfig, clock }: ConnectOptions): Promise<KubeClient> {
-  // Half a second and 90 MB: only for who needs it.
-  const library = await import("@kubernetes/client-node");
   const source = sourceOf(kubeconfig);
+  const plain = readPlain(source);
+  if (plain !== undefined) return plainClient(source, plain, clock);
+  const library = await importLibrary();
   const load = () => loadFrom(source, library);
   const config = load();
   const server = serverOf(config, source);
@@ -45,15 +47,56 @@ type Library = typeof import("@kubernetes/client-node");
 interface Source {
   readonly place: string;
   readonly load: (library: Library) => KubeConfig;
+  /** The same without the library, where it says nothing but what stands in files. */
+  readonly plain: () => PlainAccess | undefined;
 }
 
-const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/** Half a second and 90 MB: only for who needs it. */
+function importLibrary(): Promise<Library> {
+  return import("@kubernetes/client-node");
+}
+
+/** Undefined also when a file that it names cannot be read: the library says which, as it always has. */
+function readPlain({ plain }: Source): PlainAccess | undefined {
+  try {
+    return plain();
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return undefined;
+    throw error;
+  }
+}
+
+/** Reads the files again each minute, and whenever the server refuses; what is no longer plain is left to the library. */
+function plainClient(source: Source, first: PlainAccess, clock: Clock): KubeClient {
+  let held = { credentials: Promise.resolve(first.credentials), until: clock.monotonicNow() + rememberMs };
+  const credentials = (refused: boolean): Promise<Credentials> => {
+    if (!refused && clock.monotonicNow() < held.until) return held.credentials;
+    const plain = readPlain(source);
+    const read = plain === undefined ? byLibrary(source) : Promise.resolve(plain.credentials);
+    held = { credentials: read, until: clock.monotonicNow() + rememberMs };
+    // A failure is not remembered; whoever asked hears of it.
+    read.catch(() => {
+      if (held.credentials === read) held = { ...held, until: 0 };
+    });
+    return read;
+  };
+  return new HttpsKubeClient({ server: first.server, credentials, clock });
+}
+
+async function byLibrary(source: Source): Promise<Credentials> {
+  return credentialsOf(loadFrom(source, await importLibrary()));
+}
+
+const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
+const serviceAccountToken = join(serviceAccountFolder, "token");
 const rememberMs = 60_000;
 
 function sourceOf(path: string | undefined): Source {
   const fromFiles = (place: string, files: readonly string[]): Source => ({
     place,
     load: (library) => loadFiles(library, files),
+    // How several are merged is the library's affair.
+    plain: () => (files.length === 1 && files[0] !== undefined ? plainAccessOf(files[0]) : undefined),
   });
   if (path !== undefined) return fromFiles(path, [path]);
   const listed = process.env["KUBECONFIG"] ?? "";
@@ -61,7 +104,8 @@ function sourceOf(path: string | undefined): Source {
   const usual = join(homedir(), ".kube", "config");
   if (existsSync(usual)) return fromFiles(usual, [usual]);
   if (process.env["KUBERNETES_SERVICE_HOST"] !== undefined && existsSync(serviceAccountToken)) {
-    return { place: "the pod's service account", load: loadServiceAccount };
+    const plain = () => serviceAccountAccess(serviceAccountFolder);
+    return { place: "the pod's service account", load: loadServiceAccount, plain };
   }
   throw new KubeconfigError(
     `Cannot find the API server: no kubeconfig was named, KUBECONFIG is not set, ${usual} is not there, and this is no pod with a service account; name a kubeconfig with --kubeconfig`,
