@@ -30,7 +30,11 @@ function filesOf(kind: CustomKind): [path: string, text: string][] {
     metadata: { name: "example", ...(kind.namespaced === true ? { namespace: "default" } : {}) },
     spec: kind.example,
   };
-  const crd = stringify(crdOf(kind), { lineWidth: 120, aliasDuplicateObjects: false });
+  const crd = stringify(crdOf(kind), {
+    ...{ lineWidth: 120, aliasDuplicateObjects: false },
+    // The API server's clients read YAML 1.1, where a bare Off is no text.
+    compat: "yaml-1.1",
+  });
   return [
     [join(crdFolder, `${group}_${kind.plural}.yaml`), `# Generated from src/api; do not edit.\n${crd}`],
     [join(pageFolder, `${kind.singular}.md`), referencePage(kind, stringify(example))],

@@ -71,7 +71,7 @@ async function agentToken({ kubectl }: ControlPlane): Promise<string> {
 function agentArgv(node: NodeLayout, agentFolder: string, kubeconfig: string): readonly string[] {
   return [
     ...inContainer([repository, agentFolder]),
-    ...[process.execPath, join(repository, "src", "cli", "main.ts"), "agent"],
+    ...[join(repository, "bin", "margay"), "agent"],
     ...["--node-name", node.name, "--kubeconfig", kubeconfig],
   ];
 }

@@ -12,6 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/api": ["src/net"],
   "src/ipam": ["src/net", "src/api"],
   "src/felix/calc": ["src/net", "src/api"],
+  "src/felix/config": ["src/net", "src/api"],
   "src/bgp/plan": ["src/net", "src/api"],
   "src/felix/render": ["src/felix/calc", "src/net"],
   "src/host": ["src/net"],
@@ -37,6 +38,7 @@ const pure = [
   "src/ipam",
   "src/felix/calc",
   "src/felix/render",
+  "src/felix/config",
   "src/bgp/plan",
   "src/bgp/templates",
 ];
@@ -46,6 +48,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "src/agent": ["src/cni/server.ts", "src/cni/dependencies.ts", "src/cni/attachments.ts", "src/cni/leases.ts"],
   "src/cli": [
     "src/agent/run-agent.ts",
+    "src/agent/teardown/run-teardown.ts",
     "src/controllers/run-controllers.ts",
     "src/cni/install/install-cni.ts",
     "src/cni/install/settings.ts",

@@ -15,9 +15,9 @@ import type {
   QosPlan,
   TierPlan,
 } from "../src/felix/calc/plan.ts";
-import { compareIps } from "../src/net/ip.ts";
+import { joinedAt, wishesOf } from "./reference-annotations.ts";
 import { labelsOfHostEndpoint, labelsOfPod } from "./reference-labels.ts";
-import { podHere, setOf } from "./reference-sets.ts";
+import { setOf } from "./reference-sets.ts";
 
 /** What NodeCalculator must say, worked out from the whole snapshot at once, with no index and no memory. */
 export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
@@ -37,7 +37,7 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
   const sources = new Map(used.flatMap(({ sets }) => [...sets]));
   const pools = [...snapshot.ipPool.values()].map(({ spec }) => spec);
   const peers = [...snapshot.bgpPeer.values()].flatMap(({ spec }) => parsePeerAddress(spec.peerIP ?? "")?.ip ?? []);
-  const neighbours = [...snapshot.node.values()].flatMap(({ internalIps }) => internalIps).concat(peers);
+  const hostIps = [...snapshot.node.values()].flatMap(({ internalIps }) => internalIps);
   return {
     endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
     hostEndpoints: new Map(hosts.map((host) => [host.interfaceName, host])),
@@ -45,7 +45,8 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
     sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, node, source)])),
     pools: [...new Set(pools.map(({ cidr }) => cidr))].sort(),
     masqueradedPools: [...new Set(pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr))].sort(),
-    bgpNeighbours: [...new Set(neighbours)].sort(),
+    bgpNeighbours: [...new Set([...hostIps, ...peers])].sort(),
+    hosts: [...new Set(hostIps)].sort(),
   };
 }
 
@@ -72,15 +73,9 @@ function endpointOf(
   hostInterface: string,
   compiled: readonly CompiledPolicy[],
 ): EndpointPlan {
-  const attachments = [...snapshot.attachment]
-    .filter(([, attachment]) => attachment.hostInterface === hostInterface)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, attachment]) => attachment);
-  const here = attachments.filter((attachment) => podHere(snapshot, node, attachment) !== undefined);
-  const pod = here[0] && podHere(snapshot, node, here[0]);
+  const joined = joinedAt(snapshot, node, hostInterface);
+  const { pod, addresses } = joined;
   const labels = pod && labelsOfPod(snapshot, pod);
-  const addresses = [...new Set((pod ? here : attachments).flatMap((attachment) => attachment.addresses))];
-  addresses.sort(compareIps);
   if (pod === undefined || labels === undefined) {
     const nothing: DirectionPlan = { tiers: [], profile: "deny" };
     return { hostInterface, addresses, state: "closed", ingress: nothing, egress: nothing };
@@ -98,7 +93,8 @@ function endpointOf(
     profile: "allow",
   });
   const directions = { ingress: direction("ingress"), egress: direction("egress") };
-  return { hostInterface, addresses, state: "open", ...directions, ...qosOf(pod, here[0]?.bandwidthPlugin) };
+  const wishes = { ...qosOf(pod, joined.bandwidthPlugin), ...wishesOf(snapshot, node, { ...joined, pod }) };
+  return { hostInterface, addresses, state: "open", ...directions, ...wishes };
 }
 
 /** The interfaces for which there is a host endpoint, and `*` if one is for all the others. */

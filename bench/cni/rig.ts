@@ -126,8 +126,9 @@ async function fillCluster(
 }
 
 function profiledArgv(argv: readonly string[]): readonly string[] {
-  const at = argv.indexOf(process.execPath) + 1;
-  return [...argv.slice(0, at), "--cpu-prof", `--cpu-prof-dir=${profilesOnNode}`, ...argv.slice(at)];
+  const at = argv.indexOf("agent") - 1;
+  const options = `NODE_OPTIONS=--cpu-prof --cpu-prof-dir=${profilesOnNode}`;
+  return [...argv.slice(0, at), "env", options, ...argv.slice(at)];
 }
 
 /** Node writes the profile when the agent ends by itself. */

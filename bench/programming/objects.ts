@@ -52,7 +52,7 @@ export function podObject(index: number, size: number): object {
 }
 
 /** What policies select it by. */
-export function podLabels(index: number): Readonly<Record<string, string>> {
+function podLabels(index: number): Readonly<Record<string, string>> {
   return {
     app: apps[Math.floor(index / 7) % apps.length] ?? "",
     tier: index % 2 === 0 ? "front" : "back",
@@ -67,7 +67,7 @@ export function podStatus(index: number): object {
 }
 
 /** Beyond the pool that the benched node takes its pods' addresses from. */
-export function remoteAddress(index: number): string {
+function remoteAddress(index: number): string {
   return `10.${128 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`;
 }
 

@@ -6,36 +6,37 @@ import { AttachmentFiles } from "../cni/attachments.ts";
 import type { CniDependencies } from "../cni/dependencies.ts";
 import { LeaseFiles } from "../cni/leases.ts";
 import { CniServer } from "../cni/server.ts";
-import { NodeCalculator } from "../felix/calc/node-calculator.ts";
-import { defaultRenderOptions, renderOptionsFor } from "../felix/render/options.ts";
+import type { FelixSettings } from "../felix/config/felix-settings.ts";
 import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
-import { openConntrackNetlink } from "../host/netlink/conntrack-netlink.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import { intoNode, pluginRunner } from "../host/run-plugin.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { Allocator } from "../ipam/allocator.ts";
-import { ChangeFeed } from "../kube/change-feed.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { agentKinds } from "../kube/fed-kinds.ts";
-import { KubeIpamStore } from "../kube/ipam-store.ts";
 import { connect } from "../kube/kubeconfig.ts";
 import { readPod } from "../kube/read-pod.ts";
+import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
+import { agentIpamStore } from "./agent-ipam-store.ts";
+import { beginAnnotations } from "./begin-annotations.ts";
 import { Bgp } from "./bgp.ts";
-import { Felix } from "./felix.ts";
+import { Datastore } from "./datastore.ts";
 import { enableForwarding } from "./forwarding.ts";
+import { bgpHealth, cniHealth } from "./health/agent-health.ts";
 import { HostInterfaces } from "./host-interfaces.ts";
 import type { Logger } from "./logger.ts";
 import { agentCounts } from "./metrics/agent-counts.ts";
-import { AgentMetrics } from "./metrics/agent-metrics.ts";
-import { MetricsEndpoint } from "./metrics/metrics-endpoint.ts";
-import { openDataplane } from "./open-dataplane.ts";
+import type { AgentCounts } from "./metrics/agent-metrics.ts";
+import { NodeFelix } from "./node-felix.ts";
+import { Operations, type OperationsParts } from "./operations.ts";
+import { orAborted } from "./or-aborted.ts";
 import { type AgentPaths, attachmentsFolder, cniPaths, leasesFolder } from "./paths.ts";
 import { PodAnnotations } from "./pod-annotations.ts";
 import { QueryEndpoint } from "./query-endpoint.ts";
+import { felixFile, SettingsFollower } from "./settings/settings-follower.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 
 export interface AgentOptions {
@@ -45,9 +46,8 @@ export interface AgentOptions {
   readonly paths: AgentPaths;
   /** Where questions about this node are answered: TCP, on the Node's InternalIP. */
   readonly queryPort: number;
-  readonly metricsAddress: string;
-  /** TCP; 0: metrics are not served. */
-  readonly metricsPort: number;
+  /** What the command line says: it goes before every other source of settings. */
+  readonly overrides: Partial<FelixSettings>;
   readonly logger: Logger;
 }
 
@@ -68,43 +68,47 @@ export class Agent {
   readonly #host: Host = new LinuxHost();
   readonly #store = new SnapshotStore();
   readonly #client: KubeClient;
-  readonly #connections = openConntrackNetlink();
-  readonly #felix: Felix;
+  readonly #settings: SettingsFollower;
+  readonly #operations: Operations;
+  readonly #felix: NodeFelix;
   readonly #bgp: Bgp;
-  readonly #feed: ChangeFeed;
+  readonly #datastore: Datastore;
   readonly #attachments: AttachmentFiles;
   readonly #leases: LeaseFiles;
   readonly #cni: CniServer;
   readonly #query: QueryEndpoint;
   readonly #hostInterfaces: HostInterfaces;
   readonly #annotations: PodAnnotations;
-  readonly #metrics: AgentMetrics;
-  readonly #metricsEndpoint: MetricsEndpoint;
   #ready = false;
+  #servesCni = false;
 
   private constructor(options: AgentOptions, client: KubeClient) {
     this.#options = options;
     this.#client = client;
     const { nodeName, paths, logger } = options;
     const parts = { clock: systemClock, logger };
-    this.#felix = new Felix({
-      ...parts,
-      calculator: new NodeCalculator(nodeName),
-      dataplane: openDataplane(this.#host, this.#report),
-      renderOptions: renderOptionsFor({ hasIpv6: readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined }),
+    const { snapshot } = this.#store;
+    this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
+    this.#operations = new Operations({ ...parts, counts: this.#counts(), health: this.#health() });
+    this.#settings = new SettingsFollower({
+      ...{ ...parts, node: nodeName, snapshot, overrides: options.overrides, host: this.#host },
+      ...{ environment: process.env, filePath: felixFile },
+      onChange: (settings) => {
+        this.#operations.configure(settings);
+        this.#felix.configure(settings);
+      },
+    });
+    const { registry, felix: metrics } = this.#operations;
+    this.#felix = new NodeFelix({
+      ...{ ...parts, node: nodeName, snapshot, host: this.#host, registry, metrics },
+      sync: () => this.#datastore.state,
     });
     const daemon = new BirdDaemon({ host: this.#host, socketPath: paths.birdSocket, configPath: paths.birdConfig });
     this.#bgp = new Bgp({ ...parts, node: nodeName, snapshot: this.#store.snapshot, daemon });
-    this.#feed = new ChangeFeed({
-      client,
-      kinds: agentKinds,
-      clock: systemClock,
-      onChanges: (changes) => this.#takeUnwatched(changes),
-      onRejected: (report) =>
-        logger.error(report, "cannot read an object: it is set aside; a policy denies, and a pool gives nothing"),
-      onTrouble: ({ kind, error }) => logger.warn({ kind, err: error }, "cannot follow the API server: asking again"),
+    this.#datastore = new Datastore({
+      ...{ ...parts, client },
+      onChanges: (changes, receivedAt) => this.#takeUnwatched(changes, receivedAt),
     });
-    this.#attachments = new AttachmentFiles(this.#host, attachmentsFolder(paths), this.#report);
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
     this.#annotations = new PodAnnotations({
       ...parts,
@@ -113,26 +117,27 @@ export class Agent {
       pods: this.#store.snapshot.pod,
       isBusy: () => this.#cni.isBusy,
     });
-    this.#metrics = new AgentMetrics(
-      agentCounts({
-        ...{ host: this.#host, attachments: this.#attachments, paths: cniPaths(paths) },
-        rejected: () => this.#feed.rejected,
-        closedPolicies: () => this.#felix.closedPolicies,
-      }),
-    );
-    const { metricsAddress: address, metricsPort: port } = options;
-    this.#metricsEndpoint = new MetricsEndpoint({ ...parts, address, port, metrics: this.#metrics });
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
-    const { interfacePrefix } = defaultRenderOptions;
     this.#hostInterfaces = new HostInterfaces({
-      ...{ ...parts, node: nodeName, snapshot: this.#store.snapshot, openNetlink, interfacePrefix },
+      ...{
+        ...parts,
+        node: nodeName,
+        snapshot: this.#store.snapshot,
+        openNetlink,
+        interfacePrefix: workloadInterfacePrefix,
+      },
       onChanges: (changes) => this.#takeUnwatched(changes),
     });
     this.#query = new QueryEndpoint({
       ...{ ...parts, node: nodeName, port: options.queryPort, snapshot: this.#store.snapshot },
       ...{ client, host: this.#host },
       policiesInForce: () => this.#felix.policiesInForce(),
-      sources: { attachments: this.#attachments, leases: this.#leases, openNetlink, interfacePrefix },
+      sources: {
+        attachments: this.#attachments,
+        leases: this.#leases,
+        openNetlink,
+        interfacePrefix: workloadInterfacePrefix,
+      },
     });
   }
 
@@ -152,69 +157,61 @@ export class Agent {
   /** Ends this process's work and leaves the kernel and BIRD as they are. */
   async stop(): Promise<void> {
     await this.#query.stop();
-    await this.#metricsEndpoint.stop();
+    await this.#operations.stop();
     await this.#cni.close();
     await this.#annotations.stop();
     this.#hostInterfaces.stop();
-    this.#felix.stop();
+    this.#settings.stop();
+    await this.#felix.stop();
     this.#bgp.stop();
-    await this.#feed.stop();
+    await this.#datastore.stop();
     this.#client.close();
   }
 
   async #start(): Promise<void> {
     const { paths, nodeName } = this.#options;
+    await this.#settings.start();
     const attachments = await this.#attachments.list();
     this.#takeUnwatched(attachments.map((value) => ({ kind: "attachment", key: attachmentKey(value), value })));
     // Only if need be: the end of pods must not wait for room on the disk.
     if ((await this.#host.readFile(paths.nodenameFile)) !== nodeName) {
       await this.#host.replaceFile(paths.nodenameFile, nodeName);
     }
-    this.#feed.start();
+    this.#datastore.start();
     this.#query.start();
-    this.#metricsEndpoint.start();
     // It rejects only when the agent is stopped before the first list is in.
     this.#begin().catch((error: unknown) => this.#options.logger.warn({ err: error }, "ended before it had begun"));
     await this.#cni.start();
+    this.#servesCni = true;
   }
 
   async #begin(): Promise<void> {
     const { logger } = this.#options;
-    await this.#feed.synced;
+    await this.#datastore.synced();
     await this.#hostInterfaces.touched();
-    enableForwarding(this.#store.snapshot.ipPool.values());
+    this.#enableForwarding();
     this.#bgp.begin();
     await this.#felix.begin();
     this.#ready = true;
-    void this.#beginAnnotations();
+    void beginAnnotations({ annotations: this.#annotations, attachments: this.#attachments, logger });
     const sinceStartMs = Math.round(systemClock.monotonicNow());
     logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
   }
 
-  async #beginAnnotations(): Promise<void> {
-    try {
-      const unreadable = await this.#attachments.listUnreadable();
-      const doubtful = new Set(unreadable.flatMap(({ containerId }) => containerId ?? []));
-      this.#annotations.begin({ attachments: await this.#attachments.list(), doubtful });
-    } catch (error) {
-      this.#options.logger.error({ err: error }, "cannot tell what earlier agents have left to write to pods");
-      this.#annotations.begin(undefined);
-    }
-  }
-
-  /** All parts see the changes. Resolves once the kernel holds them, as `Felix.apply`. */
-  #take(changes: readonly Change[]): Promise<void> {
+  /** All parts see the changes. Resolves as `Felix.apply`. */
+  #take(changes: readonly Change[], receivedAt?: number): Promise<void> {
     const kinds = this.#store.apply(changes);
+    this.#settings.touched(kinds);
     this.#bgp.touched(kinds);
     if (kinds.has("node")) this.#query.touched();
     if (kinds.has("hostEndpoint")) void this.#hostInterfaces.touched();
-    if (this.#ready && kinds.has("ipPool")) enableForwarding(this.#store.snapshot.ipPool.values());
-    return this.#felix.apply(changes);
+    if (this.#ready && kinds.has("ipPool")) this.#enableForwarding();
+    return this.#felix.apply(changes, receivedAt);
   }
 
   /** For changes that nobody waits for. It rejects only when the agent is stopped, and then there is nobody to tell. */
-  #takeUnwatched(changes: readonly Change[]): void {
-    this.#take(changes).catch(() => undefined);
+  #takeUnwatched(changes: readonly Change[], receivedAt?: number): void {
+    this.#take(changes, receivedAt).catch(() => undefined);
   }
 
   /**
@@ -227,7 +224,28 @@ export class Agent {
     const gone = [{ kind: "attachment", key, value: undefined }] as const;
     if (this.#felix.hasBegun) await this.#take(gone);
     else this.#takeUnwatched(gone);
-    await this.#connections.forget(addresses);
+    await this.#felix.forgetConnections(addresses);
+  }
+
+  #enableForwarding(): void {
+    if (this.#settings.settings.ipForwarding) enableForwarding(this.#store.snapshot.ipPool.values());
+  }
+
+  #counts(): AgentCounts {
+    return agentCounts({
+      ...{ host: this.#host, attachments: this.#attachments, paths: cniPaths(this.#options.paths) },
+      rejected: () => this.#datastore.rejected,
+      closedPolicies: () => this.#felix.closedPolicies,
+    });
+  }
+
+  #health(): OperationsParts["health"] {
+    return {
+      datastore: () => this.#datastore.health(),
+      dataplane: () => this.#felix.health(),
+      cni: () => cniHealth(this.#servesCni),
+      bgp: () => bgpHealth(this.#bgp.isConfigured),
+    };
   }
 
   readonly #report: CniDependencies["report"] = (level, message, facts = {}) => {
@@ -236,14 +254,9 @@ export class Agent {
 
   #cniDependencies(): CniDependencies {
     const { nodeName, paths, logger } = this.#options;
-    const store = new KubeIpamStore({
-      client: this.#client,
-      onRejected: (report) => logger.error(report, "cannot read an object of address management: it is set aside"),
-      pools: () => (this.#ready ? this.#store.list("ipPool") : undefined),
-      reservations: () => (this.#ready ? this.#store.list("ipReservation") : undefined),
-      blocks: () => (this.#ready ? this.#store.list("ipamBlock") : undefined),
-      configuration: () => (this.#ready ? { value: this.#store.snapshot.ipamConfiguration.get("default") } : undefined),
-      node: (name) => this.#store.snapshot.node.get(name),
+    const store = agentIpamStore({
+      ...{ client: this.#client, snapshot: this.#store, logger },
+      isReady: () => this.#ready,
     });
     return {
       nodeName,
@@ -272,9 +285,9 @@ export class Agent {
       unready: () => (this.#ready ? undefined : "the agent has not yet read everything from the API server"),
       report: this.#report,
       observer: {
-        answered: this.#metrics.answered,
+        answered: this.#operations.cni.answered,
         attached: (attachment, policyMs) => {
-          this.#metrics.policyAwaited(policyMs);
+          this.#operations.cni.policyAwaited(policyMs);
           this.#annotations.announce(attachment, policyMs);
         },
         detached: (attachment) => this.#annotations.retract(attachment),
@@ -282,15 +295,4 @@ export class Agent {
       clock: systemClock,
     };
   }
-}
-
-// --- internal ---
-
-function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () =>
-    reject(new Error("Cannot wait for the policy any longer: the request was cancelled", { cause: signal.reason }));
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  return Promise.race([done, promise]).finally(() => signal.removeEventListener("abort", abort));
 }

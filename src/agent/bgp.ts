@@ -24,6 +24,7 @@ export class Bgp {
   readonly #parts: BgpParts;
   readonly #loop: Loop;
   #begun = false;
+  #isConfigured = false;
   #rejected = "[]";
 
   constructor(parts: BgpParts) {
@@ -48,6 +49,11 @@ export class Bgp {
     if (this.#begun && relevant.some((kind) => kinds.has(kind))) this.#request();
   }
 
+  /** Whether BIRD has taken a configuration of this process. */
+  get isConfigured(): boolean {
+    return this.#isConfigured;
+  }
+
   /** BIRD keeps what it has. */
   stop(): void {
     this.#loop.stop();
@@ -68,6 +74,7 @@ export class Bgp {
     this.#tellRejected(config.rejected);
     const applied = await daemon.apply(renderBird(config));
     if (applied === "not running") throw new BirdNotRunning();
+    this.#isConfigured = true;
     if (applied === "applied") {
       const sessions = config.families.reduce((sum, family) => sum + family.sessions.length, 0);
       const blocks = config.families.flatMap((family) => family.blackholes);

@@ -3,39 +3,54 @@ import type { Change } from "../api/snapshot.ts";
 import type { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
 import { withinBudget } from "../felix/calc/plan-budget.ts";
-import type { Dataplane } from "../felix/dataplane/dataplane.ts";
+import type { Dataplane, Drift, DriftPart } from "../felix/dataplane/dataplane.ts";
+import type { Prover } from "../felix/dataplane/sentinel.ts";
 import type { DesiredState } from "../felix/render/desired-state.ts";
 import type { RenderOptions } from "../felix/render/options.ts";
 import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
 import { Loop } from "../reconcile/loop.ts";
 import type { Logger } from "./logger.ts";
+import type { PassObserver } from "./pass-observer.ts";
+import { PassReport } from "./pass-report.ts";
 import { policiesInForce } from "./policies-in-force.ts";
 import { policyFaults } from "./policy-faults.ts";
 import { PolicyReport } from "./policy-report.ts";
 import { QosReport } from "./qos-report.ts";
 
-export interface FelixParts {
-  readonly calculator: NodeCalculator;
+/** How the plan goes into the kernel. */
+export interface FelixTarget {
   readonly dataplane: Dataplane;
   readonly renderOptions: RenderOptions;
+}
+
+/** Without a target it can take changes in, but not begin. */
+export interface FelixParts extends Partial<FelixTarget> {
+  readonly calculator: NodeCalculator;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: a line in the log for each pass. */
+  readonly observer?: PassObserver;
+  /** Told, before the next plan goes into the kernel, of the endpoints of the last one and of the next one. */
+  readonly beforeApply?: (before: NodePlan | undefined, next: NodePlan) => Promise<void>;
 }
 
 /**
  * Turns changes into kernel state, one pass at a time. Nothing is written before `begin`: until everything has been listed
  * once, what an earlier agent left in the kernel is better than what half a list says.
  */
-export class Felix {
+export class Felix implements Prover {
   readonly #parts: FelixParts;
   readonly #loop: Loop;
   readonly #qosReport: QosReport;
   readonly #policyReport: PolicyReport;
+  readonly #observer: PassObserver;
   readonly #begun = Promise.withResolvers<void>();
   #hasBegun = false;
-  /** What the last pass that succeeded has applied. */
+  #target: FelixTarget | undefined;
+  /** What the last pass that succeeded has applied, and how. */
   #inKernel: NodePlan | undefined;
+  #usedTarget: FelixTarget | undefined;
   /** The last that the kernel has acknowledged; it stands while the next one is applied. */
   #held: NodePlan | undefined;
   /** What `inKernel` came to; it stands while the next one is applied. */
@@ -44,15 +59,25 @@ export class Felix {
   #isTidy = true;
   /** What the kernel has acknowledged last; undefined while the next one is applied. */
   #inForce: DesiredState | undefined;
+  /** The kernel was found to hold something else. */
+  #mustRepair = false;
+  /** As `Prover`. */
+  readonly parts: ReadonlySet<DriftPart> = new Set(["rules", "sets", "routes"]);
 
   constructor(parts: FelixParts) {
     this.#parts = parts;
+    const { dataplane, renderOptions } = parts;
+    this.#target = dataplane && renderOptions && { dataplane, renderOptions };
     this.#qosReport = new QosReport(parts.logger);
     this.#policyReport = new PolicyReport(parts.logger);
+    this.#observer = parts.observer ?? new PassReport({ ...parts, isToldOfWrites: false });
     this.#loop = new Loop({
       pass: () => this.#pass(),
       sleep: (ms) => parts.clock.sleep(ms),
-      onFailure: (error, attempt) => parts.logger.error({ err: error, attempt }, "cannot bring the kernel to the plan"),
+      onFailure: (error, attempt) => {
+        parts.logger.error({ err: error, attempt }, "cannot bring the kernel to the plan");
+        this.#observer.failed(error);
+      },
       firstRetryMs: 50,
       maxRetryMs: 10_000,
     });
@@ -65,6 +90,14 @@ export class Felix {
     return this.#loop.request();
   }
 
+  /** From the next pass on, which comes at once if it has begun, the plan goes into the kernel in this way. */
+  use(target: FelixTarget): void {
+    const { dataplane, renderOptions } = this.#target ?? {};
+    if (target.dataplane === dataplane && target.renderOptions === renderOptions) return;
+    this.#target = target;
+    if (this.#hasBegun) this.#requestPass();
+  }
+
   /** Whether passes run. */
   get hasBegun(): boolean {
     return this.#hasBegun;
@@ -72,9 +105,11 @@ export class Felix {
 
   /**
    * Takes changes in. Resolves once the kernel holds them: of an endpoint that comes its chains and then its routes, of
-   * one that goes neither. A pass that fails is logged and repeated; it rejects only when stopped first.
+   * one that goes neither. A pass that fails is logged and repeated; it rejects only when stopped first. `receivedAt` is when
+   * they came from the API server, in the clock's monotonic milliseconds.
    */
-  apply(changes: readonly Change[]): Promise<void> {
+  apply(changes: readonly Change[], receivedAt = this.#parts.clock.monotonicNow()): Promise<void> {
+    this.#observer.received(changes, receivedAt);
     this.#parts.calculator.apply(changes);
     return this.#loop.request();
   }
@@ -84,15 +119,37 @@ export class Felix {
    * is waited for, some seconds. Rejects when the kernel cannot be asked.
    */
   async policyFaults(hostInterface: string): Promise<readonly string[]> {
-    const { dataplane, clock } = this.#parts;
+    const { clock } = this.#parts;
     for (let attempt = 1; ; attempt++) {
       const state = this.#inForce;
-      const faults = state && (await policyFaults(state.tables.values(), hostInterface, dataplane));
+      const dataplane = this.#usedTarget?.dataplane;
+      const faults = state && dataplane && (await policyFaults(state.tables.values(), hostInterface, dataplane));
       // A pass that came meanwhile is the reason for what was found.
       if (faults !== undefined && (faults.length === 0 || state === this.#inForce)) return faults;
       if (attempt === maxAttempts) return faults ?? ["the kernel does not hold the rules of this node yet"];
       await clock.sleep(attemptMs);
     }
+  }
+
+  /** What the kernel has acknowledged last; undefined while the next is applied. */
+  get inForce(): DesiredState | undefined {
+    return this.#inForce;
+  }
+
+  /**
+   * As `Prover`: how the kernel differs from what it has acknowledged last. A pass that is wanted meanwhile does not wait: then
+   * nothing is known. Rejects when the kernel cannot be asked.
+   */
+  async drift(parts: ReadonlySet<DriftPart>): Promise<readonly Drift[] | undefined> {
+    const state = this.#inForce;
+    const found = state && (await this.#usedTarget?.dataplane.drift(state, parts));
+    return state === this.#inForce ? found : undefined;
+  }
+
+  /** As `Prover`: has a pass put right what `drift` has found. */
+  repair(): Promise<void> {
+    this.#mustRepair = true;
+    return this.#loop.request();
   }
 
   /** The policies that the kernel has acknowledged last. Undefined before the first pass. */
@@ -106,10 +163,20 @@ export class Felix {
     return this.#policyReport.count;
   }
 
+  async #applyAgain(): Promise<void> {
+    const state = this.#applied;
+    if (!this.#mustRepair || state === undefined) return;
+    this.#inForce = undefined;
+    await this.#usedTarget?.dataplane.apply(state);
+    this.#inForce = state;
+    this.#mustRepair = false;
+    this.#isTidy = false;
+  }
+
   /** What is not used any more goes in a pass of its own, for which nobody waits. */
   async #tidy(): Promise<void> {
-    if (this.#isTidy || this.#applied === undefined) return;
-    this.#isTidy = await this.#parts.dataplane.tidy(this.#applied);
+    if (this.#isTidy || this.#applied === undefined || this.#usedTarget === undefined) return;
+    this.#isTidy = await this.#usedTarget.dataplane.tidy(this.#applied);
     if (!this.#isTidy) void this.#parts.clock.sleep(tidyAgainMs).then(() => this.#requestPass());
   }
 
@@ -125,36 +192,34 @@ export class Felix {
 
   async #pass(): Promise<void> {
     await this.#begun.promise;
-    const { calculator, dataplane, renderOptions, clock, logger } = this.#parts;
-    const startedAt = clock.monotonicNow();
+    const { calculator, beforeApply } = this.#parts;
+    const target = this.#target;
+    if (target === undefined) throw new Error("Cannot bring the plan into the kernel: nothing says how");
+    this.#observer.began();
     const plan = withinBudget(calculator.plan());
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
-    if (plan === this.#inKernel) {
+    if (plan === this.#inKernel && target === this.#usedTarget) {
+      await this.#applyAgain();
       await this.#tidy();
+      this.#observer.idled();
       return;
     }
     this.#inKernel = undefined;
     this.#inForce = undefined;
     this.#qosReport.look(plan.endpoints);
     this.#policyReport.look(plan.policies);
-    const state = render(plan, renderOptions);
-    await dataplane.apply(state);
+    const state = render(plan, target.renderOptions);
+    await beforeApply?.(this.#held, plan);
+    await target.dataplane.apply(state);
+    this.#usedTarget = target;
+    this.#mustRepair = false;
     this.#applied = state;
     this.#isTidy = false;
     this.#requestPass();
     this.#inKernel = plan;
     this.#held = plan;
     this.#inForce = state;
-    const { endpoints, policies } = plan;
-    logger.info(
-      {
-        ms: clock.monotonicNow() - startedAt,
-        endpoints: endpoints.size,
-        policies: policies.size,
-        sets: state.sets.size,
-      },
-      "the kernel holds the plan",
-    );
+    this.#observer.applied({ plan, state });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IpPool } from "../api/ip-pool.ts";
+import { forwardingSettings, type Setting } from "../host/host-settings.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { cidrVersion, parseCidr } from "../net/cidr.ts";
 
@@ -7,9 +8,12 @@ import { cidrVersion, parseCidr } from "../net/cidr.ts";
  * since a node that forwards IPv6 no longer takes router advertisements. Throws a `SystemError` when the kernel refuses.
  */
 export function enableForwarding(pools: Iterable<IpPool>): void {
-  const versions = new Set([...pools].map(({ spec }) => cidrVersion(parseCidr(spec.cidr))));
-  switchOn("ipv4/ip_forward");
-  if (versions.has(6)) switchOn("ipv6/conf/all/forwarding");
+  for (const { key } of forwardingOf(pools)) switchOn(key);
+}
+
+/** What `enableForwarding` has set. */
+export function forwardingOf(pools: Iterable<IpPool>): readonly Setting[] {
+  return forwardingSettings(new Set([...pools].map(({ spec }) => cidrVersion(parseCidr(spec.cidr)))));
 }
 
 // --- internal ---

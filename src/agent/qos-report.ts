@@ -1,7 +1,7 @@
 import type { EndpointPlan } from "../felix/calc/plan.ts";
 import type { Logger } from "./logger.ts";
 
-/** Tells once what of the pods' wishes about bandwidth cannot be had: again only when it is something else. */
+/** Tells once what of the wishes in pods' annotations cannot be had: again only when it is something else. */
 export class QosReport {
   readonly #logger: Logger;
   readonly #told = new Map<string, string>();
@@ -13,18 +13,25 @@ export class QosReport {
   /** Takes the endpoints of a plan, by interface. */
   look(endpoints: ReadonlyMap<string, EndpointPlan>): void {
     for (const hostInterface of this.#told.keys()) {
-      if (!endpoints.get(hostInterface)?.qos?.problems.length) this.#told.delete(hostInterface);
+      if (!problemsOf(endpoints.get(hostInterface)).length) this.#told.delete(hostInterface);
     }
-    for (const [hostInterface, { qos, addresses }] of endpoints) {
-      if (qos === undefined || qos.problems.length === 0) continue;
-      const { problems } = qos;
+    for (const [hostInterface, endpoint] of endpoints) {
+      const problems = problemsOf(endpoint);
+      if (problems.length === 0) continue;
+      const { addresses } = endpoint;
       const text = problems.join("; ");
       if (this.#told.get(hostInterface) === text) continue;
       this.#told.set(hostInterface, text);
-      this.#logger.warn(
-        { interface: hostInterface, addresses, problems },
-        "a pod's bandwidth annotations do not all count",
-      );
+      this.#logger.warn({ interface: hostInterface, addresses, problems }, "a pod's annotations do not all count");
     }
   }
+}
+
+// --- internal ---
+
+const none: readonly string[] = [];
+
+function problemsOf(endpoint: EndpointPlan | undefined): readonly string[] {
+  const { qos, problems = none } = endpoint ?? {};
+  return qos === undefined ? problems : [...qos.problems, ...problems];
 }

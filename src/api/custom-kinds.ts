@@ -2,6 +2,7 @@ import { bgpPeer } from "./bgp-peer.ts";
 import { blockAffinity } from "./block-affinity.ts";
 import { calicoNetworkPolicy } from "./calico-network-policy.ts";
 import type { CustomKind } from "./custom-kind.ts";
+import { felixConfiguration } from "./felix-configuration.ts";
 import { globalNetworkPolicy } from "./global-network-policy.ts";
 import { hostEndpoint } from "./host-endpoint.ts";
 import { ipPool } from "./ip-pool.ts";
@@ -25,6 +26,7 @@ const customVersion = "v3";
 export const customKinds: readonly CustomKind[] = [
   bgpPeer,
   blockAffinity,
+  felixConfiguration,
   ipamBlock,
   ipamConfiguration,
   ipamHandle,

@@ -3,6 +3,7 @@ import { blockAffinity } from "./block-affinity.ts";
 import { calicoNetworkPolicy } from "./calico-network-policy.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { apiOf } from "./custom-kinds.ts";
+import { felixConfiguration } from "./felix-configuration.ts";
 import { globalNetworkPolicy } from "./global-network-policy.ts";
 import { hostEndpoint } from "./host-endpoint.ts";
 import { ipPool } from "./ip-pool.ts";
@@ -34,6 +35,8 @@ export interface Kind {
 export const bgpPeerKind = custom(bgpPeer);
 /** projectcalico.org/v3 BlockAffinity. */
 export const blockAffinityKind = custom(blockAffinity);
+/** projectcalico.org/v3 FelixConfiguration. */
+export const felixConfigurationKind = custom(felixConfiguration);
 /** projectcalico.org/v3 IPAMBlock. */
 export const ipamBlockKind = custom(ipamBlock);
 /** projectcalico.org/v3 IPAMConfiguration. */
@@ -117,7 +120,15 @@ export const nodeKind = core("Node", "nodes", "no", false);
 
 /** The kinds that the code and its command line work on: our own, then the Kubernetes kinds that belong beside them. */
 export const kinds: readonly Kind[] = [
-  ...[bgpPeerKind, blockAffinityKind, ipamBlockKind, ipamConfigurationKind, ipamHandleKind, ipPoolKind],
+  ...[
+    bgpPeerKind,
+    blockAffinityKind,
+    felixConfigurationKind,
+    ipamBlockKind,
+    ipamConfigurationKind,
+    ipamHandleKind,
+    ipPoolKind,
+  ],
   ...[ipReservationKind, kubeControllersConfigurationKind],
   ...[calicoNetworkPolicyKind, globalNetworkPolicyKind, stagedNetworkPolicyKind, stagedGlobalNetworkPolicyKind],
   ...[stagedKubernetesNetworkPolicyKind, tierKind, networkSetKind, globalNetworkSetKind, hostEndpointKind],

@@ -1,6 +1,7 @@
 import type { BgpPeer } from "./bgp-peer.ts";
 import type { BlockAffinity } from "./block-affinity.ts";
 import type { CalicoNetworkPolicy } from "./calico-network-policy.ts";
+import type { FelixConfiguration } from "./felix-configuration.ts";
 import type { GlobalNetworkPolicy } from "./global-network-policy.ts";
 import type { HostEndpoint } from "./host-endpoint.ts";
 import type { IpPool } from "./ip-pool.ts";
@@ -62,6 +63,7 @@ export interface Kinds {
   readonly blockAffinity: { readonly key: string; readonly value: BlockAffinity };
   readonly ipamHandle: { readonly key: string; readonly value: IpamHandle };
   readonly kubeControllersConfiguration: { readonly key: string; readonly value: KubeControllersConfiguration };
+  readonly felixConfiguration: { readonly key: string; readonly value: FelixConfiguration };
   readonly lease: { readonly key: NamespacedName; readonly value: Lease };
   readonly bgpPeer: { readonly key: string; readonly value: BgpPeer };
   readonly attachment: { readonly key: AttachmentKey; readonly value: Attachment };
@@ -138,6 +140,7 @@ export function emptySnapshot(): Snapshot {
     blockAffinity: new Map(),
     ipamHandle: new Map(),
     kubeControllersConfiguration: new Map(),
+    felixConfiguration: new Map(),
     lease: new Map(),
     bgpPeer: new Map(),
     attachment: new Map(),

@@ -1,11 +1,12 @@
 import type { Attachment } from "../api/objects.ts";
+import { hostSettings } from "../host/host-settings.ts";
 import type { KernelRoute, Link, Netlink } from "../host/netlink/netlink.ts";
 import { hostCidr } from "../net/cidr.ts";
 import { versionOf } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import { present, type ResultInterface } from "./cni-result.ts";
 import type { CniDependencies } from "./dependencies.ts";
-import { hostSettings, podSettings, settingFaults } from "./settings.ts";
+import { podSettings, settingFaults } from "./settings.ts";
 import { usingNetlink } from "./using-netlink.ts";
 import { hostMac, type PodRoute, podRoutes, type Wiring } from "./wire.ts";
 

@@ -1,7 +1,8 @@
 import type { Attachment } from "../api/objects.ts";
+import { hostSettings } from "../host/host-settings.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { CniDependencies } from "./dependencies.ts";
-import { applySettings, hostSettings } from "./settings.ts";
+import { applySettings } from "./settings.ts";
 import { usingNetlink } from "./using-netlink.ts";
 
 /**

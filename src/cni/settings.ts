@@ -1,45 +1,7 @@
+import type { Setting } from "../host/host-settings.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import type { Wiring } from "./wire.ts";
-
-/** One kernel setting of an interface or a namespace. */
-export interface Setting {
-  /** As `writeSysctl` takes it. */
-  readonly key: string;
-  readonly value: "0" | "1";
-  /** It only switches something off: a kernel without the key has nothing to switch off. */
-  readonly ifKnown?: true;
-}
-
-/**
- * What the host's end must have before it comes up: the kernel must not solicit, advertise or detect duplicates on it first.
- * A pod may not tell its node how to route: advertisements (RFC 4861) and redirects of it are not listened to, and without
- * an IPv6 address the interface speaks no IPv6 at all.
- */
-export function hostSettings({
-  hostInterface,
-  addresses,
-}: Pick<Wiring, "hostInterface" | "addresses">): readonly Setting[] {
-  const v4: readonly Setting[] = [
-    { key: `ipv4/conf/${hostInterface}/route_localnet`, value: "1" },
-    { key: `ipv4/neigh/${hostInterface}/proxy_delay`, value: "0" },
-    { key: `ipv4/conf/${hostInterface}/proxy_arp`, value: "1" },
-    { key: `ipv4/conf/${hostInterface}/forwarding`, value: "1" },
-  ];
-  const v6: readonly Setting[] = [
-    { key: `ipv6/conf/${hostInterface}/accept_ra`, value: "0" },
-    { key: `ipv6/conf/${hostInterface}/accept_redirects`, value: "0" },
-    { key: `ipv6/conf/${hostInterface}/disable_ipv6`, value: "0" },
-    { key: `ipv6/conf/${hostInterface}/accept_dad`, value: "0" },
-    { key: `ipv6/conf/${hostInterface}/proxy_ndp`, value: "1" },
-    { key: `ipv6/conf/${hostInterface}/forwarding`, value: "1" },
-  ];
-  const noV6: readonly Setting[] = [
-    { key: `ipv6/conf/${hostInterface}/accept_ra`, value: "0", ifKnown: true },
-    { key: `ipv6/conf/${hostInterface}/disable_ipv6`, value: "1", ifKnown: true },
-  ];
-  return [...(has(addresses, 4) ? v4 : []), ...(has(addresses, 6) ? v6 : noV6)];
-}
 
 /**
  * What the pod's end and its namespace must have. Without an IPv6 address only `::1` stays, as programs bind to it. Forwarding

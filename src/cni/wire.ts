@@ -1,10 +1,11 @@
+import { hostSettings } from "../host/host-settings.ts";
 import type { Link, Netlink } from "../host/netlink/netlink.ts";
 import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
 import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import { configuredRoute } from "./configured-route.ts";
 import type { CniDependencies } from "./dependencies.ts";
-import { applySettings, hostSettings, podSettings } from "./settings.ts";
+import { applySettings, podSettings } from "./settings.ts";
 import { usingNetlink } from "./using-netlink.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { CommandError, type KeptProgram } from "./host.ts";
+import { notePort, releasePort } from "./netlink/own-ports.ts";
 import { codeOf } from "./system-error.ts";
 
 /** A child of this process. */
@@ -17,6 +18,12 @@ export class KeptChild implements KeptProgram {
     this.#argv = argv;
     const [program, ...rest] = argv;
     this.#child = spawn(program, rest, { stdio: "pipe" });
+    // What it changes in the kernel is our own doing.
+    const { pid } = this.#child;
+    if (pid !== undefined) {
+      notePort(pid);
+      this.#child.once("close", () => releasePort(pid));
+    }
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-quotedBytes);

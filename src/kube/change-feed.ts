@@ -14,8 +14,11 @@ export interface ChangeFeedOptions {
   readonly client: KubeClient;
   readonly kinds: readonly FedKind[];
   readonly clock: Clock;
-  /** The first call brings everything there is; each later one what changed since, at most one change an object. */
-  readonly onChanges: (changes: readonly Change[]) => void;
+  /**
+   * The first call brings everything there is; each later one what changed since, at most one change an object. `receivedAt`: when
+   * the first of them came, in the clock's monotonic milliseconds.
+   */
+  readonly onChanges: (changes: readonly Change[], receivedAt: number) => void;
   /** Called for each version of an object that cannot be read. */
   readonly onRejected: (report: RejectedReport) => void;
   /** The API server cannot be reached or refuses; it is asked again by itself. */
@@ -39,6 +42,7 @@ export class ChangeFeed {
   readonly #synced = Promise.withResolvers<void>();
   /** What waits for the next call, by kind and key: a later change of an object replaces an earlier one. */
   readonly #waiting = new Map<string, Change>();
+  #waitingSince: number | undefined;
   readonly #sources: Source[] = [];
   #reflections: readonly Reflection[] | undefined;
   #state: "loading" | "idle" | "scheduled" | "stopped" = "loading";
@@ -85,6 +89,7 @@ export class ChangeFeed {
 
   #add(change: Change | undefined): void {
     if (change === undefined) return;
+    this.#waitingSince ??= this.#options.clock.monotonicNow();
     this.#waiting.set(`${change.kind} ${change.key}`, change);
     if (this.#state !== "idle") return;
     this.#state = "scheduled";
@@ -104,7 +109,9 @@ export class ChangeFeed {
     this.#state = "idle";
     const changes = [...this.#waiting.values()];
     this.#waiting.clear();
-    this.#options.onChanges(changes);
+    const receivedAt = this.#waitingSince ?? this.#options.clock.monotonicNow();
+    this.#waitingSince = undefined;
+    this.#options.onChanges(changes, receivedAt);
   }
 }
 

@@ -3,6 +3,7 @@ import { parseBlockAffinity } from "../api/block-affinity.ts";
 import { parseCalicoNetworkPolicy } from "../api/calico-network-policy.ts";
 import { closedIpPool } from "../api/closed-ip-pool.ts";
 import { closedIpamConfiguration } from "../api/closed-ipam-configuration.ts";
+import { parseFelixConfiguration, restOfFelixConfiguration } from "../api/felix-configuration.ts";
 import { parseGlobalNetworkPolicy } from "../api/global-network-policy.ts";
 import { parseHostEndpoint } from "../api/host-endpoint.ts";
 import { parseIpPool } from "../api/ip-pool.ts";
@@ -16,6 +17,7 @@ import {
   calicoNetworkPolicyKind,
   clusterNetworkPolicyKind,
   endpointSliceKind,
+  felixConfigurationKind,
   globalNetworkPolicyKind,
   globalNetworkSetKind,
   hostEndpointKind,
@@ -92,6 +94,7 @@ const rejectedAs = (kind: PolicyKind) => (object: KubeObject, reason: string) =>
  * - A reservation stays, with the networks in it that can be read.
  * - The settings of address management stay, with what can be read of them, and the strictest of what cannot. Were they
  *   absent, a node would borrow addresses that it must not, or give one out again before its time.
+ * - The settings of agents stay, with each field that can be read; the others are as if they were not set.
  * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
  *   of this node that is unknown, or whose namespace is, is cut off.
  * - A service account or an endpoint slice counts as absent, like one that has not come yet: its pods lack labels, its
@@ -178,6 +181,12 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
     parse: parseKubeControllersConfiguration,
     unreadable: absent,
   },
+  felixConfiguration: {
+    resource: felixConfigurationKind,
+    key: byName,
+    parse: parseFelixConfiguration,
+    unreadable: restOfFelixConfiguration,
+  },
   lease: {
     resource: leaseKind,
     namespace: systemNamespace,
@@ -198,7 +207,7 @@ const policyInputs = [
 /** What a node's agent follows. */
 export const agentKinds: readonly FedKind[] = [
   ...(["pod", "namespace", "serviceAccount", "node", "endpointSlice", "ipPool", "ipamBlock", "bgpPeer"] as const),
-  ...(["ipReservation", "ipamConfiguration"] as const),
+  ...(["ipReservation", "ipamConfiguration", "felixConfiguration"] as const),
   ...policyInputs,
 ];
 

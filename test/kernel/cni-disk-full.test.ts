@@ -147,7 +147,7 @@ test("an agent whose name is written already serves on a full disk, and carries 
   disk.fill();
   const socket = { cniSocket: socketPath, birdSocket: join(folder, "bird"), birdConfig: join(folder, "bird.conf") };
   const agent = await Agent.start({
-    ...{ nodeName: "node-1" as NodeName, kubeconfig, queryPort: 0, metricsAddress: "127.0.0.1", metricsPort: 0 },
+    ...{ nodeName: "node-1" as NodeName, kubeconfig, queryPort: 0, overrides: {} },
     paths: { ...socket, state, nodenameFile, mtuFile: join(folder, "mtu") },
     logger: createLogger("error", "node-1"),
   });

@@ -5,10 +5,12 @@ import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
 import { NetlinkRouteDriver } from "../../src/felix/dataplane/route-driver.ts";
 import type { DesiredState, IpSet, Rule, Table } from "../../src/felix/render/desired-state.ts";
 import { printTable } from "../../src/felix/render/iptables.ts";
+import { openMonitor } from "../../src/host/netlink/monitor.ts";
 import type { Netlink } from "../../src/host/netlink/netlink.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
 import { openSetNetlink, type SetNetlink } from "../../src/host/netlink/set-netlink.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
+import { parseIp } from "../../src/net/ip.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
@@ -282,7 +284,8 @@ describe("routes", () => {
     veth("cali001");
     veth("cali002");
     namespace.ip("route", "add", "10.9.0.0/16", "dev", "lo");
-    namespace.ip("route", "add", "10.8.0.0/16", "dev", "cali002");
+    namespace.ip("route", "add", "10.8.0.0/16", "dev", "cali002", "proto", "static");
+    namespace.ip("addr", "add", "10.7.0.1/24", "dev", "cali002");
     await dataplane.apply(stateOf({ routes: { "10.0.0.1/32": "cali001", "10.0.0.2/32": "cali-gone" } }));
     expect(routes().filter((line) => line.startsWith("10.0.0"))).toEqual([
       expect.stringMatching(/^10\.0\.0\.1 dev cali001 .*scope link/),
@@ -290,8 +293,63 @@ describe("routes", () => {
     await dataplane.apply(stateOf({ routes: { "10.0.0.1/32": "cali002" } }));
     expect(routes().filter((line) => line.startsWith("10.0.0"))).toEqual([expect.stringContaining("dev cali002")]);
     await newDataplane().apply(stateOf({}));
-    expect(routes()).toEqual([expect.stringMatching(/^10\.8\.0\.0\/16/), expect.stringMatching(/^10\.9\.0\.0\/16/)]);
+    // The kernel's own stays, and what leads elsewhere.
+    expect(routes()).toEqual([expect.stringMatching(/^10\.7\.0\.0\/24/), expect.stringMatching(/^10\.9\.0\.0\/16/)]);
   });
+
+  test("of others to our interfaces stay where they may, and those of our protocol go", async () => {
+    veth("cali001");
+    namespace.ip("route", "add", "10.8.0.0/16", "dev", "cali001", "proto", "static");
+    namespace.ip("route", "add", "10.7.0.0/16", "dev", "cali001", "proto", "80");
+    const driver = new NetlinkRouteDriver(netlink, "cali", { protocol: 80, removesExternal: false });
+    const destination = parseCidr("10.0.0.1/32");
+    const wanted = new Map([[destination, { destination, hostInterface: "cali001" }]]);
+    await driver.prune(wanted);
+    await driver.upsert(wanted);
+    expect(routes()).toEqual([
+      expect.stringMatching(/^10\.0\.0\.1 dev cali001 proto 80 scope link/),
+      expect.stringMatching(/^10\.8\.0\.0\/16/),
+    ]);
+    expect(await driver.drift(wanted)).toEqual([]);
+  });
+
+  test.for([4, 6] as const)(
+    "of IPv%i get another metric and source with no moment in which they are not there",
+    async (version) => {
+      veth("cali001");
+      const [destination, source] = version === 4 ? ["10.0.0.1/32", "10.5.0.1"] : ["fd00::1/128", "fd05::1"];
+      namespace.ip("addr", "add", source, "dev", "lo");
+      const driver = new NetlinkRouteDriver(netlink, "cali");
+      const key = parseCidr(destination);
+      const wanted = (more: object) => new Map([[key, { destination: key, hostInterface: "cali001", ...more }]]);
+      const shown = () => namespace.ip(`-${version}`, "route", "show", destination).trim().split("\n");
+      await driver.upsert(wanted({}));
+      const present = new Set([version === 4 ? 0 : 1024]);
+      const counts: number[] = [];
+      const monitor = openMonitor({
+        netns: namespace.path,
+        onEvent: (event) => {
+          if (event.kind !== "route" || event.route.destination !== key) return;
+          const { metric = 0 } = event.route;
+          if (event.verb === "new") present.add(metric);
+          else present.delete(metric);
+          counts.push(present.size);
+        },
+      });
+      // By a newcomer, as after an upgrade.
+      const newcomer = new NetlinkRouteDriver(netlink, "cali");
+      for (const more of [{ metric: 512 }, { metric: 100, source: parseIp(source) }, { metric: 100 }]) {
+        await newcomer.prune(wanted(more));
+        await newcomer.upsert(wanted(more));
+        expect(shown()).toEqual([expect.stringContaining(`metric ${more.metric}`)]);
+        expect(shown()[0]?.includes("src")).toBe("source" in more);
+        expect(await newcomer.drift(wanted(more))).toEqual([]);
+      }
+      // Two metrics came and two went, and the source changed in place.
+      await vi.waitFor(() => expect(counts).toEqual([2, 1, 2, 1, 1]));
+      await monitor.close();
+    },
+  );
 
   test("come back when their interface was made anew", async () => {
     veth("cali001");

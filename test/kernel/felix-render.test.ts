@@ -1,22 +1,27 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DesiredState, Table } from "../../src/felix/render/desired-state.ts";
+import type { NodePlan } from "../../src/felix/calc/plan.ts";
+import { NftRules } from "../../src/felix/dataplane/nft-rules.ts";
+import type { Table } from "../../src/felix/render/desired-state.ts";
 import { printTable } from "../../src/felix/render/iptables.ts";
-import { defaultRenderOptions } from "../../src/felix/render/options.ts";
+import { defaultRenderOptions, type RenderOptions } from "../../src/felix/render/options.ts";
 import { render } from "../../src/felix/render/render.ts";
+import { openNftables } from "../../src/host/netlink/nftables-netlink.ts";
 import type { IpVersion } from "../../src/net/ip.ts";
 import { hostPlan } from "../unit/felix/host-plan.ts";
+import { floatingPlan, otherOptions } from "../unit/felix/render/options-states.ts";
 import { ipSetText, restoreText } from "../unit/felix/restore-text.ts";
 import { smallPlan } from "../unit/felix/small-plan.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
-const states: Readonly<Record<string, DesiredState>> = {
-  "workloads alone": render(smallPlan, defaultRenderOptions),
-  "host endpoints": render(hostPlan, { ...defaultRenderOptions, logLimit: { rate: "10/minute", burst: 5 } }),
+const plans: Readonly<Record<string, readonly [NodePlan, RenderOptions]>> = {
+  "workloads alone": [smallPlan, defaultRenderOptions],
+  "host endpoints": [hostPlan, { ...defaultRenderOptions, logLimit: { rate: "10/minute", burst: 5 } }],
+  "every option in another form": [floatingPlan, otherOptions],
 };
 
 const cases = (["nft", "legacy"] as const).flatMap((variant) =>
-  Object.entries(states).map(([plan, state]) => ({ variant, plan, state })),
+  Object.entries(plans).map(([plan, [of, options]]) => ({ variant, plan, state: render(of, options) })),
 );
 
 describe.for(cases)("iptables, variant $variant, a plan with $plan", ({ variant, state }) => {
@@ -52,6 +57,26 @@ describe.for(cases)("iptables, variant $variant, a plan with $plan", ({ variant,
   function program(version: IpVersion, what: "save" | "restore"): string {
     return `${version === 4 ? "iptables" : "ip6tables"}-${variant}-${what}`;
   }
+});
+
+describe.for(Object.entries(plans))("native nftables, a plan with %s", ([, [plan, options]]) => {
+  test("the kernel takes it whole, and holds it", async () => {
+    using namespace = makeNamespace();
+    const nftables = openNftables(namespace.path);
+    try {
+      const rules = new NftRules(nftables);
+      const state = render(plan, { ...options, backend: "nftables" });
+      await rules.apply(state);
+      expect(await rules.drift(state)).toEqual([]);
+      const chains = await nftables.chains({ version: 4, table: "calico" });
+      const names = new Set(chains.map(({ name }) => name));
+      for (const { version, name, chains: own } of state.tables.values()) {
+        if (version === 4) for (const chain of own.keys()) expect(names, chain).toContain(`${name}-${chain}`);
+      }
+    } finally {
+      nftables.close();
+    }
+  });
 });
 
 // --- internal ---

@@ -1,26 +1,30 @@
 import { performance } from "node:perf_hooks";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { defaultRenderOptions } from "../../src/felix/render/options.ts";
 import { render } from "../../src/felix/render/render.ts";
 import { type Ip, parseIp } from "../../src/net/ip.ts";
-import { mutations } from "../oracle/mutations.ts";
+import { mapMutations, mutations } from "../oracle/mutations.ts";
 import type { Party } from "../oracle/parties.ts";
 import { calculate } from "../oracle/planners.ts";
 import { type Cluster, cluster } from "../oracle/random-cluster.ts";
 import { type Connection, connectionsOf } from "../oracle/random-packets.ts";
-import { explainVerdict, isForetold, PacketJudge } from "./packets/judge-packets.ts";
+import { explainVerdict, PacketJudge } from "./packets/judge-packets.ts";
 import { assertKernelAgreement, noPackets, packetsText } from "./packets/kernel-agreement.ts";
 import { home, podParty, smallCluster } from "./packets/small-cluster.ts";
 import { caller, echoServer, type TcpPeer } from "./packets/tcp-peers.ts";
 
-let judge: PacketJudge;
+const backends = ["iptables", "nftables"] as const;
+type Backend = (typeof backends)[number];
+
+const judges = new Map<Backend, PacketJudge>();
 
 beforeAll(async () => {
-  judge = await PacketJudge.start();
+  for (const backend of backends) judges.set(backend, await PacketJudge.start(backend));
 });
 
-afterAll(() => judge[Symbol.asyncDispose]());
+afterAll(async () => {
+  for (const judge of judges.values()) await judge[Symbol.asyncDispose]();
+});
 
 test("the kernel does with real packets what the specification says", async () => {
   const given = Number(process.env["PACKETS_SEED"] ?? Number.NaN);
@@ -30,7 +34,11 @@ test("the kernel does with real packets what the specification says", async () =
   );
   const started = performance.now();
   const tally = noPackets();
-  await assertKernelAgreement(judge, tally, { clusters: 30, limitMs: 40_000, seed });
+  // Each has clusters of its own: together they say as much as one alone would.
+  for (const [index, backend] of backends.entries()) {
+    const runs = { clusters: 15, limitMs: 20_000, seed: seed + index };
+    await assertKernelAgreement(judgeOf(backend), tally, runs);
+  }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stdout.write(`the kernel agrees: ${seconds} s, ${packetsText(tally)}\n`);
   expect(tally.packets).toBeGreaterThanOrEqual(500);
@@ -40,24 +48,27 @@ test("the kernel does with real packets what the specification says", async () =
   expect(Object.entries(tally.of).filter(([, packets]) => packets < 10)).toEqual([]);
 });
 
-/** Of each place in the rules some. */
+/** Of each place in the rules some, of which each backend has its own. */
 const planted = [
-  "spoofed sources pass",
-  "the verdict of the first endpoint stays for the second",
-  "end of tier does not drop",
-  "nothing is judged before DNAT",
-  "what the node sends to Services is not judged",
-  "untracked packets are tracked",
-  "source and destination sets are exchanged",
-  "IPv6 sets are empty",
+  ["iptables", "spoofed sources pass"],
+  ["nftables", "the verdict of the first endpoint stays for the second"],
+  ["iptables", "end of tier does not drop"],
+  ["nftables", "nothing is judged before DNAT"],
+  ["iptables", "what the node sends to Services is not judged"],
+  ["nftables", "untracked packets are tracked"],
+  ["iptables", "source and destination sets are exchanged"],
+  ["nftables", "IPv6 sets are empty"],
+  ["nftables", "host endpoints are in no map"],
+  ["nftables", "every workload has the chain of the last"],
 ] as const;
 
-test.for(planted)("the kernel shows the planted fault: %s", async (name) => {
-  const spoil = mutations[name];
+test.for(planted)("the kernel of %s shows the planted fault: %s", async ([backend, name]) => {
+  const judge = judgeOf(backend);
+  const spoil = mutations[name] ?? mapMutations[name];
   if (spoil === undefined) throw new Error(`Cannot plant ${name}: there is no such fault`);
   for (const one of fc.sample(cluster, { numRuns: 200, seed: 1 })) {
     const judging = { connections: connectionsOf(one, 200), spoil };
-    if (!isForetold(one, judging)) continue;
+    if (!judge.foretells(one, judging)) continue;
     const verdicts = await judge.judge(one, judging);
     if (verdicts.some(({ kernelAgrees }) => !kernelAgrees)) return;
   }
@@ -69,10 +80,13 @@ test("a disagreement is told as documents to apply, with its seed, the packet an
   const runs = { clusters: 20, limitMs: 8_000, seed: 1, ...(spoil && { spoil }) };
   const message =
     /seed 1\)[^#]*# kernel: .*\n# on node-a.*\n# packet: (.|\n)*# specification: denied(.|\n)*kind: Namespace/;
-  await expect(assertKernelAgreement(judge, noPackets(), runs)).rejects.toThrow(message);
+  await expect(assertKernelAgreement(judgeOf("iptables"), noPackets(), runs)).rejects.toThrow(message);
 });
 
-describe.for([4, 6] as const)("a Service's address, exchanged before policy is asked, IPv%i", (version) => {
+const versions = [4, 6] as const;
+const everywhere = backends.flatMap((backend) => versions.map((version) => [backend, version] as const));
+
+describe.for(everywhere)("a Service's address, exchanged before policy is asked, %s IPv%i", ([backend, version]) => {
   const clusterIp = parseIp(version === 4 ? "10.96.0.1" : "fd96::1");
   const nodeIp = parseIp(version === 4 ? "172.16.0.1" : "fd01::1");
   const [friend, stranger] = (version === 4 ? ["203.0.113.7", "203.0.113.8"] : ["2001:db8::7", "2001:db8::8"]).map(
@@ -89,7 +103,7 @@ describe.for([4, 6] as const)("a Service's address, exchanged before policy is a
       const rest = { sourcePort: 41_000 + index, port: 80, state: "NEW", uplink: "eth0" } as const;
       return { ...ends, ...rest, ...(service && { service }) };
     });
-    const verdicts = await judge.judge(one, { connections });
+    const verdicts = await judgeOf(backend).judge(one, { connections });
     expect(verdicts.filter(({ kernelAgrees }) => !kernelAgrees).map(explainVerdict)).toEqual([]);
     return verdicts.map(({ arrivals }) => arrivals.length > 0);
   }
@@ -128,27 +142,28 @@ describe.for([4, 6] as const)("a Service's address, exchanged before policy is a
   });
 });
 
-test.for([4, 6] as const)(
-  "a known connection goes on when policy changes, and new ones follow it, IPv%i",
-  async (version) => {
+test.for(everywhere)(
+  "a known connection goes on when policy changes, and new ones follow it, %s IPv%i",
+  async ([backend, version]) => {
+    const judge = judgeOf(backend);
     const port = 8080;
     const open = smallCluster({});
     const closed = smallCluster({ deny: policyFor("app == 'b'", []) });
     const [from, to] = [podParty(open, 0, version), podParty(open, 1, version)];
-    using server = echoServer(namespaceOf(open, to), port);
+    using server = echoServer(namespaceOf(judge, open, to), port);
     expect(await server.hears("ready", patienceMs)).toBe(true);
-    const call = () => caller(namespaceOf(open, from), { ip: to.ip, port });
+    const call = () => caller(namespaceOf(judge, open, from), { ip: to.ip, port });
 
-    await applyPolicy(open);
+    await applyPolicy(judge, open);
     using known = call();
     expect(await echoes(known, "before")).toBe(true);
 
-    await applyPolicy(closed);
+    await applyPolicy(judge, closed);
     expect(await echoes(known, "after")).toBe(true);
     using refused = call();
     expect(await refused.hears("open", 1500)).toBe(false);
 
-    await applyPolicy(open);
+    await applyPolicy(judge, open);
     using allowed = call();
     expect(await echoes(allowed, "new")).toBe(true);
     expect(await echoes(known, "last")).toBe(true);
@@ -156,6 +171,12 @@ test.for([4, 6] as const)(
 );
 
 // --- internal ---
+
+function judgeOf(backend: Backend): PacketJudge {
+  const judge = judges.get(backend);
+  if (judge === undefined) throw new Error(`Cannot judge packets of ${backend}: it has no node`);
+  return judge;
+}
 
 /** From whom, and through what. */
 type Try = readonly [from: Ip | Party, service?: NonNullable<Connection["service"]>];
@@ -175,12 +196,12 @@ function tcpRule(
   return { ...peers, action, protocol: "TCP", destination: { ...peers.destination, ports: [port] } };
 }
 
-function applyPolicy(one: Cluster): Promise<void> {
-  return judge.node.apply(render(calculate(one, home), defaultRenderOptions));
+function applyPolicy({ node, options }: PacketJudge, one: Cluster): Promise<void> {
+  return node.apply(render(calculate(one, home), options));
 }
 
 /** Of the pod that has the address. */
-function namespaceOf(one: Cluster, { pod }: Party): string {
+function namespaceOf(judge: PacketJudge, one: Cluster, { pod }: Party): string {
   const attachment = [...(one.attachments.get(home)?.values() ?? [])].find((each) => each.pod === pod);
   return judge.node.pods.get(attachment?.hostInterface ?? "")?.name ?? "";
 }

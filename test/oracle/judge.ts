@@ -2,7 +2,7 @@
 import type { NodeName } from "../../src/api/names.ts";
 import type { NodePlan } from "../../src/felix/calc/plan.ts";
 import type { DesiredState } from "../../src/felix/render/desired-state.ts";
-import { defaultRenderOptions } from "../../src/felix/render/options.ts";
+import { defaultRenderOptions, type RenderOptions } from "../../src/felix/render/options.ts";
 import { render } from "../../src/felix/render/render.ts";
 import { type Crossing, crossingsOf } from "./crossings.ts";
 import type { Cluster } from "./random-cluster.ts";
@@ -25,13 +25,24 @@ export interface Trial {
 /** How a cluster is tried. */
 export interface Trying {
   readonly planner: Planner;
+  /** Absent: those of `iptables`. */
+  readonly options?: RenderOptions;
   /** Changes what was rendered. */
   readonly spoil?: (state: DesiredState) => DesiredState;
 }
 
+/** The defaults for each backend; the same objects each time. */
+export const backendOptions: Readonly<Record<RenderOptions["backend"], RenderOptions>> = {
+  iptables: defaultRenderOptions,
+  nftables: { ...defaultRenderOptions, backend: "nftables" },
+};
+
 /** Every trial of the cluster's packets, one by one. */
-export function* trialsOf(cluster: Cluster, { planner, spoil = (state) => state }: Trying): Generator<Trial> {
-  const rendered = renderedOf(planner)(cluster);
+export function* trialsOf(
+  cluster: Cluster,
+  { planner, options = backendOptions.iptables, spoil = (state) => state }: Trying,
+): Generator<Trial> {
+  const rendered = renderedOf(planner)(options)(cluster);
   const states = new Map([...rendered].map(([node, state]) => [node, spoil(state)]));
   for (const expectation of expectationsOf(cluster)) {
     const state = states.get(expectation.crossing.passage.node);
@@ -68,9 +79,11 @@ const expectationsOf = remember((cluster: Cluster): readonly Expectation[] =>
 );
 
 const renderedOf = remember((planner: Planner) =>
-  remember((cluster: Cluster): ReadonlyMap<NodeName, DesiredState> => {
-    return new Map(nodes.map((node) => [node, render(planner(cluster, node), defaultRenderOptions)]));
-  }),
+  remember((options: RenderOptions) =>
+    remember((cluster: Cluster): ReadonlyMap<NodeName, DesiredState> => {
+      return new Map(nodes.map((node) => [node, render(planner(cluster, node), options)]));
+    }),
+  ),
 );
 
 function remember<K extends object, V>(work: (key: K) => V): (key: K) => V {

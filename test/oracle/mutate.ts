@@ -1,5 +1,5 @@
 /** Ways to change what was rendered. */
-import type { DesiredState, IpSet, Match, Rule, TableName } from "../../src/felix/render/desired-state.ts";
+import type { DesiredState, IpSet, Match, Rule, TableName, VerdictMap } from "../../src/felix/render/desired-state.ts";
 
 /** What was rendered, with a fault. */
 export type Mutation = (state: DesiredState) => DesiredState;
@@ -42,6 +42,19 @@ export function withMatches(rewrite: (match: Match, place: RulePlace) => Match |
 /** Without the matches that `isGone` names: their rules match more. */
 export function withoutMatches(isGone: (match: Match) => boolean): Mutation {
   return withMatches((match) => (isGone(match) ? undefined : match));
+}
+
+/** Every verdict map in its other form. */
+export function withMaps(rewrite: (map: VerdictMap, name: string) => VerdictMap): Mutation {
+  return (state) => ({
+    ...state,
+    tables: new Map(
+      [...state.tables].map(([key, table]) => {
+        const maps = [...(table.maps ?? [])].map(([name, map]) => [name, rewrite(map, name)] as const);
+        return [key, { ...table, maps: new Map(maps) }];
+      }),
+    ),
+  });
 }
 
 /** Every set in its other form. */

@@ -1,7 +1,7 @@
 /** Faults planted in what was rendered: each must be seen by the judge. */
 import type { DesiredState, Match, Rule, Side } from "../../src/felix/render/desired-state.ts";
 import { defaultRenderOptions } from "../../src/felix/render/options.ts";
-import { type Mutation, withMatches, without, withoutMatches, withRules, withSets } from "./mutate.ts";
+import { type Mutation, withMaps, withMatches, without, withoutMatches, withRules, withSets } from "./mutate.ts";
 
 const { marks } = defaultRenderOptions;
 
@@ -145,6 +145,22 @@ export const mutations: Readonly<Record<string, (state: DesiredState) => Desired
   ...ofTiers,
   ...ofHosts,
   ...ofMatches,
+};
+
+/** Faults that only what has verdict maps can have. */
+export const mapMutations: Readonly<Record<string, Mutation>> = {
+  "workloads are in no map": withMaps((map, name) => (name.includes("-wl-") ? { ...map, targets: new Map() } : map)),
+  "host endpoints are in no map": withMaps((map, name) =>
+    name.includes("-wl-") ? map : { ...map, targets: new Map() },
+  ),
+  "maps look at the other interface": withMaps((map) => ({
+    ...map,
+    match: map.match === "in-interface" ? "out-interface" : "in-interface",
+  })),
+  "every workload has the chain of the last": withMaps((map) => {
+    const last = [...map.targets.values()].at(-1) ?? "";
+    return { ...map, targets: new Map([...map.targets.keys()].map((name) => [name, last])) };
+  }),
 };
 
 // --- internal ---

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { assertAgreement, decisionsText, noTally, tallyText } from "./agreement.ts";
-import { findDisagreement, type Trial, type Trying } from "./judge.ts";
-import { mutations } from "./mutations.ts";
+import { backendOptions, findDisagreement, type Trial, type Trying } from "./judge.ts";
+import { mapMutations, mutations } from "./mutations.ts";
 import { calculate, calculateFrom, forgetfulPlanners } from "./planners.ts";
 import { cluster } from "./random-cluster.ts";
 
@@ -11,7 +11,7 @@ const leastPackets = 20_000;
 
 test("rendered rules do with every packet what the specification says", { timeout: 120_000 }, () => {
   const tally = noTally();
-  assertAgreement({ planner: calculate }, tally, { numRuns: 300 });
+  for (const options of backends) assertAgreement({ planner: calculate, options }, tally, { numRuns: 150 });
   process.stdout.write(`judges agree: ${tallyText(tally)}\n${decisionsText(tally)}\n`);
   expect(tally.packets).toBeGreaterThanOrEqual(leastPackets);
   // What nobody forbids, or nobody allows, would be easy to agree on.
@@ -23,7 +23,15 @@ test("rendered rules do with every packet what the specification says", { timeou
 
 test.for(Object.keys(mutations))("the judge sees the planted fault: %s", { timeout: 60_000 }, (name) => {
   const spoil = mutations[name];
-  expect(firstDisagreement({ planner: calculate, ...(spoil && { spoil }) })).toBeDefined();
+  for (const options of backends) {
+    expect(firstDisagreement({ planner: calculate, options, ...(spoil && { spoil }) }), options.backend).toBeDefined();
+  }
+});
+
+test.for(Object.keys(mapMutations))("the judge sees the planted fault in maps: %s", { timeout: 60_000 }, (name) => {
+  const spoil = mapMutations[name];
+  const options = backendOptions.nftables;
+  expect(firstDisagreement({ planner: calculate, options, ...(spoil && { spoil }) })).toBeDefined();
 });
 
 test.for(Object.keys(forgetfulPlanners))("the judge sees what was forgotten: %s", { timeout: 60_000 }, (name) => {
@@ -47,6 +55,8 @@ test("a disagreement is told as documents to apply, with the packet and both ans
 });
 
 // --- internal ---
+
+const backends = Object.values(backendOptions);
 
 /** Every kind of policy decides both ways, and every stage is asked. */
 const oftenEnough = [

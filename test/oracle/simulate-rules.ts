@@ -27,8 +27,12 @@ export interface Packet {
 
 /** What became of a packet. `untouched`: no rule of ours decided, so the chains of others and their policies do. */
 export interface Outcome {
-  readonly verdict: "accept" | "drop" | "untouched";
+  readonly verdict: "accept" | "drop" | "reject" | "untouched";
   readonly masqueraded: boolean;
+  /** The addresses that rules of ours gave it, and its code point; absent: as it was. */
+  readonly source?: Ip;
+  readonly destination?: Ip;
+  readonly dscp?: number;
   /** Raw has taken it out of connection tracking, so that its destination stays what it was addressed to. */
   readonly untracked: boolean;
   /** What the lines that it leaves in the kernel's log begin with. */
@@ -41,6 +45,7 @@ export function forwarded(state: DesiredState, packet: Packet, inInterface: stri
     "raw/PREROUTING",
     "mangle/PREROUTING",
     "exchange",
+    "nat/PREROUTING",
     "filter/FORWARD",
     "mangle/POSTROUTING",
     "nat/POSTROUTING",
@@ -49,7 +54,13 @@ export function forwarded(state: DesiredState, packet: Packet, inInterface: stri
 
 /** A packet that comes in on `inInterface` for the node itself. */
 export function toHost(state: DesiredState, packet: Packet, inInterface: string): Outcome {
-  return travel({ state, packet, inInterface }, ["raw/PREROUTING", "mangle/PREROUTING", "exchange", "filter/INPUT"]);
+  return travel({ state, packet, inInterface }, [
+    "raw/PREROUTING",
+    "mangle/PREROUTING",
+    "exchange",
+    "nat/PREROUTING",
+    "filter/INPUT",
+  ]);
 }
 
 /**
@@ -60,6 +71,7 @@ export function fromHost(state: DesiredState, packet: Packet): Outcome {
   return travel({ state, packet, inInterface: undefined }, [
     "raw/OUTPUT",
     "exchange",
+    "nat/OUTPUT",
     "filter/OUTPUT",
     "mangle/POSTROUTING",
     "nat/POSTROUTING",
@@ -82,16 +94,28 @@ function travel({ state, packet, inInterface }: Travel, hooks: readonly (Hook | 
   const journey = startOf(state, packet);
   let verdict: Outcome["verdict"] = "untouched";
   let masqueraded = false;
-  const outcome = (): Outcome => ({ verdict, masqueraded, untracked: journey.untracked, logged: journey.logged });
+  const outcome = (): Outcome => {
+    const { untracked, logged, source, destination, dscp } = journey;
+    const given = {
+      ...(source && { source }),
+      ...(destination && { destination }),
+      ...(dscp !== undefined && { dscp }),
+    };
+    return { verdict, masqueraded, untracked, logged, ...given };
+  };
   for (const hook of hooks) {
+    // What has got its addresses, or can get none, does not come here.
+    const isNat = hook.startsWith("nat/");
+    const isKnown = packet.state !== "NEW" || journey.untracked;
+    if (isNat && (isKnown || (!hook.endsWith("POSTROUTING") && journey.exchanged))) continue;
     if (hook === "exchange") {
       if (packet.addressedTo !== undefined && journey.untracked) return outcome();
       journey.exchanged = packet.addressedTo !== undefined;
       continue;
     }
-    const end = walkHook(hook, journey, interfacesAt(hook, { state, packet, inInterface }));
-    if (end === "drop") {
-      verdict = "drop";
+    const end = walkHook(hook, journey, interfacesAt(hook, { state, packet, inInterface }, journey.destination));
+    if (end === "drop" || end === "reject") {
+      verdict = end;
       return outcome();
     }
     if (end === "accept" && hook.startsWith("filter/")) verdict = "accept";
@@ -100,10 +124,16 @@ function travel({ state, packet, inInterface }: Travel, hooks: readonly (Hook | 
   return outcome();
 }
 
-function interfacesAt(hook: Hook, { state, packet, inInterface }: Travel): Journey["interfaces"] {
+/** `given` is the destination that a rule of ours has given the packet; what the node sends is routed anew only behind filter. */
+function interfacesAt(
+  hook: Hook,
+  { state, packet, inInterface }: Travel,
+  given: Ip | undefined,
+): Journey["interfaces"] {
   const isIn = hook.endsWith("/PREROUTING") || hook.endsWith("/INPUT") || hook.endsWith("/FORWARD");
   const isOut = hook.endsWith("/OUTPUT") || hook.endsWith("/FORWARD") || hook.endsWith("/POSTROUTING");
-  const routedTo = hook.endsWith("/OUTPUT") ? (packet.addressedTo?.ip ?? packet.destination) : packet.destination;
+  const final = given ?? packet.destination;
+  const routedTo = hook.endsWith("/OUTPUT") ? (packet.addressedTo?.ip ?? packet.destination) : final;
   const routeOf = (ip: Ip) => state.routes.get(hostCidr(ip))?.hostInterface ?? packet.uplink ?? uplink;
   return {
     in: isIn ? inInterface : undefined,

@@ -1,5 +1,13 @@
 /** One hook of one table: what its rules, and the chains that they jump to, do with a packet. */
-import type { Action, ConnectionState, DesiredState, Match, Rule, Side } from "../../src/felix/render/desired-state.ts";
+import type {
+  Action,
+  ConnectionState,
+  DesiredState,
+  Match,
+  Rule,
+  Side,
+  Table,
+} from "../../src/felix/render/desired-state.ts";
 import { type Cidr, cidrContainsIp } from "../../src/net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../../src/net/ip.ts";
 import type { Packet } from "./simulate-rules.ts";
@@ -7,8 +15,8 @@ import type { Packet } from "./simulate-rules.ts";
 /** E.g. `filter/FORWARD`. */
 export type Hook = `${"raw" | "mangle" | "nat" | "filter"}/${string}`;
 
-/** How a hook lets a packet go: `fallthrough` when no rule has decided. */
-export type End = "accept" | "drop" | "masquerade" | "fallthrough";
+/** How a hook lets a packet go: `exchanged` with another address, `fallthrough` when no rule has decided. */
+export type End = "accept" | "drop" | "reject" | "masquerade" | "exchanged" | "fallthrough";
 
 /** A packet under way. */
 export interface Journey {
@@ -18,6 +26,11 @@ export interface Journey {
   untracked: boolean;
   /** Its destination is no longer the one that it was addressed to. */
   exchanged: boolean;
+  /** What our own rules have exchanged its addresses for. */
+  destination: Ip | undefined;
+  source: Ip | undefined;
+  /** What our own rules have written. */
+  dscp: number | undefined;
   readonly logged: string[];
   table: string;
   interfaces: {
@@ -33,7 +46,8 @@ export interface Journey {
 export function startOf(state: DesiredState, packet: Packet): Journey {
   const interfaces = { in: undefined, out: undefined, backToSource: "", version: versionOf(packet.source) };
   const mark = packet.mark ?? 0;
-  return { state, packet, mark, untracked: false, exchanged: false, logged: [], table: "raw", interfaces };
+  const unchanged = { exchanged: false, destination: undefined, source: undefined, dscp: undefined };
+  return { state, packet, mark, untracked: false, ...unchanged, logged: [], table: "raw", interfaces };
 }
 
 /** Takes the packet through our rules at one hook. Throws where the kernel would have refused the rules. */
@@ -44,27 +58,40 @@ export function walkHook(hook: Hook, journey: Journey, interfaces: Journey["inte
   if (found === undefined || rules === undefined) return "fallthrough";
   journey.table = table;
   journey.interfaces = interfaces;
-  return walkRules([...rules.inserted, ...rules.appended], journey, found.chains);
+  return walkRules([...rules.inserted, ...rules.appended], journey, found);
 }
 
 // --- internal ---
 
-type Chains = ReadonlyMap<string, readonly Rule[]>;
-
-function walkRules(rules: readonly Rule[], journey: Journey, chains: Chains): End {
+function walkRules(rules: readonly Rule[], journey: Journey, table: Table): End {
   for (const { matches, action } of rules) {
     if (!matches.every((match) => holds(match, journey))) continue;
     switch (action.kind) {
       case "accept":
       case "drop":
-      case "masquerade":
         return action.kind;
+      case "reject":
+        if (journey.table !== "filter") throw new Error("Cannot reject a packet outside filter");
+        return action.kind;
+      case "masquerade":
+      case "source-nat":
+      case "destination-nat":
+        return exchanged(action, journey);
+      case "set-dscp":
+        if (journey.table !== "mangle") throw new Error("Cannot write a code point outside mangle");
+        journey.dscp = action.dscp;
+        break;
       case "return":
         return "fallthrough";
       case "jump":
       case "goto": {
-        const end = walkRules(chainOf(chains, action), journey, chains);
+        const end = walkRules(chainOf(table, action.chain), journey, table);
         if (end !== "fallthrough" || action.kind === "goto") return end;
+        break;
+      }
+      case "dispatch": {
+        const chain = dispatched(action.map, journey, table);
+        if (chain !== undefined) return walkRules(chainOf(table, chain), journey, table);
         break;
       }
       case "set-mark":
@@ -81,10 +108,31 @@ function walkRules(rules: readonly Rule[], journey: Journey, chains: Chains): En
   return "fallthrough";
 }
 
-function chainOf(chains: Chains, action: Action & { chain: string }): readonly Rule[] {
-  const chain = chains.get(action.chain);
-  if (chain === undefined) throw new Error(`Cannot follow a jump to ${action.chain}: there is no such chain`);
+function chainOf({ chains }: Table, name: string): readonly Rule[] {
+  const chain = chains.get(name);
+  if (chain === undefined) throw new Error(`Cannot follow a jump to ${name}: there is no such chain`);
   return chain;
+}
+
+function dispatched(name: string, { interfaces }: Journey, { maps }: Table): string | undefined {
+  const map = maps?.get(name);
+  if (map === undefined) throw new Error(`Cannot look into ${name}: there is no such map`);
+  return map.targets.get((map.match === "in-interface" ? interfaces.in : interfaces.out) ?? "");
+}
+
+type Nat = Extract<Action, { readonly kind: "masquerade" | "source-nat" | "destination-nat" }>;
+
+function exchanged(action: Nat, journey: Journey): End {
+  if (journey.table !== "nat") throw new Error("Cannot exchange addresses outside nat");
+  if ("ports" in action && action.ports !== undefined && journey.packet.sourcePort === undefined) {
+    throw new Error(`Cannot give protocol ${journey.packet.protocol} a port`);
+  }
+  if (action.kind === "masquerade") return "masquerade";
+  if (versionOf(action.to) !== journey.interfaces.version)
+    throw new Error("Cannot exchange an address for another family's");
+  if (action.kind === "source-nat") journey.source = action.to;
+  else journey.destination = action.to;
+  return "exchanged";
 }
 
 function holds(match: Match, journey: Journey): boolean {
@@ -118,15 +166,17 @@ function holds(match: Match, journey: Journey): boolean {
 }
 
 /** Before connection tracking has seen a packet, the kernel's answer is INVALID. */
-function statesOf({ packet, table, untracked, exchanged }: Journey): readonly ConnectionState[] {
+function statesOf({ packet, table, untracked, exchanged, destination }: Journey): readonly ConnectionState[] {
   if (untracked) return ["UNTRACKED"];
   if (table === "raw") return ["INVALID"];
-  const isExchanged = exchanged || (packet.addressedTo !== undefined && packet.state === "ESTABLISHED");
+  const isExchanged =
+    exchanged || destination !== undefined || (packet.addressedTo !== undefined && packet.state === "ESTABLISHED");
   return isExchanged ? [packet.state, "DNAT"] : [packet.state];
 }
 
-function addressOf({ packet, exchanged }: Journey, side: Side): Ip {
+function addressOf({ packet, exchanged, destination }: Journey, side: Side): Ip {
   if (side === "source") return packet.source;
+  if (destination !== undefined) return destination;
   return exchanged ? packet.destination : (packet.addressedTo?.ip ?? packet.destination);
 }
 

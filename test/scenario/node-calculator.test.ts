@@ -99,7 +99,7 @@ function expectShared(earlier: NodePlan, later: NodePlan): void {
       if (old !== undefined && isEqual(old, value)) expect(value, `${part} ${key}`).toBe(old);
     }
   }
-  for (const part of ["pools", "masqueradedPools", "bgpNeighbours"] as const) {
+  for (const part of ["pools", "masqueradedPools", "bgpNeighbours", "hosts"] as const) {
     if (isEqual(earlier[part], later[part])) expect(later[part], part).toBe(earlier[part]);
   }
   if (isEqual(earlier, later)) expect(later).toBe(earlier);

@@ -19,10 +19,15 @@ import { nodes } from "./random-objects.ts";
 const [thisNode, otherNode] = nodes;
 const revision = { uid: "uid", generation: 1 };
 
+const dscp = "qos.projectcalico.org/dscp";
+const floatingIPs = "cni.projectcalico.org/floatingIPs";
+const asked = JSON.stringify(["192.0.2.1", "192.0.2.2", "224.0.0.1", "10.0.0.2", "198.51.100.1", "fd00::1", "x"]);
 const web = pod({ name: "web", labels: { app: "web" }, ips: ["10.0.0.1"] });
 const db = pod({ name: "db", labels: { app: "db" }, ips: ["10.0.0.2"] });
 const remote = pod({ name: "remote", labels: { app: "web" }, ips: ["10.0.1.1"], node: otherNode });
 const annotated = { ...remote, ips: [], annotatedIps: remote.ips };
+const floats = (one: Pod): Pod => ({ ...one, annotations: { [floatingIPs]: asked } });
+const floating = { pools: [pool("floating", "192.0.2.0/26", false)] };
 const wiredWeb = attachment("c-web", web);
 const wiredDb = attachment("c-db", db);
 const furtherDb = {
@@ -140,6 +145,30 @@ export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
     snapshot({ ...base, pods: [{ ...web, annotations: { ...shaped, [ownEgress]: "much" } }, db, remote] }),
     snapshot({ ...base, pods: [{ ...web, annotations: shaped, finished: true }, db, remote] }),
     snapshot({ ...base, pods: [web, { ...db, annotations: shaped }, { ...remote, annotations: shaped }] }),
+  ],
+  "a pod's packets are to have a code point, then an unreadable one, then none": [
+    snapshot({ ...base, pods: [{ ...web, annotations: { [dscp]: "af11" } }, db, remote] }),
+    snapshot({
+      ...base,
+      pods: [
+        { ...web, annotations: { [dscp]: "64" } },
+        { ...db, annotations: { [dscp]: "EF" } },
+      ],
+    }),
+    snapshot(base),
+  ],
+  "floating addresses are claimed: by two, of no pool, in use, a node's, and no more": [
+    snapshot({ ...base, pods: [floats(web), db, remote] }),
+    snapshot({ ...base, ...floating, pods: [floats(web), db, remote] }),
+    snapshot({ ...base, ...floating, pods: [floats(web), floats(db), remote] }),
+    snapshot({ ...base, ...floating, pods: [floats(web), floats(db), { ...remote, ips: [parseIp("192.0.2.1")] }] }),
+    snapshot({ ...base, ...floating, pods: [floats(web), db, remote], nodes: [node("node-b", "192.0.2.2")] }),
+    snapshot({ ...base, ...floating, pods: [floats(web), db, remote], peers: ["192.0.2.1:179"] }),
+    snapshot({ ...base, ...floating, pods: [floats(web)], blocks: [block("192.0.2.0/30", [undefined, remote])] }),
+    snapshot({ ...base, ...floating, pods: [{ ...floats(web), finished: true }, floats(db), remote] }),
+    snapshot({ ...base, ...floating, pods: [web, floats(db), remote] }),
+    snapshot({ ...base, ...floating, pods: [{ ...web, annotations: { [floatingIPs]: "[7]" } }, db, remote] }),
+    snapshot({ ...base, ...floating }),
   ],
   "a plugin of the chain shapes": [
     snapshot({ ...base, pods: [{ ...web, annotations: shaped }], attachments: [wiredWeb] }),

@@ -61,6 +61,16 @@ const namedPorts: fc.Arbitrary<NamedPort[]> = fc.array(
 
 const annotations = fc.oneof(
   { weight: 3, arbitrary: fc.constant({}) },
+  fc.record(
+    {
+      "cni.projectcalico.org/floatingIPs": fc.oneof(
+        fc.constant("none"),
+        fc.array(fc.oneof(ip, fc.constantFrom("192.0.2.9", "::1")), { maxLength: 3 }).map((ips) => JSON.stringify(ips)),
+      ),
+      "qos.projectcalico.org/dscp": fc.constantFrom("ef", "12", "CS7"),
+    },
+    { noNullPrototype: true },
+  ),
   fc.dictionary(
     fc.constantFrom(
       "kubernetes.io/ingress-bandwidth",

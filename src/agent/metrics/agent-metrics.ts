@@ -17,13 +17,15 @@ export interface AgentCounts {
 
 /** What one node's agent tells of itself, for Prometheus. */
 export class AgentMetrics implements Pick<CniObserver, "answered"> {
-  readonly #registry = new Registry();
+  readonly #registry: Registry;
   readonly #requests: Readonly<Record<"ADD" | "DEL", Histogram<"result">>>;
   readonly #policyWait: Histogram;
   readonly #errors: Counter<"verb" | "code">;
 
-  constructor(counts: AgentCounts) {
-    const registers = [this.#registry];
+  /** Whatever else is registered in `registry` is printed with it. */
+  constructor(counts: AgentCounts, registry = new Registry()) {
+    this.#registry = registry;
+    const registers = [registry];
     const histogram = (name: string, help: string) =>
       new Histogram({ name, help, labelNames: ["result"], buckets: secondsBuckets, registers });
     this.#requests = {

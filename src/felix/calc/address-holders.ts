@@ -42,6 +42,17 @@ export class AddressHolders {
     return this.#says(pod, ip) === "its";
   }
 
+  /** True when the address lies in a block where it has been given to anybody, a pod or not. */
+  isTaken(ip: Ip): boolean {
+    const number = numberOf(ip);
+    for (const [length, byPrefix] of this.#byLength.get(versionOf(ip)) ?? []) {
+      for (const { taken, first } of byPrefix.get(prefixOf(number, length))) {
+        if (taken[ordinalOf(number, first)]) return true;
+      }
+    }
+    return false;
+  }
+
   #says(pod: NamespacedName, ip: Ip): "its" | "not its" | "nothing" {
     let says: "its" | "nothing" = "nothing";
     const number = numberOf(ip);
@@ -79,13 +90,16 @@ interface KnownBlock {
   readonly first: number | bigint;
   /** One entry an address. */
   readonly holders: readonly (NamespacedName | undefined)[];
+  /** One entry an address, as `holders`: also where no pod holds it. */
+  readonly taken: readonly boolean[];
 }
 
 /** Undefined when it says nothing: it is about to be deleted, or has not one entry for each of its addresses. */
 function knownBlock(block: IpamBlock): KnownBlock | undefined {
   const { cidr, allocations, deleted } = block.spec;
   if (deleted || BigInt(allocations.length) !== cidrSize(cidr)) return undefined;
-  return { cidr, first: numberOf(firstIp(cidr)), holders: podHoldersOf(block) };
+  const taken = allocations.map((index) => index !== null);
+  return { cidr, first: numberOf(firstIp(cidr)), holders: podHoldersOf(block), taken };
 }
 
 function changedAddresses(before: KnownBlock, now: KnownBlock): readonly Ip[] {

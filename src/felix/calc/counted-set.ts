@@ -1,4 +1,4 @@
-import { changedSet } from "./changed-set.ts";
+import { changedSet } from "../../net/changed-set.ts";
 
 /** A set whose members several owners can bring, and which are in it until the last of those has taken them back. */
 export class CountedSet<Owner, Member extends string> {

@@ -1,8 +1,12 @@
+import { parseDscp } from "../../api/kubernetes/dscp.ts";
+import { parseFloatingIps } from "../../api/kubernetes/floating-ips.ts";
+import type { NamespacedName } from "../../api/names.ts";
 import type { Attachment, Labels } from "../../api/objects.ts";
 import { compareIps, type Ip } from "../../net/ip.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
 import { bothDirections, noPolicies } from "./direction-plan.ts";
 import { endpointLabels } from "./endpoint-labels.ts";
+import type { FloatingOutcome } from "./floating-claims.ts";
 import { type LocalPods, openPodOf } from "./open-pod.ts";
 import type { EndpointPlan, QosPlan } from "./plan.ts";
 import { qosOf } from "./qos-plan.ts";
@@ -29,23 +33,30 @@ export function joinEndpoint(attachments: readonly Attachment[], context: LocalP
   return { hostInterface: attachments[0]?.hostInterface ?? "", addresses, open: first && openEndpoint(first, context) };
 }
 
-/** What the endpoint is to be like with these policies, which are in the order in which they are applied. */
+/**
+ * What the endpoint is to be like with these policies, which are in the order in which they are applied, and what became of
+ * its claim of floating addresses.
+ */
 export function endpointPlan(
   { hostInterface, addresses, open }: JoinedEndpoint,
   policies: readonly CompiledPolicy[],
-  tiers: TierTable,
+  { tiers, floating }: { readonly tiers: TierTable; readonly floating: FloatingOutcome | undefined },
 ): EndpointPlan {
   if (open === undefined) {
     return { hostInterface, addresses, state: "closed", ingress: noPolicies("deny"), egress: noPolicies("deny") };
   }
   // What no policy decides its namespace's profile does, and that allows.
   const directions = bothDirections(policies, tiers, { dropsAtEndOfTier: true, profile: "allow" });
+  const problems = [...open.problems, ...(floating?.problems ?? [])];
   return {
     hostInterface,
     addresses,
     state: "open",
     ...directions,
     ...(open.qos === undefined ? {} : { qos: open.qos }),
+    ...(floating === undefined || floating.floatingIps.length === 0 ? {} : { floatingIps: floating.floatingIps }),
+    ...(open.dscp === undefined ? {} : { dscp: open.dscp }),
+    ...(problems.length === 0 ? {} : { problems }),
   };
 }
 
@@ -53,9 +64,15 @@ export function endpointPlan(
 
 /** What is known of an endpoint once its pod is. */
 interface OpenEndpoint {
+  readonly pod: NamespacedName;
   readonly namespace: string;
   readonly labels: Labels;
   readonly qos: QosPlan | undefined;
+  readonly dscp: number | undefined;
+  /** The floating addresses that it asks for. */
+  readonly wanted: readonly Ip[];
+  /** What of `dscp` and `wanted` could not be read. */
+  readonly problems: readonly string[];
 }
 
 function openEndpoint(attachment: Attachment, context: LocalPods): OpenEndpoint | undefined {
@@ -63,5 +80,11 @@ function openEndpoint(attachment: Attachment, context: LocalPods): OpenEndpoint 
   const namespace = pod && context.pods.namespace(pod.namespace);
   if (pod === undefined || namespace === undefined) return undefined;
   const labels = endpointLabels(pod, namespace, context.pods.serviceAccountOf(pod));
-  return { namespace: pod.namespace, labels, qos: qosOf(pod.annotations, attachment.bandwidthPlugin) };
+  const { dscp, problems } = parseDscp(pod.annotations);
+  const floating = parseFloatingIps(pod.annotations);
+  return {
+    ...{ pod: attachment.pod, namespace: pod.namespace, labels },
+    qos: qosOf(pod.annotations, attachment.bandwidthPlugin),
+    ...{ dscp, wanted: floating.ips, problems: [...problems, ...floating.problems] },
+  };
 }

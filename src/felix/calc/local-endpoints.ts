@@ -2,6 +2,7 @@ import { ActivePolicies } from "./active-policies.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import { endpointPlan, type JoinedEndpoint, joinEndpoint } from "./endpoint-plan.ts";
 import { type AppliedPolicy, EndpointPolicies } from "./endpoint-policies.ts";
+import { type ClaimFacts, FloatingClaims } from "./floating-claims.ts";
 import { type AssignedHostEndpoint, assignedHostEndpoint, hostEndpointPlan } from "./host-endpoint-plan.ts";
 import type { HostEndpointTable } from "./host-endpoint-table.ts";
 import type { LocalPods } from "./open-pod.ts";
@@ -19,6 +20,7 @@ export interface LocalSources extends LocalPods {
   readonly policies: PolicyTable;
   readonly tiers: TierTable;
   readonly sets: SetIndex;
+  readonly claimFacts: ClaimFacts;
 }
 
 /** The part of the plan that says who may speak with whom. */
@@ -29,6 +31,7 @@ export class LocalEndpoints {
   readonly #sources: LocalSources;
   readonly #policies: EndpointPolicies;
   readonly #active: ActivePolicies;
+  readonly #claims: FloatingClaims;
   readonly #joined = new Map<string, JoinedEndpoint>();
   readonly #changedInterfaces = new Set<string>();
   readonly #endpointPlans = new PlanMap<string, EndpointPlan>();
@@ -40,6 +43,7 @@ export class LocalEndpoints {
     this.#sources = sources;
     this.#policies = new EndpointPolicies(sources.policies, sources.tiers);
     this.#active = new ActivePolicies(sources.policies, sources.sets);
+    this.#claims = new FloatingClaims(sources.claimFacts);
   }
 
   /** Something that the endpoints of these workload interfaces are made from, their labels included, changed. */
@@ -70,6 +74,7 @@ export class LocalEndpoints {
     if (this.#hostsChanged) for (const name of this.#reassign()) stale.add(name);
     this.#hostsChanged = false;
     for (const name of this.#policies.takeChanged()) stale.add(name);
+    for (const name of this.#claims.decide()) stale.add(name);
     for (const name of stale) this.#renew(name);
     const policies = this.#active.plans();
     return { endpoints: this.#endpointPlans.all(), hostEndpoints: this.#hostPlans.all(), policies };
@@ -83,6 +88,10 @@ export class LocalEndpoints {
     if (joined === undefined) this.#joined.delete(hostInterface);
     else this.#joined.set(hostInterface, joined);
     const open = joined?.open;
+    const wanted = open?.wanted ?? [];
+    const addresses = joined?.addresses ?? [];
+    const claim = open === undefined || wanted.length === 0 ? undefined : { pod: open.pod, addresses, wanted };
+    this.#claims.set(hostInterface, addresses, claim);
     this.#policies.setEndpoint(hostInterface, open && { namespace: open.namespace, labels: open.labels });
     return true;
   }
@@ -115,7 +124,8 @@ export class LocalEndpoints {
 
   #planWorkload(name: string, applied: readonly AppliedPolicy[]): readonly DirectionPlan[] {
     const joined = this.#joined.get(name);
-    const plan = joined && endpointPlan(joined, applied.map(policyOf), this.#sources.tiers);
+    const context = { tiers: this.#sources.tiers, floating: this.#claims.of(name) };
+    const plan = joined && endpointPlan(joined, applied.map(policyOf), context);
     this.#endpointPlans.set(name, plan);
     return plan === undefined ? [] : [plan.ingress, plan.egress];
   }

@@ -3,6 +3,7 @@ import { type NamespacedName, type NodeName, splitName } from "../../api/names.t
 import type { Attachment, AttachmentKey, Namespace, ServiceAccount } from "../../api/objects.ts";
 import type { Change, KindName, Kinds, PolicyKind } from "../../api/snapshot.ts";
 import { AddressHolders } from "./address-holders.ts";
+import { AddressUnion } from "./address-union.ts";
 import { AttachmentTable } from "./attachment-table.ts";
 import { BgpNeighbours } from "./bgp-neighbours.ts";
 import { HostEndpointTable } from "./host-endpoint-table.ts";
@@ -35,6 +36,7 @@ export class NodeCalculator {
   readonly #endpoints: LocalEndpoints;
   readonly #pools = new PoolPlans();
   readonly #neighbours = new BgpNeighbours();
+  readonly #hosts = new AddressUnion();
   readonly #takes = this.#takers();
   #plan: NodePlan | undefined;
 
@@ -48,6 +50,11 @@ export class NodeCalculator {
       policies: this.#policies,
       tiers: this.#tiers,
       sets: this.#sets,
+      claimFacts: {
+        pools: () => this.#pools.plan().pools,
+        nodes: () => this.#neighbours.plan(),
+        isTaken: (ip) => this.#pods.isReported(ip) || this.#holders.isTaken(ip),
+      },
     });
   }
 
@@ -62,7 +69,10 @@ export class NodeCalculator {
   /** The plan of the present state. Whatever says the same as in the last plan is the same object, up to the plan itself. */
   plan(): NodePlan {
     const local = this.#endpoints.plans();
-    const next = { ...local, sets: this.#sets.plans(), ...this.#pools.plan(), bgpNeighbours: this.#neighbours.plan() };
+    const next = {
+      ...{ ...local, sets: this.#sets.plans(), ...this.#pools.plan() },
+      ...{ bgpNeighbours: this.#neighbours.plan(), hosts: this.#hosts.plan() },
+    };
     const before = this.#plan;
     const isUnchanged = Object.entries(next).every(([part, value]) => before?.[part as keyof NodePlan] === value);
     if (before === undefined || !isUnchanged) this.#plan = next;
@@ -95,7 +105,10 @@ export class NodeCalculator {
       },
       ipPool: (name, pool) => this.#pools.set(name, pool),
       ipamBlock: (name, block) => this.#takeBlock(name, block),
-      node: (name, node) => this.#neighbours.setNode(name, node),
+      node: (name, node) => {
+        this.#neighbours.setNode(name, node);
+        this.#hosts.set(name, node?.internalIps ?? []);
+      },
       bgpPeer: (name, peer) => this.#neighbours.setPeer(name, peer),
     };
   }

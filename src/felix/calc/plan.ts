@@ -27,6 +27,8 @@ export interface NodePlan {
   readonly pools: readonly Cidr[];
   /** With whom nodes speak BGP, and workloads must not: the nodes' own addresses and those of the configured peers. */
   readonly bgpNeighbours: readonly Ip[];
+  /** The nodes' own addresses, this one's included. */
+  readonly hosts: readonly Ip[];
 }
 
 /** One workload interface of the node: which addresses are behind it, and who may speak with it. */
@@ -43,6 +45,8 @@ export interface EndpointPlan {
   readonly floatingIps?: readonly FloatingIp[];
   /** Differentiated services code point of what it sends out of the cluster, 0 to 63; absent: as the pod has it. */
   readonly dscp?: number;
+  /** What of its pod's wishes about these two cannot be had, one sentence each; absent: nothing. */
+  readonly problems?: readonly string[];
 }
 
 /** Of one family. */

@@ -46,6 +46,14 @@ export class PodTable {
   keysAt(ip: Ip): Iterable<NamespacedName> {
     return this.#byIp.get(ip);
   }
+
+  /** Whether a pod that still has addresses reports this one. */
+  isReported(ip: Ip): boolean {
+    return [...this.keysAt(ip)].some((key) => {
+      const pod = this.#pods.get(key);
+      return pod !== undefined && !pod.finished && pod.ips.includes(ip);
+    });
+  }
 }
 
 // --- internal ---

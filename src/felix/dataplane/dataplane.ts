@@ -3,12 +3,15 @@ import type { DesiredState, Route, Shaping, Table } from "../render/desired-stat
 
 /** What of our state the kernel was found not to hold as it was applied: somebody else has changed it. */
 export interface Drift {
-  readonly part: "rules" | "sets" | "routes" | "shaping";
+  readonly part: DriftPart;
   /** Which piece of it, e.g. `chain cali-FORWARD of IPv4 table filter`, `set cali40s:…`. */
   readonly where: string;
   /** What is different, e.g. `2 of 7 rules are missing`. */
   readonly difference: string;
 }
+
+/** `links`: the host's ends of the pods' interfaces; `settings`: the node's and their sysctls. */
+export type DriftPart = "rules" | "sets" | "routes" | "shaping" | "links" | "settings";
 
 /** Our rules, and the sets that they use. Which backend it is, is nobody else's affair. */
 export interface RulesDriver {
@@ -26,9 +29,10 @@ export interface RulesDriver {
   faultsOf(table: Table, chains: readonly string[]): Promise<readonly string[]>;
   /**
    * Reads from the kernel what is ours, and answers how it differs from `state`, which is what was last applied. The next call
-   * of `apply` starts from what was read here, so that it puts right what was found.
+   * of `apply` starts from what was read here, so that it puts right what was found. It may run beside `apply` and `prune`: what
+   * they have overtaken is not kept, and the answer then means nothing. Only `parts` need be looked at.
    */
-  drift(state: Rules): Promise<readonly Drift[]>;
+  drift(state: Rules, parts?: ReadonlySet<DriftPart>): Promise<readonly Drift[]>;
   /** The next call compares with the kernel itself and not with what was last written. */
   forget(): void;
 }
@@ -115,11 +119,16 @@ export class Dataplane {
 
   /**
    * How the kernel differs from `state`, which is what `apply` was last called with and has brought about; nothing is changed. The
-   * next `apply` puts it right. Rejects when the kernel cannot be asked; the next `apply` then asks again.
+   * next `apply` puts it right. Only `parts` are looked at. `apply` may come meanwhile and need not wait; then the answer means
+   * nothing. Rejects when the kernel cannot be asked; the next `apply` then asks again.
    */
-  async drift(state: DesiredState): Promise<readonly Drift[]> {
+  async drift(state: DesiredState, parts: ReadonlySet<DriftPart> = allParts): Promise<readonly Drift[]> {
+    const { rules, routes } = this.#drivers;
     try {
-      return [...(await this.#drivers.rules.drift(state)), ...(await this.#drivers.routes.drift(state.routes))];
+      return [
+        ...(parts.has("rules") || parts.has("sets") ? await rules.drift(state, parts) : []),
+        ...(parts.has("routes") ? await routes.drift(state.routes) : []),
+      ];
     } catch (error) {
       this.#forget();
       throw error;
@@ -131,3 +140,7 @@ export class Dataplane {
     for (const driver of Object.values(this.#drivers)) driver.forget();
   }
 }
+
+// --- internal ---
+
+const allParts: ReadonlySet<DriftPart> = new Set(["rules", "sets", "routes"]);

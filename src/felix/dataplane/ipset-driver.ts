@@ -1,14 +1,17 @@
 import type { Host } from "../../host/host.ts";
 import type { SetChange, SetNetlink } from "../../host/netlink/set-netlink.ts";
+import { type SetDelta, setDelta } from "../../net/changed-set.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { parseIp } from "../../net/ip.ts";
 import { portProtocolNames } from "../../net/protocol-numbers.ts";
-import { diff, isEmpty } from "../../reconcile/delta.ts";
 import type { IpSet, IpSetType } from "../render/desired-state.ts";
 import type { Drift } from "./dataplane.ts";
 
 /** Names that are ours: upstream's IPv4 and IPv6 prefixes, with the temporary `cali4t` and `cali6t`. */
 const ownName = /^cali[46][0t]/;
+
+/** By one call of `prune`: the kernel takes some milliseconds for each. */
+const mostDestroyed = 16;
 
 /**
  * IP sets. They are made by ipset(8), one `ipset restore` for all; their members come and go, and sets are destroyed, by
@@ -18,6 +21,8 @@ export class IpsetDriver {
   readonly #host: Host;
   readonly #sets: SetNetlink;
   #actual: Map<string, KernelSet> | undefined;
+  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
+  #writes = 0;
 
   constructor(host: Host, sets: SetNetlink) {
     this.#host = host;
@@ -27,32 +32,57 @@ export class IpsetDriver {
   /** Makes the sets and their members so; leaves sets that are not named. */
   async upsert(sets: ReadonlyMap<string, IpSet>): Promise<void> {
     const actual = await this.#read();
-    const upserts = [...diff<string, KernelSet>(sets, actual, sameSet).upserts.values()];
-    const isMade = (set: KernelSet) => sameHeader(set, actual.get(set.name));
-    const lines = upserts.filter((set) => !isMade(set)).flatMap((set) => makeLines(set, actual.get(set.name)));
-    if (lines.length > 0) await this.#restore(lines);
-    await this.#sets.change(upserts.filter(isMade).flatMap((set) => memberChanges(set, actual.get(set.name))));
+    const made: string[] = [];
+    const changes: SetChange[] = [];
+    for (const { set, current, delta } of differing(sets, actual)) {
+      if (delta === undefined) for (const line of makeLines(set, current)) made.push(line);
+      else for (const change of memberChanges(set, delta)) changes.push(change);
+    }
+    await this.#write(async () => {
+      if (made.length > 0) await this.#restore(made);
+      if (changes.length > 0) await this.#sets.change(changes);
+    });
     for (const [name, set] of sets) actual.set(name, set);
   }
 
-  /** Destroys our sets that are not named. Answers those that some rule still uses, which stay. */
+  /**
+   * Destroys our sets that are not named. Answers those that are still there, because some rule uses them or because they were too
+   * many: each makes the kernel wait, and a change must not wait for them all.
+   */
   async prune(sets: ReadonlyMap<string, IpSet>): Promise<readonly string[]> {
     const actual = await this.#read();
     const gone = [...actual.keys()].filter((name) => !sets.has(name));
-    const used = await this.#sets.destroy(gone);
-    for (const name of gone) if (!used.includes(name)) actual.delete(name);
-    return used;
+    const tried = gone.slice(0, mostDestroyed);
+    if (tried.length === 0) return [];
+    const used = new Set(await this.#write(() => this.#sets.destroy(tried)));
+    const left: string[] = [];
+    for (const name of gone.slice(mostDestroyed)) left.push(name);
+    for (const name of tried) {
+      const set = actual.get(name);
+      actual.delete(name);
+      if (!used.has(name) || set === undefined) continue;
+      // To the end: the next call tries others first.
+      actual.set(name, set);
+      left.push(name);
+    }
+    return left;
   }
 
-  /** Reads every set of ours, and answers what of `sets` is missing or has other members. */
+  /**
+   * Reads every set of ours, and answers what of `sets` is missing or has other members, and which are there that nobody here has
+   * made; `prune` takes those away.
+   */
   async drift(sets: ReadonlyMap<string, IpSet>): Promise<readonly Drift[]> {
-    this.forget();
-    const actual = await this.#read();
-    return [...diff<string, KernelSet>(sets, actual, sameSet).upserts.values()].map((set) => ({
-      part: "sets",
-      where: `set ${set.name}`,
-      difference: differenceOf(set, actual.get(set.name)),
-    }));
+    const known = this.#actual;
+    const writes = this.#writes;
+    const actual = await this.#readKernel();
+    if (writes === this.#writes) this.#actual = actual;
+    const drift = (name: string, difference: string): Drift => ({ part: "sets", where: `set ${name}`, difference });
+    const strange = [...actual.keys()].filter((name) => !sets.has(name) && known !== undefined && !known.has(name));
+    return [
+      ...differing(sets, actual).map((one) => drift(one.set.name, differenceOf(one))),
+      ...strange.map((name) => drift(name, "it is not ours")),
+    ];
   }
 
   /** The next call compares with the kernel itself and not with what was last written. */
@@ -61,8 +91,22 @@ export class IpsetDriver {
   }
 
   async #read(): Promise<Map<string, KernelSet>> {
-    if (this.#actual === undefined) this.#actual = parseIpsetSave((await this.#host.run(["ipset", "save"])).stdout);
+    this.#actual ??= await this.#readKernel();
     return this.#actual;
+  }
+
+  async #readKernel(): Promise<Map<string, KernelSet>> {
+    return parseIpsetSave((await this.#host.run(["ipset", "save"])).stdout);
+  }
+
+  /** What is read while it goes on is neither what was nor what will be. */
+  async #write<T>(action: () => Promise<T>): Promise<T> {
+    this.#writes++;
+    try {
+      return await action();
+    } finally {
+      this.#writes++;
+    }
   }
 
   async #restore(lines: readonly string[]): Promise<void> {
@@ -75,8 +119,11 @@ export class IpsetDriver {
 /** A set as the kernel may have it: of any type, also under one of our names. */
 type KernelSet = Omit<IpSet, "type"> & { readonly type: string };
 
-/** Our sets in the output of `ipset save`(8), of whatever type. */
+/** Our sets in the output of `ipset save`(8), of whatever type. Throws when it is cut off. */
 function parseIpsetSave(text: string): Map<string, KernelSet> {
+  // The start of a member may be another member.
+  if (text !== "" && !text.endsWith("\n"))
+    throw new Error("Cannot tell what ipset holds: what it printed ends within a line");
   const sets = new Map<string, { set: Omit<KernelSet, "members">; members: Set<string> }>();
   for (const line of text.split("\n")) {
     const [verb, name, ...rest] = line.split(" ");
@@ -102,7 +149,8 @@ function parseIpsetSave(text: string): Map<string, KernelSet> {
  * none of a set of ours.
  */
 function memberOf(printed: string, type: string): string | undefined {
-  if (type === netType) return bare(parseCidr(printed));
+  // Of the others its spelling is ours.
+  if (type === netType) return bare(printed.includes(":") && printed.includes(".") ? parseCidr(printed) : printed);
   const [, ip, protocol = "", port] = /^([^,]+),([a-z]+):([0-9]+)$/.exec(printed) ?? [];
   if (type !== portType || ip === undefined || !portProtocols.has(protocol)) return undefined;
   return `${parseIp(ip)},${protocol}:${port}`;
@@ -125,9 +173,24 @@ function netlinkMember(member: string): SetChange["member"] {
   return { ip: parseIp(ip), protocol: number, port: Number(port) };
 }
 
+/** A set that is not as it should be; without a delta it must be made. */
+interface Differing {
+  readonly set: IpSet;
+  readonly current: KernelSet | undefined;
+  readonly delta: SetDelta<string> | undefined;
+}
+
 /** Most sets of a pass are the very objects of the one before: their members need not be looked at. */
-function sameSet(a: KernelSet, b: KernelSet): boolean {
-  return a === b || (sameHeader(a, b) && isEmpty(memberDelta(a, b)));
+function differing(sets: ReadonlyMap<string, IpSet>, actual: ReadonlyMap<string, KernelSet>): readonly Differing[] {
+  const found: Differing[] = [];
+  for (const set of sets.values()) {
+    const current = actual.get(set.name);
+    if (current === set) continue;
+    const delta =
+      current !== undefined && sameHeader(set, current) ? setDelta(current.members, set.members) : undefined;
+    if (delta?.added.length !== 0 || delta.removed.length !== 0) found.push({ set, current, delta });
+  }
+  return found;
 }
 
 /** Whether they differ in their members alone. */
@@ -139,32 +202,22 @@ function sameType(a: KernelSet, b: KernelSet): boolean {
   return a.type === b.type && a.version === b.version;
 }
 
-function memberDelta(desired: KernelSet, actual: KernelSet | undefined) {
-  const keyed = (set: KernelSet | undefined) =>
-    new Map([...(set?.members ?? [])].map((member) => [bare(member), true]));
-  return diff(keyed(desired), keyed(actual), () => true);
-}
-
-function differenceOf(desired: KernelSet, actual: KernelSet | undefined): string {
-  if (actual === undefined) return "it is not there";
-  if (!sameHeader(desired, actual)) return `it is a ${actual.type} of at most ${actual.maxElements} members`;
-  const { upserts, removals } = memberDelta(desired, actual);
-  return `${upserts.size} of ${desired.members.size} members are missing, and ${removals.size} are not ours`;
+function differenceOf({ set, current, delta }: Differing): string {
+  if (current === undefined) return "it is not there";
+  if (delta === undefined) return `it is a ${current.type} of at most ${current.maxElements} members`;
+  return `${delta.added.length} of ${set.members.size} members are missing, and ${delta.removed.length} are not ours`;
 }
 
 /** As the kernel prints it: a host without its prefix length. */
 function bare(member: string): string {
-  return member.replace(member.includes(":") ? /\/128$/ : /\/32$/, "");
+  const host = member.includes(":") ? "/128" : "/32";
+  return member.endsWith(host) ? member.slice(0, -host.length) : member;
 }
 
-function memberChanges(desired: KernelSet, actual: KernelSet | undefined): readonly SetChange[] {
-  const { upserts, removals } = memberDelta(desired, actual);
-  const change = (verb: SetChange["verb"]) => (member: string) => ({
-    verb,
-    set: desired.name,
-    member: netlinkMember(member),
-  });
-  return [...[...upserts.keys()].map(change("add")), ...[...removals].map(change("remove"))];
+/** Additions first: a member that comes for another is there before that one goes. */
+function memberChanges({ name }: IpSet, { added, removed }: SetDelta<string>): readonly SetChange[] {
+  const change = (verb: SetChange["verb"]) => (member: string) => ({ verb, set: name, member: netlinkMember(member) });
+  return [...added.map(change("add")), ...removed.map(change("remove"))];
 }
 
 /** What makes a set that is not there, or is there with another header. */

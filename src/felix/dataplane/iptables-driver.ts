@@ -4,8 +4,10 @@ import type { IpVersion } from "../../net/ip.ts";
 import type { TableName } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { Drift } from "./dataplane.ts";
+import type { IptablesPrograms } from "./iptables-programs.ts";
 import { parseChainListing, parseIptablesSave, type SavedTable } from "./iptables-save.ts";
 import { emptySavedTable, tableDrift, tableTransaction } from "./iptables-transaction.ts";
+import type { LockWatch } from "./lock-watch.ts";
 import { RestoreWriter } from "./restore-writer.ts";
 
 /**
@@ -15,12 +17,21 @@ import { RestoreWriter } from "./restore-writer.ts";
  */
 export class IptablesDriver {
   readonly #host: Host;
+  readonly #programs: IptablesPrograms;
+  readonly #lockWatch: LockWatch | undefined;
   readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
+  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
+  #writes = 0;
 
-  constructor(host: Host) {
+  constructor(host: Host, programs: IptablesPrograms, lockWatch?: LockWatch) {
     this.#host = host;
-    this.#writers = { 4: new RestoreWriter(host, 4), 6: new RestoreWriter(host, 6) };
+    this.#lockWatch = lockWatch;
+    this.#programs = programs;
+    this.#writers = {
+      4: new RestoreWriter(host, programs[4].restore),
+      6: new RestoreWriter(host, programs[6].restore),
+    };
   }
 
   /** Makes our chains and our rules in others' chains so, in one transaction a table. */
@@ -31,7 +42,7 @@ export class IptablesDriver {
 
   /** As `RulesDriver.faultsOf`. */
   async faultsOf(table: PrintedTable, chains: readonly string[]): Promise<readonly string[]> {
-    const program = table.version === 4 ? "iptables" : "ip6tables";
+    const program = this.#programs[table.version].iptables;
     const faults: string[] = [];
     for (const name of chains) {
       const found = await this.#list(program, table.name, name);
@@ -47,15 +58,23 @@ export class IptablesDriver {
 
   /** Reads every table, and answers which chains are not as printed. */
   async drift(tables: readonly PrintedTable[]): Promise<readonly Drift[]> {
-    this.forget();
     const byVersion = Map.groupBy(tables, ({ version }) => version);
     const found = await allEnded(
       [...byVersion].map(async ([version, ofVersion]) => {
-        const actual = await this.#read(version);
+        const writes = this.#writes;
+        const actual = await this.#readKernel(version);
+        if (writes === this.#writes) this.#actual.set(version, actual);
         return ofVersion.flatMap((table) => tableDrift(table, actual.get(table.name) ?? emptySavedTable));
       }),
     );
     return found.flat();
+  }
+
+  /** Deletes our chains and our rules in others' chains, of both families, and ends the programs. The rest stays. */
+  async removeOwn(): Promise<void> {
+    this.forget();
+    await allEnded(([4, 6] as const).map((version) => this.#applyVersion(version, [])));
+    for (const writer of Object.values(this.#writers)) writer.close();
   }
 
   /** The next call compares with the kernel itself and not with what was last written. */
@@ -65,20 +84,44 @@ export class IptablesDriver {
 
   async #applyVersion(version: IpVersion, tables: readonly PrintedTable[]): Promise<void> {
     const actual = await this.#read(version);
+    await this.#confirmMissing(tables, actual);
     const changed = [...tables, ...emptied(version, tables, actual)].flatMap((table) => {
       const transaction = tableTransaction(table, actual.get(table.name) ?? emptySavedTable);
       return transaction === undefined ? [] : [{ name: table.name, ...transaction }];
     });
     if (changed.length === 0) return;
     const text = changed.map(({ text }) => text).join("");
-    await this.#writers[version].write(text);
+    this.#writes++;
+    const write = () => this.#writers[version].write(text);
+    await (this.#lockWatch?.during(version, this.#programs[version].restore, write) ?? write());
+    this.#writes++;
     for (const { name, after } of changed) actual.set(name, after);
+  }
+
+  /**
+   * A table that iptables-save does not mention may be one that it could not read, or an answer cut short. Chains of ours in it
+   * would be hooked in twice. Throws when it holds any; at the start of a node it holds none, and is known from then on.
+   */
+  async #confirmMissing(tables: readonly PrintedTable[], actual: Map<string, SavedTable>): Promise<void> {
+    const missing = tables.filter(({ name, chains }) => chains.size > 0 && !actual.has(name));
+    await allEnded(
+      missing.map(async ({ name, version }) => {
+        const program = this.#programs[version].iptables;
+        const { stdout } = await this.#host.run([program, ...lockOptions, "-t", name, "-S"], { timeoutMs: 60_000 });
+        if (/^-N cali-/m.test(stdout)) {
+          throw new Error(
+            `Cannot tell what iptables holds: ${this.#programs[version].save} leaves out table ${name}, where ${program} shows our chains`,
+          );
+        }
+        actual.set(name, emptySavedTable);
+      }),
+    );
   }
 
   /** Undefined when there is no such chain. */
   async #list(program: string, table: string, chain: string): Promise<readonly (string | undefined)[] | undefined> {
     try {
-      const { stdout } = await this.#host.run([program, "--wait", "30", "-t", table, "-S", chain], {
+      const { stdout } = await this.#host.run([program, ...lockOptions, "-t", table, "-S", chain], {
         timeoutMs: 60_000,
       });
       return parseChainListing(stdout);
@@ -94,9 +137,13 @@ export class IptablesDriver {
   async #read(version: IpVersion): Promise<Map<string, SavedTable>> {
     const known = this.#actual.get(version);
     if (known !== undefined) return known;
-    const saved = parseIptablesSave((await this.#host.run([savers[version]])).stdout);
+    const saved = await this.#readKernel(version);
     this.#actual.set(version, saved);
     return saved;
+  }
+
+  async #readKernel(version: IpVersion): Promise<Map<string, SavedTable>> {
+    return parseIptablesSave((await this.#host.run([this.#programs[version].save])).stdout);
   }
 }
 
@@ -114,6 +161,7 @@ function emptied(
     .map((name) => ({ version, name, chains: new Map(), hooks: new Map() }));
 }
 
-const allTables: readonly TableName[] = ["raw", "mangle", "nat", "filter"];
+/** Legacy iptables takes no lock for a listing in some versions, and waits for it without end in others. */
+const lockOptions = ["--wait", "30"];
 
-const savers = { 4: "iptables-save", 6: "ip6tables-save" } as const;
+const allTables: readonly TableName[] = ["raw", "mangle", "nat", "filter"];

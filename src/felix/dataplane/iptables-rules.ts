@@ -2,9 +2,11 @@ import type { Host } from "../../host/host.ts";
 import type { SetNetlink } from "../../host/netlink/set-netlink.ts";
 import type { Table } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
-import type { Drift, Rules, RulesDriver } from "./dataplane.ts";
+import type { Drift, DriftPart, Rules, RulesDriver } from "./dataplane.ts";
 import { IpsetDriver } from "./ipset-driver.ts";
 import { IptablesDriver } from "./iptables-driver.ts";
+import { type IptablesPrograms, linkedPrograms } from "./iptables-programs.ts";
+import type { LockWatch } from "./lock-watch.ts";
 
 /** What the backend of iptables and ipset works with. */
 export interface IptablesRulesParts {
@@ -13,6 +15,10 @@ export interface IptablesRulesParts {
   readonly sets: SetNetlink;
   /** `printTable` of rendering: a table as lines of iptables-restore. */
   readonly print: (table: Table) => PrintedTable;
+  /** Of the variant to use; by default those that `iptables` and its like lead to. */
+  readonly programs?: IptablesPrograms;
+  /** Told of waits for the lock. */
+  readonly lockWatch?: LockWatch;
 }
 
 /** Rules in iptables, either variant, and sets in ipset. A set is there before a rule uses it, and goes after the last one. */
@@ -21,9 +27,9 @@ export class IptablesRules implements RulesDriver {
   readonly #tables: IptablesDriver;
   readonly #print: IptablesRulesParts["print"];
 
-  constructor({ host, sets, print }: IptablesRulesParts) {
+  constructor({ host, sets, print, programs = linkedPrograms, lockWatch }: IptablesRulesParts) {
     this.#sets = new IpsetDriver(host, sets);
-    this.#tables = new IptablesDriver(host);
+    this.#tables = new IptablesDriver(host, programs, lockWatch);
     this.#print = print;
   }
 
@@ -40,8 +46,26 @@ export class IptablesRules implements RulesDriver {
     return this.#tables.faultsOf(this.#print(table), chains);
   }
 
-  async drift({ sets, tables }: Rules): Promise<readonly Drift[]> {
-    return [...(await this.#sets.drift(sets)), ...(await this.#tables.drift(this.#printed(tables)))];
+  async drift({ sets, tables }: Rules, parts?: ReadonlySet<DriftPart>): Promise<readonly Drift[]> {
+    return [
+      ...(parts?.has("sets") === false ? [] : await this.#sets.drift(sets)),
+      ...(parts?.has("rules") === false ? [] : await this.#tables.drift(this.#printed(tables))),
+    ];
+  }
+
+  /**
+   * Deletes our chains, our rules in others' chains and our sets, and nothing else: when another backend or variant is in force
+   * instead, or the node is given up. Sets that are named in `kept`, and those that some rule still uses, stay; answers the latter.
+   */
+  async removeOwn(kept: Rules["sets"] = new Map()): Promise<readonly string[]> {
+    await this.#tables.removeOwn();
+    this.#sets.forget();
+    let left = await this.#sets.prune(kept);
+    for (let before = Number.POSITIVE_INFINITY; left.length > 0 && left.length < before; ) {
+      before = left.length;
+      left = await this.#sets.prune(kept);
+    }
+    return left;
   }
 
   forget(): void {

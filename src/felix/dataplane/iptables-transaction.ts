@@ -1,6 +1,6 @@
 import type { PrintedRule, PrintedTable } from "../render/iptables.ts";
 import type { Drift } from "./dataplane.ts";
-import type { SavedRule, SavedTable } from "./iptables-save.ts";
+import type { SavedChain, SavedRule, SavedTable } from "./iptables-save.ts";
 
 /** A table in which nothing has been written yet. */
 export const emptySavedTable: SavedTable = { chains: new Map(), foreign: new Map() };
@@ -16,12 +16,10 @@ export function tableTransaction(
   desired: PrintedTable,
   actual: SavedTable,
 ): { readonly text: string; readonly after: SavedTable } | undefined {
-  const changed = [...desired.chains].filter(([name, rules]) => !sameHashes(rules, actual.chains.get(name)));
+  const { changed, removed } = chainChanges(desired, actual);
   const edits = new Map(changed.map(([name, rules]) => [name, editLines(name, rules, actual.chains.get(name))]));
   const refilled = changed.filter(([name]) => edits.get(name) === undefined);
-  const removed = [...actual.chains.keys()].filter((name) => !desired.chains.has(name));
-  const hookNames = new Set([...desired.hooks.keys(), ...chainsWithOurRules(actual)]);
-  const hooks = [...hookNames].map((name) => ({
+  const hooks = hookNames(desired, actual).map((name) => ({
     name,
     ...hookLines(name, desired.hooks.get(name), actual.foreign.get(name)),
   }));
@@ -39,7 +37,7 @@ export function tableTransaction(
   ];
   const foreign = new Map(actual.foreign);
   for (const { name, after } of hooks) foreign.set(name, after);
-  return { text: `${lines.join("\n")}\n`, after: { chains: hashesOf(desired), foreign } };
+  return { text: `${lines.join("\n")}\n`, after: { chains: desired.chains, foreign } };
 }
 
 /** Which chains of the table are not as printed, in words. */
@@ -49,30 +47,54 @@ export function tableDrift(desired: PrintedTable, actual: SavedTable): readonly 
     where: `chain ${chain} of IPv${desired.version} table ${desired.name}`,
     difference,
   });
-  const chains = [...desired.chains].filter(([name, rules]) => !sameHashes(rules, actual.chains.get(name)));
-  const hooks = [...desired.hooks].filter(
-    ([name, hook]) => hookLines(name, hook, actual.foreign.get(name)).lines.length > 0,
+  const { changed, removed } = chainChanges(desired, actual);
+  const hooks = hookNames(desired, actual).filter(
+    (name) => hookLines(name, desired.hooks.get(name), actual.foreign.get(name)).lines.length > 0,
   );
   return [
-    ...chains.map(([name, rules]) => drift(name, chainDifference(rules, actual.chains.get(name)))),
-    ...hooks.map(([name]) => drift(name, "our rules are not the first and last ones in it")),
+    ...changed.map(([name, rules]) => drift(name, chainDifference(rules, actual.chains.get(name)))),
+    ...removed.map((name) => drift(name, "it is not ours")),
+    ...hooks.map((name) => drift(name, "our rules are not the first and last ones in it")),
   ];
 }
 
 // --- internal ---
 
-function chainDifference(desired: readonly PrintedRule[], actual: readonly (string | undefined)[] | undefined): string {
+interface ChainChanges {
+  readonly changed: readonly (readonly [string, readonly PrintedRule[]])[];
+  readonly removed: readonly string[];
+}
+
+/** Most chains are the very arrays that were written last, and are not looked into. */
+function chainChanges(desired: PrintedTable, actual: SavedTable): ChainChanges {
+  if (desired.chains === actual.chains) return { changed: [], removed: [] };
+  const changed: (readonly [string, readonly PrintedRule[]])[] = [];
+  let kept = 0;
+  for (const entry of desired.chains) {
+    const found = actual.chains.get(entry[0]);
+    if (found !== undefined) kept++;
+    if (found !== entry[1] && !sameHashes(entry[1], found)) changed.push(entry);
+  }
+  const removed =
+    kept === actual.chains.size ? [] : [...actual.chains.keys()].filter((name) => !desired.chains.has(name));
+  return { changed, removed };
+}
+
+function chainDifference(desired: readonly PrintedRule[], actual: SavedChain | undefined): string {
   if (actual === undefined) return "it is not there";
   const wanted = new Set(desired.map(({ hash }) => hash));
-  const strange = actual.filter((hash) => hash === undefined || !wanted.has(hash)).length;
-  const missing = desired.filter(({ hash }) => !actual.includes(hash)).length;
-  if (strange + missing === 0) return `its ${desired.length} rules stand in another order`;
+  const found = new Set(actual.map(({ hash }) => hash));
+  const strange = actual.filter(({ hash }) => hash === undefined || !wanted.has(hash)).length;
+  const missing = desired.filter(({ hash }) => !found.has(hash)).length;
+  if (strange + missing === 0) return `its ${desired.length} rules stand in another order or more than once`;
   return `${missing} of ${desired.length} rules are missing, and ${strange} are not ours`;
 }
 
-function sameHashes(rules: readonly PrintedRule[], hashes: readonly (string | undefined)[] | undefined): boolean {
+function sameHashes(rules: readonly PrintedRule[], found: SavedChain | undefined): boolean {
   return (
-    hashes !== undefined && rules.length === hashes.length && rules.every(({ hash }, index) => hash === hashes[index])
+    found !== undefined &&
+    rules.length === found.length &&
+    rules.every(({ hash }, index) => hash === found[index]?.hash)
   );
 }
 
@@ -80,9 +102,10 @@ function sameHashes(rules: readonly PrintedRule[], hashes: readonly (string | un
 function editLines(
   chain: string,
   desired: readonly PrintedRule[],
-  actual: readonly (string | undefined)[] | undefined,
+  found: SavedChain | undefined,
 ): readonly string[] | undefined {
-  if (actual === undefined) return undefined;
+  if (found === undefined) return undefined;
+  const actual = found.map(({ hash }) => hash);
   const hashes = desired.map(({ hash }) => hash);
   const added = indexesBeyond(hashes, actual);
   // Each stands where it belongs once those before it are in.
@@ -107,12 +130,10 @@ function indexesBeyond(
   return matched === shorter.length ? indexes : undefined;
 }
 
-function hashesOf(table: PrintedTable): Map<string, readonly string[]> {
-  return new Map([...table.chains].map(([name, rules]) => [name, rules.map(({ hash }) => hash)]));
-}
-
-function chainsWithOurRules(actual: SavedTable): string[] {
-  return [...actual.foreign].filter(([, rules]) => rules.some(({ hash }) => hash !== undefined)).map(([name]) => name);
+/** The chains of others in which our rules should be, or are. */
+function hookNames(desired: PrintedTable, actual: SavedTable): readonly string[] {
+  const withOurs = [...actual.foreign].filter(([, rules]) => rules.some(({ hash }) => hash !== undefined));
+  return [...new Set([...desired.hooks.keys(), ...withOurs.map(([name]) => name)])];
 }
 
 /** Ours must be the first and the last rules of the chain, in order, and nowhere else; otherwise all of ours are placed anew. */

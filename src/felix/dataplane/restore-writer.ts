@@ -1,8 +1,7 @@
 import type { Host, KeptProgram } from "../../host/host.ts";
-import type { IpVersion } from "../../net/ip.ts";
 
 /**
- * iptables-restore(8) of one family, kept running, since starting it costs ten times what a transaction does. It works off each
+ * iptables-restore(8) of one family and variant, kept running, since starting it costs ten times what a transaction does. It works off each
  * line as it reads it, so the echo of a comment (`--verbose`) that follows a `COMMIT` is its acknowledgement; it ends at the
  * first refusal, and is then started anew.
  */
@@ -12,9 +11,9 @@ export class RestoreWriter {
   #running: KeptProgram | undefined;
   #count = 0;
 
-  constructor(host: Host, version: IpVersion) {
+  constructor(host: Host, program: string) {
     this.#host = host;
-    this.#program = version === 4 ? "iptables-restore" : "ip6tables-restore";
+    this.#program = program;
   }
 
   /**
@@ -26,6 +25,12 @@ export class RestoreWriter {
     this.#count++;
     const echo = `# acknowledge ${this.#count}`;
     await this.#running.ask(`${transactions}${echo}\n`, echo, answerMs);
+  }
+
+  /** Ends the program. The next `write` starts it anew. */
+  close(): void {
+    this.#running?.close();
+    this.#running = undefined;
   }
 }
 

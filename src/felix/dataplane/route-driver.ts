@@ -1,110 +1,167 @@
 import type { KernelRoute, Netlink } from "../../host/netlink/netlink.ts";
-import { type Cidr, cidrVersion, prefixLength } from "../../net/cidr.ts";
-import { bitsOf } from "../../net/ip.ts";
-import { diff } from "../../reconcile/delta.ts";
+import { type Cidr, cidrVersion } from "../../net/cidr.ts";
 import type { Route } from "../render/desired-state.ts";
 import type { Drift, RouteDriver } from "./dataplane.ts";
-
-/** rtm_protocol of our routes: RTPROT_BOOT, upstream's `deviceRouteProtocol` default. */
-const routeProtocol = 3;
+import { isOurRoute, isSameRoute, metricOf, type RouteOwnership } from "./owned-routes.ts";
 
 /**
- * The routes to local endpoints. Ours are the host routes (/32 and /128) of our protocol, in the main table, on an
- * interface whose name begins with `interfacePrefix`. A route is written again when its interface was made anew, since
- * the kernel drops routes with their link.
+ * The routes to local endpoints, in the main table. Ours are those on an interface whose name begins with `interfacePrefix` that
+ * `isOurRoute` says are. A route is written again when its interface was made anew, since the kernel drops routes with their
+ * link; one that is to have another metric stands beside the old one before that goes.
  */
 export class NetlinkRouteDriver implements RouteDriver {
   readonly #netlink: Netlink;
   readonly #interfacePrefix: string;
-  #actual: Map<Cidr, OwnedRoute> | undefined;
+  readonly #ownership: RouteOwnership;
+  #actual: Map<Cidr, readonly OwnedRoute[]> | undefined;
+  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
+  #writes = 0;
 
-  constructor(netlink: Netlink, interfacePrefix: string) {
+  constructor(netlink: Netlink, interfacePrefix: string, ownership: Partial<RouteOwnership> = {}) {
     this.#netlink = netlink;
     this.#interfacePrefix = interfacePrefix;
+    this.#ownership = { protocol: BOOT, removesExternal: true, ...ownership };
   }
 
   async upsert(routes: ReadonlyMap<Cidr, Route>): Promise<void> {
     const actual = await this.#read();
-    const links = await this.#linkIndexes();
-    const desired = new Map<Cidr, OwnedRoute>();
-    for (const [destination, { hostInterface }] of routes) {
-      const linkIndex = links.get(hostInterface);
-      // An interface that is gone takes its route with it; its attachment is closed by DEL, not here.
-      if (linkIndex !== undefined) desired.set(destination, { hostInterface, linkIndex });
+    const links = await this.#links();
+    const changes: Change[] = [];
+    for (const route of routes.values()) {
+      // An interface that is gone takes its route with it; its attachment is closed by DEL, not here. One that is down takes none.
+      const link = links.get(route.hostInterface);
+      if (link === undefined || !link.up) continue;
+      const wanted = this.#kernelRoute(route, link.index);
+      const found = actual.get(route.destination) ?? [];
+      const isThere = found.some((one) => isSameRoute(one.route, wanted));
+      const superfluous = found.filter(({ route: one }) => !isSameRoute(one, wanted));
+      if (isThere && superfluous.length === 0) continue;
+      changes.push({ wanted: { hostInterface: route.hostInterface, route: wanted }, isThere, superfluous });
     }
-    const { upserts } = diff(desired, actual, (a, b) => a.linkIndex === b.linkIndex);
-    await this.#netlink.replaceRoutes(
-      [...upserts].map(([destination, { linkIndex }]) => kernelRoute(destination, linkIndex)),
-    );
-    for (const [destination, route] of upserts) actual.set(destination, route);
+    if (changes.length === 0) return;
+    this.#writes++;
+    await this.#netlink.replaceRoutes(changes.flatMap(({ wanted, isThere }) => (isThere ? [] : [wanted.route])));
+    // Those of the same metric have been replaced.
+    await this.#netlink.deleteRoutes(changes.flatMap(({ wanted, superfluous }) => beside(wanted.route, superfluous)));
+    for (const { wanted } of changes) actual.set(wanted.route.destination, [wanted]);
+    this.#writes++;
   }
 
   async prune(routes: ReadonlyMap<Cidr, Route>): Promise<void> {
     const actual = await this.#read();
-    // A route that moves to another interface counts as gone: the new one must not stand before its policy does.
-    const gone = [...actual].filter(([key, { hostInterface }]) => routes.get(key)?.hostInterface !== hostInterface);
-    await this.#netlink.deleteRoutes(gone.map(([key, { linkIndex }]) => kernelRoute(key, linkIndex)));
-    for (const [key] of gone) actual.delete(key);
+    const gone: OwnedRoute[] = [];
+    for (const [destination, found] of actual) {
+      // A route that moves to another interface counts as gone: the new one must not stand before its policy does.
+      const kept = found.filter(({ hostInterface }) => routes.get(destination)?.hostInterface === hostInterface);
+      if (kept.length === found.length) continue;
+      gone.push(...found.filter((one) => !kept.includes(one)));
+      if (kept.length === 0) actual.delete(destination);
+      else actual.set(destination, kept);
+    }
+    if (gone.length === 0) return;
+    this.#writes++;
+    await this.#netlink.deleteRoutes(gone.map(({ route }) => route));
+    this.#writes++;
   }
 
   async drift(routes: ReadonlyMap<Cidr, Route>): Promise<readonly Drift[]> {
-    this.forget();
-    const actual = await this.#read();
-    const links = await this.#linkIndexes();
-    return [...routes].flatMap(([destination, { hostInterface }]): readonly Drift[] => {
-      const found = actual.get(destination);
+    const writes = this.#writes;
+    const actual = await this.#readKernel();
+    const links = await this.#links();
+    if (writes === this.#writes) this.#actual = actual;
+    const missing = [...routes.values()].flatMap((route): readonly Drift[] => {
+      const link = links.get(route.hostInterface);
       // The route of an interface that is gone went with it.
-      if (!links.has(hostInterface) || found?.hostInterface === hostInterface) return [];
-      const difference = found === undefined ? "it is not there" : `it leads to ${found.hostInterface}`;
-      return [{ part: "routes", where: `route ${destination} dev ${hostInterface}`, difference }];
+      if (link === undefined) return [];
+      const found = actual.get(route.destination) ?? [];
+      const difference = differenceOf(this.#kernelRoute(route, link.index), found);
+      return difference === undefined ? [] : [driftOf(route, difference)];
     });
+    const strange = [...actual.values()]
+      .flat()
+      .filter(({ hostInterface, route }) => routes.get(route.destination)?.hostInterface !== hostInterface);
+    const others = strange.map(({ hostInterface, route }) =>
+      driftOf({ destination: route.destination, hostInterface }, "it is there and should not be"),
+    );
+    return [...missing, ...others];
   }
 
   forget(): void {
     this.#actual = undefined;
   }
 
-  async #read(): Promise<Map<Cidr, OwnedRoute>> {
-    if (this.#actual !== undefined) return this.#actual;
-    const names = new Map([...(await this.#linkIndexes())].map(([name, index]) => [index, name]));
-    const actual = new Map<Cidr, OwnedRoute>();
+  async #read(): Promise<Map<Cidr, readonly OwnedRoute[]>> {
+    this.#actual ??= await this.#readKernel();
+    return this.#actual;
+  }
+
+  async #readKernel(): Promise<Map<Cidr, readonly OwnedRoute[]>> {
+    const names = new Map([...(await this.#links())].map(([name, { index }]) => [index, name]));
+    const actual = new Map<Cidr, readonly OwnedRoute[]>();
     for (const version of [4, 6] as const) {
-      for (const { destination, linkIndex, protocol } of await this.#netlink.routes(version)) {
-        const hostInterface = names.get(linkIndex ?? 0);
-        if (hostInterface === undefined || linkIndex === undefined) continue;
-        if (protocol !== routeProtocol || !isHostRoute(destination)) continue;
-        actual.set(destination, { hostInterface, linkIndex });
+      for (const route of await this.#netlink.routes(version)) {
+        const hostInterface = names.get(route.linkIndex ?? 0);
+        if (hostInterface === undefined || !isOurRoute(route, this.#ownership)) continue;
+        actual.set(route.destination, [...(actual.get(route.destination) ?? []), { hostInterface, route }]);
       }
     }
-    this.#actual = actual;
     return actual;
   }
 
-  async #linkIndexes(): Promise<Map<string, number>> {
+  async #links(): Promise<Map<string, { readonly index: number; readonly up: boolean }>> {
     const links = await this.#netlink.links();
     return new Map(
-      links.filter(({ name }) => name.startsWith(this.#interfacePrefix)).map(({ name, index }) => [name, index]),
+      links
+        .filter(({ name }) => name.startsWith(this.#interfacePrefix))
+        .map(({ name, index, up }) => [name, { index, up }]),
     );
+  }
+
+  /** IPv6 routes have no link scope in the kernel (it reports universe). */
+  #kernelRoute({ destination, metric, source }: Route, linkIndex: number): KernelRoute {
+    return {
+      destination,
+      linkIndex,
+      protocol: this.#ownership.protocol,
+      ...(cidrVersion(destination) === 4 ? { scope: "link" as const } : {}),
+      ...(metric === undefined ? {} : { metric }),
+      ...(source === undefined ? {} : { source }),
+    };
   }
 }
 
 // --- internal ---
 
+/** RTPROT_BOOT, upstream's `deviceRouteProtocol` default. */
+const BOOT = 3;
+
 interface OwnedRoute {
   readonly hostInterface: string;
-  readonly linkIndex: number;
+  readonly route: KernelRoute;
 }
 
-function isHostRoute(destination: Cidr): boolean {
-  return prefixLength(destination) === bitsOf(cidrVersion(destination));
+interface Change {
+  readonly wanted: OwnedRoute;
+  readonly isThere: boolean;
+  readonly superfluous: readonly OwnedRoute[];
 }
 
-/** IPv6 routes have no link scope in the kernel (it reports universe). */
-function kernelRoute(destination: Cidr, linkIndex: number): KernelRoute {
-  return {
-    destination,
-    linkIndex,
-    protocol: routeProtocol,
-    ...(cidrVersion(destination) === 4 ? { scope: "link" as const } : {}),
-  };
+/** Those that the kernel has beside the wanted one, once that is written. */
+function beside(wanted: KernelRoute, others: readonly OwnedRoute[]): readonly KernelRoute[] {
+  return others
+    .map(({ route }) => route)
+    .filter((one) => metricOf(one) !== metricOf(wanted) || one.linkIndex !== wanted.linkIndex);
+}
+
+function differenceOf(wanted: KernelRoute, found: readonly OwnedRoute[]): string | undefined {
+  const [first] = found;
+  if (first === undefined) return "it is not there";
+  const others = found.filter(({ route }) => !isSameRoute(route, wanted));
+  if (others.length < found.length) return others.length === 0 ? undefined : "there is another one beside it";
+  if (first.route.linkIndex !== wanted.linkIndex) return `it leads to ${first.hostInterface}`;
+  return "it has another metric, source, next hop or protocol";
+}
+
+function driftOf({ destination, hostInterface }: Route, difference: string): Drift {
+  return { part: "routes", where: `route ${destination} dev ${hostInterface}`, difference };
 }

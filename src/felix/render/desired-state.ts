@@ -80,7 +80,11 @@ export type Match =
   | { readonly kind: "mark"; readonly value: number; readonly mask: number; readonly negated: boolean }
   | { readonly kind: "reverse-path-failed" }
   /** At most so often, in packets; more do not match. */
-  | { readonly kind: "limit"; readonly rate: `${number}/${"second" | "minute"}`; readonly burst: number };
+  | {
+      readonly kind: "limit";
+      readonly rate: `${number}/${"second" | "minute" | "hour" | "day"}`;
+      readonly burst: number;
+    };
 
 /** What connection tracking says of a packet. */
 export type ConnectionState = "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "DNAT" | "UNTRACKED";
@@ -109,17 +113,24 @@ export interface IpSet {
   readonly type: IpSetType;
   readonly version: IpVersion;
   readonly maxElements: number;
-  /** As ipset(8) prints them: `10.0.0.0/8`, `10.0.0.1`; of `hash:ip,port` `10.0.0.1,tcp:80`. */
+  /**
+   * As ipset(8) prints them: `10.0.0.0/8`, `10.0.0.1`; of `hash:ip,port` `10.0.0.1,tcp:80`. How they differ from those of an
+   * earlier state `setDelta` (src/net/changed-set.ts) tells, of a large set at the cost of what changed.
+   */
   readonly members: ReadonlySet<string>;
 }
 
 /** Networks, and addresses as networks of one; or ports of addresses, each with its protocol. */
 export type IpSetType = "hash:net" | "hash:ip,port";
 
-/** A route to one local endpoint: `destination dev hostInterface scope link`. */
+/** A route to one local endpoint: `destination dev hostInterface scope link [src source] [metric metric]`. */
 export interface Route {
   readonly destination: Cidr;
   readonly hostInterface: string;
+  /** Absent: the kernel's own choice. */
+  readonly metric?: number;
+  /** What the node itself sends there is from; absent: the kernel's own choice. */
+  readonly source?: Ip;
 }
 
 /** How the traffic of one local endpoint is shaped; a direction that is absent is not. `ingress` is towards the endpoint. */

@@ -3,15 +3,15 @@ import type { Rule } from "./desired-state.ts";
 import { layoutsOf, type Policies } from "./layouts.ts";
 import { endpointChain } from "./names.ts";
 import type { Family } from "./options.ts";
-import type { JudgingChain } from "./policy-tables.ts";
 import { rememberPair } from "./remember.ts";
 import { type Stage, stageRules } from "./stage-rules.ts";
 import { stagesOf } from "./stages.ts";
+import type { JudgingChain } from "./table-chains.ts";
 
 /**
  * One endpoint's two chains. A packet of a known connection is accepted on its way in and returns on its way out, for it may
- * be bound for another endpoint here; one that policy allows returns with the accept bit, every other is dropped. A closed
- * endpoint drops known connections too, both ways.
+ * be bound for another endpoint here; one that policy allows returns with the accept bit, every other is denied. A closed
+ * endpoint denies known connections too, both ways.
  */
 export function endpointChains(endpoint: EndpointPlan, policies: Policies, family: Family): readonly JudgingChain[] {
   const { ingress, egress, hostInterface, state } = endpoint;
@@ -31,6 +31,6 @@ export function endpointChains(endpoint: EndpointPlan, policies: Policies, famil
 const directions = ["ingress", "egress"] as const;
 
 /** An array for each chain: what is printed of it is known by it. */
-const closedRules = rememberPair((_endpoint: EndpointPlan, _stage: Stage): readonly Rule[] => [
-  { matches: [], action: { kind: "drop" }, comment: "Endpoint has no pod" },
+const closedRules = rememberPair((_endpoint: EndpointPlan, { deny }: Stage): readonly Rule[] => [
+  { matches: [], action: { kind: deny }, comment: "Endpoint has no pod" },
 ]);

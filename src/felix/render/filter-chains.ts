@@ -3,31 +3,39 @@ import type { FixedTable, HostStageKeys } from "./fixed-chains.ts";
 import { allMarks, markClear, setMark } from "./marks.ts";
 import { dispatchChain, hostDispatchChain, setName } from "./names.ts";
 import type { Family } from "./options.ts";
-import { accepted, fromWorkload, jump, knownConnection, notFromWorkload, notToWorkload, toWorkload } from "./rules.ts";
+import {
+  accepted,
+  allowing,
+  fromWorkload,
+  hookFor,
+  jump,
+  knownConnection,
+  notFromWorkload,
+  notToWorkload,
+  toWorkload,
+} from "./rules.ts";
+import { serviceLoopChain, serviceLoopRules } from "./service-loop.ts";
 
 /** The fixed part of filter. */
 export function filterTable(family: Family, stages: HostStageKeys): FixedTable {
-  const { marks } = family.options;
+  const { marks, allowAction } = family.options;
   const hasHosts = stages.has("filter/fhfw") || stages.has("filter/thfw");
+  const blocked = serviceLoopRules(family);
+  // The accept stands last, so that rules of others between still see the packet. What the host's policy decides then is told by
+  // the mark that this packet is not one that the node sends itself.
+  const last = [accepted(marks, allowAction.filter), ...(hasHosts ? [setMark([], marks.accept, marks.accept)] : [])];
   return {
     chains: new Map([
       ["cali-FORWARD", forwardChain(family, stages)],
       ["cali-INPUT", inputChain(family, stages)],
       ["cali-wl-to-host", workloadToHostChain(family)],
       ["cali-OUTPUT", outputChain(family, stages)],
+      ...(blocked.length === 0 ? [] : [[serviceLoopChain, blocked] as const]),
     ]),
     hooks: new Map([
-      ["INPUT", { inserted: [jump("cali-INPUT")], appended: [] }],
-      // The accept stands last, so that rules of others between still see the packet. What the host's policy decides then is
-      // told by the mark that this packet is not one that the node sends itself.
-      [
-        "FORWARD",
-        {
-          inserted: [jump("cali-FORWARD")],
-          appended: [accepted(marks), ...(hasHosts ? [setMark([], marks.accept, marks.accept)] : [])],
-        },
-      ],
-      ["OUTPUT", { inserted: [jump("cali-OUTPUT")], appended: [] }],
+      ["INPUT", hookFor(jump("cali-INPUT"), family)],
+      ["FORWARD", hookFor(jump("cali-FORWARD"), family, last)],
+      ["OUTPUT", hookFor(jump("cali-OUTPUT"), family)],
     ]),
   };
 }
@@ -43,8 +51,11 @@ function forwardChain(family: Family, stages: HostStageKeys): readonly Rule[] {
   const { marks } = family.options;
   const [isBefore, hasFrom] = [isJudgedBefore(stages), stages.has("filter/fhfw")];
   const undecided = isBefore ? [markClear(marks.accept)] : [];
-  const ofHost: Rule = {
-    ...knownConnection,
+  const ofWorkload = {
+    matches: [fromWorkload(family), ...knownConnection.matches],
+    comment: "Known connection of an open endpoint",
+  };
+  const ofHost = {
     matches: [...accepted(marks).matches, ...knownConnection.matches],
     comment: "Known connection of a host endpoint",
   };
@@ -55,13 +66,10 @@ function forwardChain(family: Family, stages: HostStageKeys): readonly Rule[] {
     jump(dispatchChain("egress"), fromWorkload(family)),
     jump(dispatchChain("ingress"), toWorkload(family)),
     ...(stages.has("filter/thfw") ? [jump(hostDispatchChain.thfw, notToWorkload(family))] : []),
+    ...(serviceLoopRules(family).length > 0 ? [jump(serviceLoopChain, notToWorkload(family))] : []),
     // The endpoint's chain has let it return, so that a second endpoint on this node is asked too.
-    {
-      ...knownConnection,
-      matches: [fromWorkload(family), ...knownConnection.matches],
-      comment: "Known connection of an open endpoint",
-    },
-    ...(hasFrom ? [ofHost] : []),
+    ...allowing(ofWorkload, family),
+    ...(hasFrom ? allowing(ofHost, family) : []),
   ];
 }
 
@@ -83,17 +91,17 @@ function workloadBgp(family: Family): Rule {
 }
 
 function inputChain(family: Family, stages: HostStageKeys): readonly Rule[] {
-  const { marks } = family.options;
+  const { marks, allowAction } = family.options;
   return [
     { matches: [fromWorkload(family)], action: { kind: "goto", chain: "cali-wl-to-host" } },
-    ...(isJudgedBefore(stages) ? [accepted(marks)] : []),
+    ...(isJudgedBefore(stages) ? [accepted(marks, allowAction.filter)] : []),
     ...(stages.has("filter/fh") ? hostRules(hostDispatchChain.fh, family) : []),
   ];
 }
 
 /** Policy of the host, and what becomes of the packets that it allows. */
-function hostRules(dispatch: string, { options: { marks } }: Family): readonly Rule[] {
-  return [setMark([], 0, allMarks(marks)), jump(dispatch), accepted(marks)];
+function hostRules(dispatch: string, { options: { marks, allowAction } }: Family): readonly Rule[] {
+  return [setMark([], 0, allMarks(marks)), jump(dispatch), accepted(marks, allowAction.filter)];
 }
 
 /** Multicast listener messages, router solicitation and neighbour discovery: without them IPv6 does not work at all. */
@@ -104,17 +112,18 @@ const forbiddenIcmpv6Types = [134, 137];
 
 function workloadToHostChain(family: Family): readonly Rule[] {
   const [forbidden, needed] = family.version === 6 ? [forbiddenIcmpv6Types, neededIcmpv6Types] : [[], []];
-  const { endpointToHostAction } = family.options;
+  const { endpointToHostAction, allowAction } = family.options;
+  const allow = { kind: allowAction.filter };
   return [
     ...forbidden.map((type): Rule => ({ ...ofIcmpv6(type, "drop"), comment: "Workloads are no routers" })),
-    ...needed.map((type) => ofIcmpv6(type, "accept")),
+    ...needed.map((type) => ofIcmpv6(type, allow.kind)),
     jump(dispatchChain("egress")),
-    { ...knownConnection, comment: "Known connection of an open endpoint" },
+    { ...knownConnection, action: allow, comment: "Known connection of an open endpoint" },
     { matches: [], action: { kind: endpointToHostAction }, comment: "Configured endpoint to host action" },
   ];
 }
 
-function ofIcmpv6(type: number, kind: "accept" | "drop"): Rule {
+function ofIcmpv6(type: number, kind: "accept" | "return" | "drop"): Rule {
   const matches = [
     { kind: "protocol", protocol: 58, negated: false },
     { kind: "icmp", type, negated: false },
@@ -127,13 +136,13 @@ function ofIcmpv6(type: number, kind: "accept" | "drop"): Rule {
  * Service are judged in mangle, when their interface is known.
  */
 function outputChain(family: Family, stages: HostStageKeys): readonly Rule[] {
-  const { marks } = family.options;
+  const { marks, allowAction } = family.options;
   const toPods: Rule = { matches: [toWorkload(family)], action: { kind: "return" } };
   if (!stages.has("filter/th")) return [toPods];
   const toService: Rule = { matches: [{ kind: "connection", states: ["DNAT"] }], action: { kind: "return" } };
   const [clear, ...judge] = hostRules(hostDispatchChain.th, family);
   return [
-    ...(stages.has("raw/th") ? [accepted(marks)] : []),
+    ...(stages.has("raw/th") ? [accepted(marks, allowAction.filter)] : []),
     ...(clear === undefined ? [] : [clear]),
     toPods,
     toService,

@@ -1,12 +1,14 @@
-/** The chains and hooks that are the same whatever the plan says, but for which stages it has for host endpoints. */
+/** The chains and hooks that are the same whatever the plan says, but for which stages it has for host endpoints, and code points. */
 import { parseCidr } from "../../net/cidr.ts";
 import type { Hook, Rule, TableName } from "./desired-state.ts";
+import { toDscpChain } from "./dscp-chain.ts";
 import { filterTable } from "./filter-chains.ts";
 import { allMarks, markSet, setMark } from "./marks.ts";
-import { hostDispatchChain, setName } from "./names.ts";
+import { hostDispatchChain } from "./names.ts";
+import { natTable } from "./nat-chains.ts";
 import type { Family } from "./options.ts";
 import { remember } from "./remember.ts";
-import { accepted, fromWorkload, jump, knownConnection, notFromWorkload, notToWorkload } from "./rules.ts";
+import { accepted, fromWorkload, hookFor, jump, knownConnection, notFromWorkload, notToWorkload } from "./rules.ts";
 import type { HostStageKey } from "./stages.ts";
 
 /** One table's fixed part. */
@@ -18,14 +20,21 @@ export interface FixedTable {
 /** Where host endpoints judge packets; on a node that has none, nowhere. */
 export type HostStageKeys = ReadonlySet<HostStageKey>;
 
+/** What of the plan decides which chains and hooks there are. */
+export interface FixedNeeds {
+  readonly stages: HostStageKeys;
+  /** Whether some endpoint has a code point for what it sends. */
+  readonly hasDscp: boolean;
+}
+
 /**
  * The tables as they stand before the first endpoint. What only host endpoints need is there for the stages that they have, and
- * mangle only with them. The same objects for the same stages.
+ * mangle only with them or with code points. The same objects for the same needs.
  */
-export function fixedTables(family: Family, stages: HostStageKeys): ReadonlyMap<TableName, FixedTable> {
+export function fixedTables(family: Family, needs: FixedNeeds): ReadonlyMap<TableName, FixedTable> {
   const known = tablesOf(family);
-  const key = [...stages].toSorted().join(" ");
-  const tables = known.get(key) ?? newTables(family, stages);
+  const key = `${needs.hasDscp} ${[...needs.stages].toSorted().join(" ")}`;
+  const tables = known.get(key) ?? newTables(family, needs);
   known.set(key, tables);
   return tables;
 }
@@ -34,8 +43,9 @@ export function fixedTables(family: Family, stages: HostStageKeys): ReadonlyMap<
 
 const tablesOf = remember((_family: Family) => new Map<string, ReadonlyMap<TableName, FixedTable>>());
 
-function newTables(family: Family, stages: HostStageKeys): ReadonlyMap<TableName, FixedTable> {
-  const mangle = mangleTable(family, stages);
+function newTables(family: Family, needs: FixedNeeds): ReadonlyMap<TableName, FixedTable> {
+  const { stages } = needs;
+  const mangle = mangleTable(family, needs);
   return new Map([
     ["raw", rawTable(family, stages)],
     ...(mangle.chains.size === 0 ? [] : [["mangle", mangle] as const]),
@@ -60,36 +70,38 @@ function rawTable(family: Family, stages: HostStageKeys): FixedTable {
     ...(stages.has("raw/fh") ? [jump(hostDispatchChain.fh, notFromWorkload(family)), accepted(marks)] : []),
   ];
   const output = [setMark([], 0, allMarks(marks)), jump(hostDispatchChain.th, notToWorkload(family)), accepted(marks)];
-  return hooked([["PREROUTING", prerouting], ...(stages.has("raw/th") ? [["OUTPUT", output] as const] : [])]);
+  return hooked([["PREROUTING", prerouting], ...(stages.has("raw/th") ? [["OUTPUT", output] as const] : [])], family);
 }
 
 /**
- * Others use this table to change packets, so what is allowed returns to them. A packet that has passed through the node bears
- * the accept bit when it comes to POSTROUTING, as set at the end of FORWARD; all else is the node's own.
+ * A packet that has passed through the node bears the accept bit when it comes to POSTROUTING, as set at the end of FORWARD; all
+ * else is the node's own. There what is allowed returns whatever is configured: others change packets there.
  */
-function mangleTable(family: Family, stages: HostStageKeys): FixedTable {
-  const { marks } = family.options;
-  const passed: Rule = { matches: [markSet(marks.accept)], action: { kind: "return" } };
+function mangleTable(family: Family, { stages, hasDscp }: FixedNeeds): FixedTable {
+  const { marks, allowAction } = family.options;
   const prerouting: readonly Rule[] = [
-    { ...knownConnection, action: { kind: "return" } },
-    ...(stages.has("raw/fh") ? [passed] : []),
+    { ...knownConnection, action: { kind: allowAction.mangle } },
+    ...(stages.has("raw/fh") ? [accepted(marks, allowAction.mangle)] : []),
     jump(hostDispatchChain.fh, notFromWorkload(family)),
+    accepted(marks, allowAction.mangle),
   ];
-  const postrouting: readonly Rule[] = [
-    passed,
+  const ofHosts: readonly Rule[] = [
+    { matches: [markSet(marks.accept)], action: { kind: "return" } },
     setMark([], 0, allMarks(marks)),
     jump(hostDispatchChain.th, { kind: "connection", states: ["DNAT"] }, notToWorkload(family)),
   ];
-  return hooked([
+  const postrouting = [...(hasDscp ? [toDscpChain(family)] : []), ...(stages.has("mangle/th") ? ofHosts : [])];
+  const hooks = [
     ...(stages.has("mangle/fh") ? [["PREROUTING", prerouting] as const] : []),
-    ...(stages.has("mangle/th") ? [["POSTROUTING", postrouting] as const] : []),
-  ]);
+    ...(postrouting.length > 0 ? [["POSTROUTING", postrouting] as const] : []),
+  ];
+  return hooked(hooks, family);
 }
 
-function hooked(hooks: readonly (readonly [string, readonly Rule[]])[]): FixedTable {
+function hooked(hooks: readonly (readonly [string, readonly Rule[]])[], family: Family): FixedTable {
   return {
     chains: new Map(hooks.map(([name, rules]) => [`cali-${name}`, rules])),
-    hooks: new Map(hooks.map(([name]) => [name, { inserted: [jump(`cali-${name}`)], appended: [] }])),
+    hooks: new Map(hooks.map(([name]) => [name, hookFor(jump(`cali-${name}`), family)])),
   };
 }
 
@@ -102,23 +114,5 @@ function toLoopback(family: Family): Rule {
     ],
     action: { kind: "drop" },
     comment: "Workloads do not reach what listens on loopback addresses of their node",
-  };
-}
-
-function natTable({ version }: Family): FixedTable {
-  const masquerade: Rule = {
-    matches: [
-      { kind: "set", side: "source", set: setName(version, "masq-ipam-pools"), negated: false },
-      { kind: "set", side: "destination", set: setName(version, "network-ip-pools"), negated: true },
-    ],
-    action: { kind: "masquerade" },
-  };
-  return {
-    chains: new Map([
-      ["cali-POSTROUTING", [jump("cali-nat-outgoing")]],
-      ["cali-nat-outgoing", [masquerade]],
-    ]),
-    // Behind kube-proxy's, which clears its own mark there.
-    hooks: new Map([["POSTROUTING", { inserted: [], appended: [jump("cali-POSTROUTING")] }]]),
   };
 }

@@ -1,20 +1,23 @@
 import type { DirectionPlan, HostEndpointPlan } from "../calc/plan.ts";
-import type { Action, Rule, TableName } from "./desired-state.ts";
-import { type DispatchTree, dispatchTree } from "./dispatch-chains.ts";
+import type { Action, Rule, TableName, VerdictMap } from "./desired-state.ts";
+import { type Dispatch, type DispatchTree, dispatchBy } from "./dispatch-chains.ts";
 import { failsafeRules } from "./failsafe-rules.ts";
+import { Latest } from "./latest.ts";
 import { type Layout, layoutsOf, type Policies } from "./layouts.ts";
 import { failsafeChain, type HostChain, hostDispatchChain, hostEndpointChain } from "./names.ts";
 import type { Family } from "./options.ts";
-import type { JudgingChain } from "./policy-tables.ts";
 import { remember } from "./remember.ts";
 import { stageRules } from "./stage-rules.ts";
 import { type HostStageKey, stagesOf } from "./stages.ts";
+import type { JudgingChain } from "./table-chains.ts";
 
 /** Of all host endpoints, what stands in one table. */
 export interface HostChains {
   readonly judging: readonly JudgingChain[];
   /** Dispatch and failsafes. */
   readonly others: ReadonlyMap<string, readonly Rule[]>;
+  /** Those of dispatch. */
+  readonly maps: ReadonlyMap<string, VerdictMap>;
 }
 
 /** A node's host endpoints, laid out for one family. */
@@ -53,6 +56,7 @@ export function hostLayouts(endpoints: ReadonlyMap<string, HostEndpointPlan>, po
 export function hostChains({ stages, interfaceNames }: HostLayouts, table: TableName, family: Family): HostChains {
   const judging: JudgingChain[] = [];
   const others = new Map<string, readonly Rule[]>();
+  const maps = new Map<string, VerdictMap>();
   for (const [key, layouts] of stages) {
     const [stageTable, chain] = key.split("/") as [TableName, HostChain];
     const stage = stagesOf(family).host.get(key);
@@ -61,11 +65,13 @@ export function hostChains({ stages, interfaceNames }: HostLayouts, table: Table
       const asks = { layout, direction: stage.direction };
       judging.push({ name: hostEndpointChain(chain, interfaceName), rules: stageRules(layout, stage), asks });
     }
-    for (const [name, rules] of dispatchOf({ key, interfaceNames, judged: layouts }, family)) others.set(name, rules);
+    const dispatch = dispatchOf({ key, interfaceNames, judged: layouts }, family);
+    for (const [name, rules] of dispatch.chains) others.set(name, rules);
+    for (const [name, map] of dispatch.maps) maps.set(name, map);
     if (stage.first.length === 0) continue;
     others.set(failsafeChain[stage.direction], failsafeRules(family, stage.direction, table));
   }
-  return { judging, others };
+  return { judging, others, maps };
 }
 
 // --- internal ---
@@ -91,21 +97,13 @@ interface Dispatched {
   readonly judged: ReadonlyMap<string, unknown>;
 }
 
-type Chains = ReadonlyMap<string, readonly Rule[]>;
-
-const lastDispatch = remember(
-  (_family: Family) => new Map<HostStageKey, { readonly is: string; readonly chains: Chains }>(),
-);
+const latestDispatch = remember((_family: Family) => new Latest<Dispatch>());
 
 /** The same object while the same interfaces are judged. */
-function dispatchOf(dispatched: Dispatched, family: Family): Chains {
+function dispatchOf(dispatched: Dispatched, family: Family): Dispatch {
   const { key, interfaceNames, judged } = dispatched;
-  const is = `${interfaceNames.join(" ")}\n${[...judged.keys()].join(" ")}`;
-  const known = lastDispatch(family).get(key);
-  if (known?.is === is) return known.chains;
-  const chains = newDispatch(dispatched, known?.chains);
-  lastDispatch(family).set(key, { is, chains });
-  return chains;
+  const of = `${interfaceNames.join(" ")}\n${[...judged.keys()].join(" ")}`;
+  return latestDispatch(family).get(key, of, (earlier) => newDispatch(dispatched, family, earlier));
 }
 
 /** So many names stand in one chain. */
@@ -113,7 +111,7 @@ const fewNames = 8;
 /** IFNAMSIZ less the terminating zero, also for a name with a `+`. */
 const longestName = 15;
 
-function newDispatch({ key, interfaceNames, judged }: Dispatched, earlier: Chains | undefined): Chains {
+function newDispatch({ key, interfaceNames, judged }: Dispatched, family: Family, earlier?: Dispatch): Dispatch {
   const chain = key.split("/")[1] as HostChain;
   const toChain = (name: string): Action => ({ kind: "goto", chain: hostEndpointChain(chain, name) });
   const hasOther = judged.has("*");
@@ -133,7 +131,7 @@ function newDispatch({ key, interfaceNames, judged }: Dispatched, earlier: Chain
     hasBranches: targets.size > fewNames && prefix.length + 2 <= longestName,
     end: hasOther ? [{ matches: [], action: toChain("*"), comment: "Every other interface" }] : [],
   };
-  return dispatchTree(targets, tree, earlier?.values());
+  return dispatchBy(targets, tree, family, earlier);
 }
 
 function commonPrefix([first = "", ...others]: readonly string[]): string {

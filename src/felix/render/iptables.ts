@@ -1,8 +1,9 @@
 /** Prints tables as lines for iptables-restore and ip6tables-restore. Which rule is which is known by its hash alone. */
-import type { IpVersion } from "../../net/ip.ts";
+import { type IpVersion, versionOf } from "../../net/ip.ts";
 import { portProtocolNames, protocolNumbers } from "../../net/protocol-numbers.ts";
 import { shortHash } from "../../net/sha256.ts";
 import type { Action, Match, Rule, Side, Table, TableName } from "./desired-state.ts";
+import { remember } from "./remember.ts";
 
 /** Our part of one table, as text. */
 export interface PrintedTable {
@@ -33,10 +34,10 @@ export interface PrintedRule {
 const hashCommentPrefix = "cali:";
 
 /**
- * The table as text. An unchanged chain (the same array as before) is the same array again.
+ * The table as text. An unchanged chain (the same array as before) is the same array again, and an unchanged table the same object.
  * Throws when a chain, set or interface name holds a character that could end its word in restore input.
  */
-export function printTable(table: Table): PrintedTable {
+export const printTable = remember((table: Table): PrintedTable => {
   const { version } = table;
   const chains = new Map<string, readonly PrintedRule[]>();
   for (const [name, rules] of table.chains) chains.set(name, printChain(name, rules, version));
@@ -48,7 +49,7 @@ export function printTable(table: Table): PrintedTable {
     });
   }
   return { version, name: table.name, chains, hooks };
-}
+});
 
 /** One rule as words of a command line, in the order of iptables-restore, without a hash. */
 export function printRule(rule: Rule, version: IpVersion): string {
@@ -139,7 +140,7 @@ function printAction(action: Action): string {
     case "masquerade":
       return `-j MASQUERADE${toPorts(action)} --random-fully`;
     case "source-nat":
-      return `-j SNAT --to-source ${action.to}${action.ports === undefined ? "" : `:${dashed(action.ports)}`} --random-fully`;
+      return `-j SNAT --to-source ${printEnd(action)} --random-fully`;
     case "destination-nat":
       return `-j DNAT --to-destination ${action.to}`;
     case "set-dscp":
@@ -155,6 +156,12 @@ function printAction(action: Action): string {
     case "set-mark":
       return `-j MARK --set-mark ${hex(action.value)}/${hex(action.mask)}`;
   }
+}
+
+/** An address of IPv6 stands in brackets before ports. */
+function printEnd({ to, ports }: Extract<Action, { kind: "source-nat" }>): string {
+  if (ports === undefined) return to;
+  return `${versionOf(to) === 4 ? to : `[${to}]`}:${dashed(ports)}`;
 }
 
 function toPorts({ ports }: { readonly ports?: { readonly first: number; readonly last: number } }): string {

@@ -1,5 +1,6 @@
 /** How the policies of one endpoint are asked: which of them one by one, and which together. */
 import type { DirectionPlan, PolicyId, PolicyPlan, TierPlan } from "../calc/plan.ts";
+import { changedKeys } from "./map-difference.ts";
 
 /** One direction of one endpoint. */
 export interface Layout {
@@ -28,11 +29,14 @@ export type Policies = ReadonlyMap<PolicyId, PolicyPlan>;
  * Throws when a tier names a policy that is not there.
  */
 export function layoutsOf(owner: object, plans: readonly DirectionPlan[], policies: Policies): readonly Layout[] {
-  const found = plans.map((plan) => plan.tiers.map((tier) => tier.policies.map((id) => policyOf(id, tier, policies))));
+  const standing = standingOf(policies);
   const known = knownLayouts.get(owner);
-  const isKnown = known !== undefined && samePlans(known.plans, plans) && sameOrder(known.found, found);
+  const isOfPlans = known !== undefined && samePlans(known.plans, plans);
+  if (isOfPlans && known.standing === standing) return known.layouts;
+  const found = plans.map((plan) => plan.tiers.map((tier) => tier.policies.map((id) => policyOf(id, tier, policies))));
+  const isKnown = isOfPlans && sameOrder(known.found, found);
   const layouts = isKnown ? known.layouts : plans.map((plan, index) => layoutOf(plan, found[index] ?? []));
-  knownLayouts.set(owner, { plans, found, layouts });
+  knownLayouts.set(owner, { standing, plans, found, layouts });
   return layouts;
 }
 
@@ -41,10 +45,34 @@ export function layoutsOf(owner: object, plans: readonly DirectionPlan[], polici
 /** By direction, by tier. */
 type Found = readonly (readonly (readonly PolicyPlan[])[])[];
 
-const knownLayouts = new WeakMap<
-  object,
-  { readonly plans: readonly DirectionPlan[]; readonly found: Found; readonly layouts: readonly Layout[] }
->();
+interface KnownLayouts {
+  readonly standing: Standing;
+  readonly plans: readonly DirectionPlan[];
+  readonly found: Found;
+  readonly layouts: readonly Layout[];
+}
+
+const knownLayouts = new WeakMap<object, KnownLayouts>();
+
+/** Stands for what layouts are made of besides plans: the same object while no policy that was there has left its groups. */
+type Standing = { readonly standing: "of policies" };
+
+let last: { readonly policies: Policies; readonly standing: Standing } | undefined;
+
+/** Most changes of policies are of their rules, or new ones, and leave every endpoint's layout as it is. */
+function standingOf(policies: Policies): Standing {
+  if (last?.policies === policies) return last.standing;
+  const earlier = last?.policies ?? policies;
+  const isMoved = (id: PolicyId) => {
+    const before = earlier.get(id);
+    const now = policies.get(id);
+    return before !== undefined && (now === undefined || !sameStanding(before, now));
+  };
+  const isSame = !changedKeys(earlier, policies).some(isMoved);
+  const standing: Standing = last !== undefined && isSame ? last.standing : { standing: "of policies" };
+  last = { policies, standing };
+  return standing;
+}
 
 function policyOf(id: PolicyId, tier: TierPlan, policies: Policies): PolicyPlan {
   const policy = policies.get(id);

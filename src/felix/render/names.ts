@@ -61,7 +61,7 @@ export function setName(version: IpVersion, id: SetId | FixedSet): string {
 }
 
 /** Sets that do not come from selectors. */
-export type FixedSet = "masq-ipam-pools" | "network-ip-pools" | "bgp-neighbours";
+export type FixedSet = "masq-ipam-pools" | "network-ip-pools" | "bgp-neighbours" | "all-hosts-net" | "dscp-src-net";
 
 // --- internal ---
 

@@ -2,6 +2,7 @@ import type { Cidr } from "../../net/cidr.ts";
 import type { Ip, IpVersion } from "../../net/ip.ts";
 import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts";
 import { type Marks, marksFromMask } from "./marks.ts";
+import { remember } from "./remember.ts";
 
 /** What rendering needs to know besides the plan. Pass the same object each time: unchanged results are then shared. */
 export interface RenderOptions {
@@ -44,7 +45,7 @@ export interface RenderOptions {
   /** The UDP port of VXLAN. */
   readonly vxlanPort: number;
   /** How many lines a log rule may write, each rule for itself; absent: as many as there are packets. */
-  readonly logLimit?: { readonly rate: `${number}/${"second" | "minute"}`; readonly burst: number };
+  readonly logLimit?: { readonly rate: `${number}/${"second" | "minute" | "hour" | "day"}`; readonly burst: number };
 }
 
 /** How pods of masqueraded pools go out. */
@@ -97,13 +98,19 @@ export const defaultRenderOptions: RenderOptions = {
   vxlanPort: 4789,
 };
 
-/** The defaults for a node's kernel. One without IPv6 has no ip6tables either, and would refuse every IPv6 table. */
-export function renderOptionsFor(kernel: { readonly hasIpv6: boolean }): RenderOptions {
-  return kernel.hasIpv6 ? defaultRenderOptions : { ...defaultRenderOptions, versions: [4] };
-}
-
 /** One address family's view of the options: the argument of everything that renders for one family. */
 export interface Family {
   readonly version: IpVersion;
   readonly options: RenderOptions;
 }
+
+/** The same view for every table but filter: only there can a packet be rejected (iptables-extensions(8)), so it is dropped. */
+export function outsideFilter(family: Family): Family {
+  return family.options.denyAction === "drop" ? family : dropping(family);
+}
+
+// --- internal ---
+
+const dropping = remember(
+  ({ version, options }: Family): Family => ({ version, options: { ...options, denyAction: "drop" } }),
+);

@@ -1,14 +1,14 @@
 import type { PolicyPlan, RulePlan } from "../calc/plan.ts";
 import type { Rule } from "./desired-state.ts";
-import { type Marks, markSet } from "./marks.ts";
+import { markSet } from "./marks.ts";
 import { type Direction, policyChain } from "./names.ts";
-import type { Family } from "./options.ts";
+import type { Family, RenderOptions } from "./options.ts";
 import { rememberPair } from "./remember.ts";
 import { expandRule } from "./rule-matches.ts";
 
 /**
  * One policy's chain of a direction, by its name. It returns with the accept bit when a rule allows, with the pass bit when one passes,
- * drops when one denies, and returns with neither when none matches. A staged one returns with neither whatever matches: its
+ * denies when one does, and returns with neither when none matches. A staged one returns with neither whatever matches: its
  * rules are there to be counted.
  */
 export function policyChainOf(policy: PolicyPlan, direction: Direction, family: Family): NamedChain {
@@ -27,7 +27,7 @@ function chainIn(direction: Direction): (policy: PolicyPlan, family: Family) => 
 
 function linesOf(policy: PolicyPlan, direction: Direction, family: Family): readonly Rule[] {
   return policy[direction].flatMap((rule) => {
-    const verdict = policy.staged ? stagedVerdict(rule) : verdictOf(rule, family.options.marks);
+    const verdict = policy.staged ? stagedVerdict(rule) : verdictOf(rule, family.options);
     return verdict === undefined ? [] : ruleLines(rule, verdict, commentOf(policy, direction, rule), family);
   });
 }
@@ -54,10 +54,10 @@ interface Verdict {
 }
 
 /** Undefined: the rule does nothing. */
-function verdictOf(rule: RulePlan, marks: Marks): Verdict | undefined {
+function verdictOf(rule: RulePlan, { marks, denyAction }: RenderOptions): Verdict | undefined {
   switch (rule.action) {
     case "deny":
-      return { action: { kind: "drop" } };
+      return { action: { kind: denyAction } };
     case "allow":
       return isUnseen(rule) ? undefined : marking(marks.accept);
     case "pass":

@@ -1,87 +1,176 @@
 import type { NodePlan } from "../calc/plan.ts";
-import type { DesiredState, IpSet, Rule, Table, TableKey, TableName } from "./desired-state.ts";
-import { dispatchChains } from "./dispatch-chains.ts";
+import type { DesiredState, Rule, Table, TableKey, TableName, VerdictMap } from "./desired-state.ts";
+import { type Dispatch, workloadDispatch } from "./dispatch-chains.ts";
+import { dscpChain, dscpRules, dscpSources } from "./dscp-chain.ts";
 import { endpointChains } from "./endpoint-chains.ts";
-import { fixedTables } from "./fixed-chains.ts";
+import { type FixedTable, fixedTables } from "./fixed-chains.ts";
+import { floatingAddresses } from "./floating-ips.ts";
 import { type HostLayouts, hostChains, hostLayouts } from "./host-chains.ts";
-import { ipSets } from "./ip-sets.ts";
-import type { Family, RenderOptions } from "./options.ts";
-import { withPolicies } from "./policy-tables.ts";
+import { IpSets } from "./ip-sets.ts";
+import { Latest } from "./latest.ts";
+import { floatingChains } from "./nat-chains.ts";
+import { type Family, outsideFilter, type RenderOptions } from "./options.ts";
 import { remember } from "./remember.ts";
 import { routes } from "./routes.ts";
 import { shapings } from "./shaping.ts";
+import { type Chains, type JudgingChain, TableChains } from "./table-chains.ts";
 
 /**
- * The plan in the kernel's terms, for each family of `options.versions`. A pure function; the rules of what is the same
- * object in two plans are the same array in both results.
+ * The plan in the kernel's terms, for each family of `options.versions`. A pure function, but that what two plans have in common
+ * is the same object in both results: rules, chains, sets, maps and whole tables. So a plan that differs little from the last one
+ * of the same options costs little. The order within the maps means nothing.
  *
  *   raw    PREROUTING ─▶ cali-PREROUTING: spoofed sources and loopback destinations dropped
  *                        └▶ [cali-from-host-endpoint ─▶ cali-fh-<if>: untracked]
  *          [OUTPUT ────▶ cali-OUTPUT ─▶ cali-to-host-endpoint ─▶ cali-th-<if>: untracked]
  *   mangle [PREROUTING ─▶ cali-PREROUTING ─▶ cali-from-host-endpoint ─▶ cali-fh-<if>: before DNAT]
  *          [POSTROUTING ▶ cali-POSTROUTING ▶ cali-to-host-endpoint ───▶ cali-th-<if>: the node's own, after DNAT]
+ *          {POSTROUTING ▶ cali-POSTROUTING ▶ cali-egress-dscp: code points}
  *   filter FORWARD ─▶ cali-FORWARD ─▶ [cali-from-hep-forward ─▶ cali-fhfw-<if>]
  *                                  ├▶ cali-from-wl-dispatch ──▶ cali-fw-<if> ─▶ cali-po-<policy>
  *                                  ├▶ cali-to-wl-dispatch ────▶ cali-tw-<if> ─▶ cali-gi-<group> ─▶ cali-pi-<policy>
- *                                  └▶ [cali-to-hep-forward ───▶ cali-thfw-<if>]
+ *                                  ├▶ [cali-to-hep-forward ───▶ cali-thfw-<if>]
+ *                                  └▶ {cali-cidr-block: Services that there are not}
  *          INPUT ───▶ cali-INPUT ──▶ cali-wl-to-host ─▶ cali-from-wl-dispatch
  *                                └─▶ [cali-from-host-endpoint ─▶ cali-fh-<if> ─▶ cali-failsafe-in, policies]
  *          OUTPUT ──▶ cali-OUTPUT ─▶ [cali-to-host-endpoint ───▶ cali-th-<if> ─▶ cali-failsafe-out, policies]
- *   nat    POSTROUTING ─▶ cali-POSTROUTING ─▶ cali-nat-outgoing
+ *   nat    {PREROUTING ─▶ cali-PREROUTING ─▶ cali-fip-dnat}   {OUTPUT ─▶ cali-OUTPUT ─▶ cali-fip-dnat}
+ *          POSTROUTING ─▶ cali-POSTROUTING ─▶ {cali-fip-snat} cali-nat-outgoing
  *
- * What stands in brackets is there for host endpoints, and only where one has something to say.
+ * What stands in brackets is there for host endpoints, and only where one has something to say; what stands in braces, where
+ * options or an endpoint ask for it. In nftables each `dispatch` chain is one lookup in a map.
  */
 export function render(plan: NodePlan, options: RenderOptions): DesiredState {
-  const sets = new Map<string, IpSet>();
-  const tables = new Map<TableKey, Table>();
-  const hosts = hostLayouts(plan.hostEndpoints, plan.policies);
-  for (const family of familiesOf(options)) {
-    for (const set of ipSets(plan, family)) sets.set(set.name, set);
-    for (const [name, { chains, hooks }] of fixedTables(family, new Set(hosts.stages.keys()))) {
-      const all = new Map([...chains, ...planChains({ plan, hosts, name }, family)]);
-      tables.set(`${family.version}/${name}`, { version: family.version, name, chains: all, hooks });
-    }
-  }
-  const endpoints = [...plan.endpoints.values()];
-  return { sets, tables, routes: routes(endpoints, options), shapings: shapings(endpoints) };
+  const renderer = renderers.get(options) ?? new Renderer(options);
+  // What throws leaves a renderer between two plans.
+  renderers.delete(options);
+  const state = renderer.next(plan);
+  renderers.set(options, renderer);
+  return state;
 }
 
 // --- internal ---
 
-const familiesOf = remember((options: RenderOptions): readonly Family[] =>
-  options.versions.map((version) => ({ version, options })),
-);
+const renderers = new WeakMap<RenderOptions, Renderer>();
+
+/** One plan after the other, with the same options. */
+class Renderer {
+  readonly #options: RenderOptions;
+  readonly #families: readonly FamilyRenderer[];
+  readonly #sets: IpSets;
+
+  constructor(options: RenderOptions) {
+    const families = options.versions.map((version): Family => ({ version, options }));
+    this.#options = options;
+    this.#families = families.map((family) => new FamilyRenderer(family));
+    this.#sets = new IpSets(families);
+  }
+
+  next(plan: NodePlan): DesiredState {
+    const hosts = hostLayouts(plan.hostEndpoints, plan.policies);
+    const { endpoints } = plan;
+    return {
+      sets: this.#sets.next(plan),
+      tables: new Map(this.#families.flatMap((family) => family.tables(plan, hosts))),
+      routes: routes(endpoints, this.#options),
+      shapings: shapingsOf(endpoints),
+    };
+  }
+}
+
+const shapingsOf = remember((endpoints: NodePlan["endpoints"]) => shapings(endpoints.values()));
+
+/** The tables of one family. */
+class FamilyRenderer {
+  readonly #family: Family;
+  readonly #chains = new Map<TableName, TableChains>();
+  readonly #tables = new Map<TableName, Table>();
+  readonly #dispatch = new Latest<Dispatch>();
+  readonly #small = new Latest<Chains>();
+
+  constructor(family: Family) {
+    this.#family = family;
+  }
+
+  tables(plan: NodePlan, hosts: HostLayouts): readonly (readonly [TableKey, Table])[] {
+    const needs = { stages: new Set(hosts.stages.keys()), hasDscp: dscpSources(plan.endpoints).length > 0 };
+    const tables = fixedTables(this.#family, needs);
+    for (const name of this.#chains.keys()) if (!tables.has(name)) this.#chains.delete(name);
+    return [...tables].map(([name, fixed]) => {
+      return [`${this.#family.version}/${name}`, this.#table({ plan, hosts, name, fixed })] as const;
+    });
+  }
+
+  #table({ plan, hosts, name, fixed }: TablePlan): Table {
+    const family = name === "filter" ? this.#family : outsideFilter(this.#family);
+    const ofHosts = hostChains(hosts, name, family);
+    const own = name === "filter" ? this.#workloads(plan) : { judging: [], ...this.#others(plan, name) };
+    const known = this.#chains.get(name) ?? new TableChains(family);
+    this.#chains.set(name, known);
+    const judging = [...own.judging, ...ofHosts.judging];
+    const chains = known.next({ judging, others: [fixed.chains, own.chains, ofHosts.others] }, plan.policies);
+    const maps = new Map([...own.maps, ...ofHosts.maps]);
+    const table = { version: family.version, name, chains, hooks: fixed.hooks, ...(maps.size > 0 && { maps }) };
+    return this.#sameOr(table);
+  }
+
+  #workloads({ endpoints, policies }: NodePlan): Own {
+    const family = this.#family;
+    const names = [...endpoints.keys()];
+    const found = (["egress", "ingress"] as const).map((direction) =>
+      this.#dispatch.get(direction, names.join(" "), (earlier) => workloadDispatch(direction, names, family, earlier)),
+    );
+    return {
+      judging: [...endpoints.values()].flatMap((one) => endpointChains(one, policies, family)),
+      chains: new Map(found.flatMap(({ chains }) => [...chains])),
+      maps: new Map(found.flatMap(({ maps }) => [...maps])),
+    };
+  }
+
+  #others({ endpoints }: NodePlan, name: TableName): Omit<Own, "judging"> {
+    const family = this.#family;
+    if (name === "nat" && family.options.floatingIps) {
+      const addresses = floatingAddresses(endpoints);
+      const of = addresses.map(({ external, internal }) => `${external}>${internal}`).join(" ");
+      return { chains: this.#small.get(name, of, () => floatingChains(addresses, family)), maps: noMaps };
+    }
+    const sources = name === "mangle" ? dscpSources(endpoints) : [];
+    if (sources.length === 0) return { chains: noChains, maps: noMaps };
+    const of = sources.map(({ address, dscp }) => `${dscp}<${address}`).join(" ");
+    const make = () => new Map([[dscpChain, dscpRules(sources, family)]]);
+    return { chains: this.#small.get(name, of, make), maps: noMaps };
+  }
+
+  /** The table of before, when nothing in it has changed. */
+  #sameOr(table: Table): Table {
+    const before = this.#tables.get(table.name);
+    const isSame = before?.chains === table.chains && before.hooks === table.hooks && sameMaps(before.maps, table.maps);
+    if (isSame) return before;
+    this.#tables.set(table.name, table);
+    return table;
+  }
+}
 
 /** One table of one plan. */
 interface TablePlan {
   readonly plan: NodePlan;
   readonly hosts: HostLayouts;
   readonly name: TableName;
+  readonly fixed: FixedTable;
 }
 
-function planChains({ plan, hosts, name }: TablePlan, family: Family): Chains {
-  const { judging, others } = hostChains(hosts, name, family);
-  if (name !== "filter") return new Map([...others, ...withPolicies(judging, plan.policies, family)]);
-  const endpoints = [...plan.endpoints.values()].flatMap((one) => endpointChains(one, plan.policies, family));
-  return new Map([
-    ...dispatchChainsOf(family, [...plan.endpoints.keys()]),
-    ...others,
-    ...withPolicies([...endpoints, ...judging], plan.policies, family),
-  ]);
+/** What a table has besides what is fixed, and what host endpoints need. */
+interface Own {
+  readonly judging: readonly JudgingChain[];
+  readonly chains: Chains;
+  readonly maps: Maps;
 }
 
-type Chains = ReadonlyMap<string, readonly Rule[]>;
+type Maps = ReadonlyMap<string, VerdictMap>;
 
-const lastDispatch = new WeakMap<Family, { readonly names: string; readonly chains: Chains }>();
+const noChains: Chains = new Map<string, readonly Rule[]>();
+const noMaps: Maps = new Map();
 
-/** The dispatch chains change only when an endpoint comes or goes. */
-function dispatchChainsOf(family: Family, hostInterfaces: readonly string[]): Chains {
-  const names = hostInterfaces.join("\n");
-  const last = lastDispatch.get(family);
-  if (last?.names === names) return last.chains;
-  const context = { interfacePrefix: family.options.interfacePrefix, earlier: [...(last?.chains.values() ?? [])] };
-  const [egress, ingress] = (["egress", "ingress"] as const).map((one) => dispatchChains(one, hostInterfaces, context));
-  const chains = new Map([...(egress ?? []), ...(ingress ?? [])]);
-  lastDispatch.set(family, { names, chains });
-  return chains;
+function sameMaps(a: Maps = noMaps, b: Maps = noMaps): boolean {
+  return a.size === b.size && [...a].every(([name, map]) => b.get(name) === map);
 }

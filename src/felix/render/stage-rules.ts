@@ -13,19 +13,23 @@ export interface Stage {
    * `mark` returns with the accept bit. `untracked`: packets have no connection here, and what is allowed is to get none.
    */
   readonly known: "accept" | "return" | "mark" | "untracked";
+  /** Whether a packet of no connection, though it should be of one, goes on. */
+  readonly allowInvalid: boolean;
+  /** What becomes of what is not allowed. */
+  readonly deny: "drop" | "reject";
   /** What comes before any policy, behind known connections. */
   readonly first: readonly Rule[];
   readonly marks: Marks;
 }
 
-/** One endpoint's chain: it returns with the accept bit for what is allowed, drops what is not, and else returns without. */
+/** One endpoint's chain: it returns with the accept bit for what is allowed, denies what is not, and else returns without. */
 export const stageRules = rememberPair((layout: Layout, stage: Stage): readonly Rule[] => [
   ...connectionRules(stage),
   ...stage.first,
   // On its way to a second local endpoint a packet bears the first one's verdict.
   setMark([], 0, stage.marks.accept),
   ...layout.tiers.flatMap((tier) => tierRules(tier, stage)),
-  ...profileRules(layout.profile, stage.marks),
+  ...profileRules(layout.profile, stage),
 ]);
 
 /** The chain that a step jumps to. */
@@ -41,22 +45,24 @@ function chainNameIn(direction: Direction): (step: Step) => string {
   return (step) => (step.kind === "group" ? groupChain(direction, step.identity) : policyChain(direction, step.policy));
 }
 
-function connectionRules({ known, marks }: Stage): readonly Rule[] {
+function connectionRules({ known, allowInvalid, deny, marks }: Stage): readonly Rule[] {
   if (known === "untracked") return [];
   const isKnown = [{ kind: "connection", states: ["RELATED", "ESTABLISHED"] } as const];
   return [
     ...(known === "mark" ? [setMark(isKnown, marks.accept, marks.accept)] : []),
     { matches: isKnown, action: { kind: known === "accept" ? "accept" : "return" } },
-    { matches: [{ kind: "connection", states: ["INVALID"] }], action: { kind: "drop" } },
+    ...(allowInvalid ? [] : [{ matches: isInvalid, action: { kind: deny } }]),
   ];
 }
 
+const isInvalid = [{ kind: "connection", states: ["INVALID"] } as const];
+
 function tierRules(tier: TierLayout, stage: Stage): readonly Rule[] {
-  const { marks } = stage;
+  const { marks, deny } = stage;
   const end: Rule = {
     matches: [markClear(marks.pass)],
-    action: { kind: "drop" },
-    comment: `End of tier ${tier.name}. Drop if no policies passed packet`,
+    action: { kind: deny },
+    comment: `End of tier ${tier.name}. ${denyWords[deny]} if no policies passed packet`,
   };
   return [
     { ...setMark([], 0, marks.pass), comment: `Start of tier ${tier.name}` },
@@ -79,12 +85,14 @@ function stepRules(step: Step, { direction, known, marks }: Stage): readonly Rul
   ];
 }
 
-function profileRules(profile: DirectionPlan["profile"], { accept }: Marks): readonly Rule[] {
+const denyWords = { drop: "Drop", reject: "Reject" } as const;
+
+function profileRules(profile: DirectionPlan["profile"], { marks: { accept }, deny }: Stage): readonly Rule[] {
   switch (profile) {
     case "none":
       return [];
     case "deny":
-      return [{ matches: [], action: { kind: "drop" }, comment: "Drop if no profiles matched" }];
+      return [{ matches: [], action: { kind: deny }, comment: `${denyWords[deny]} if no profiles matched` }];
     case "allow":
       return [
         { ...setMark([], accept, accept), comment: "Allow if no tier has decided" },

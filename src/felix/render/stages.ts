@@ -15,14 +15,15 @@ export interface Stages {
 
 /** The stages of one family, the same objects each time. */
 export const stagesOf = remember((family: Family): Stages => {
-  const { marks } = family.options;
+  const { marks, allowInvalid, denyAction: deny, allowAction } = family.options;
   const stage = (direction: Direction, known: Stage["known"], first: readonly Rule[] = []): Stage => ({
-    ...{ direction, known, first, marks },
+    ...{ direction, known, first, allowInvalid, deny, marks },
   });
+  const allow = allowAction.filter === "accept" ? "accept" : "mark";
   const failsafe = (direction: Direction, known: Stage["known"]) => stage(direction, known, toFailsafes[direction]);
   return {
     workload: {
-      ingress: stage("ingress", "accept"),
+      ingress: stage("ingress", allow),
       // It may be bound for another endpoint here.
       egress: stage("egress", "return", tunnelRules(family)),
     },
@@ -32,10 +33,10 @@ export const stagesOf = remember((family: Family): Stages => {
       ["mangle/fh", failsafe("ingress", "return")],
       // What the node itself sends to a Service: its interface is known here, and not yet in filter.
       ["mangle/th", failsafe("egress", "return")],
-      ["filter/fh", failsafe("ingress", "accept")],
-      ["filter/th", failsafe("egress", "accept")],
+      ["filter/fh", failsafe("ingress", allow)],
+      ["filter/th", failsafe("egress", allow)],
       ["filter/fhfw", stage("ingress", "mark")],
-      ["filter/thfw", stage("egress", "accept")],
+      ["filter/thfw", stage("egress", allow)],
     ]),
   };
 });
@@ -48,19 +49,20 @@ const toFailsafes: Readonly<Record<Direction, readonly Rule[]>> = {
 };
 
 /** Policy would see the outside of such a packet only. */
-function tunnelRules({ options: { allowFromWorkloads, vxlanPort } }: Family): readonly Rule[] {
+function tunnelRules({ options: { allowFromWorkloads, vxlanPort, denyAction } }: Family): readonly Rule[] {
   const port = { first: vxlanPort, last: vxlanPort };
+  const deny = { kind: denyAction };
   const vxlan: Rule = {
     matches: [
       { kind: "protocol", protocol: 17, negated: false },
       { kind: "ports", side: "destination", ports: [port], negated: false },
     ],
-    action: { kind: "drop" },
+    action: deny,
     comment: "Workloads make no VXLAN tunnels",
   };
   const ipip: Rule = {
     matches: [{ kind: "protocol", protocol: 4, negated: false }],
-    action: { kind: "drop" },
+    action: deny,
     comment: "Workloads make no IPIP tunnels",
   };
   return [...(allowFromWorkloads.vxlan ? [] : [vxlan]), ...(allowFromWorkloads.ipip ? [] : [ipip])];

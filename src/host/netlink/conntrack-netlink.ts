@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from "node:timers/promises";
 import { type Ip, versionOf } from "../../net/ip.ts";
 import { refused } from "./ask.ts";
 import {
@@ -10,6 +11,7 @@ import {
   uint32Attribute,
 } from "./attribute.ts";
 import { addressFamily, connectionAttribute as attr, connectionCommand } from "./constants.ts";
+import { connectionDecoder, type FoundConnection } from "./found-connection.ts";
 import { NetlinkSocket, REQUESTS_PER_WRITE } from "./socket.ts";
 
 /** Connection tracking (nfnetlink, linux/netfilter/nfnetlink_conntrack.h). */
@@ -19,6 +21,16 @@ export interface ConntrackNetlink {
    * with a `NetlinkError` when connections cannot be listed or forgotten; one that ends meanwhile is no error.
    */
   forget(addresses: readonly Ip[]): Promise<void>;
+  /**
+   * The connections that one of these addresses has asked for, or answers, behind a Service or not. Those that another
+   * connection announced (RELATED), and those of other zones, are left out. Rejects as `forget`. The event loop goes on meanwhile.
+   */
+  find(addresses: readonly Ip[]): Promise<readonly FoundConnection[]>;
+  /**
+   * Makes the kernel forget just these. A later one between the same ends is only meant if the kernel has given it the same number:
+   * it stands in the same place of memory then. Rejects as `forget`.
+   */
+  end(connections: readonly FoundConnection[]): Promise<void>;
   close(): void;
 }
 
@@ -32,22 +44,46 @@ export function openConntrackNetlink(netnsPath?: string): ConntrackNetlink {
 class KernelConnections implements ConntrackNetlink {
   readonly #socket: NetlinkSocket;
   /** One search at a time: each walks the whole table, however little it finds. */
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(socket: NetlinkSocket) {
     this.#socket = socket;
   }
 
   forget(addresses: readonly Ip[]): Promise<void> {
-    this.#last = this.#last.then(
-      () => this.#forget(addresses),
-      () => this.#forget(addresses),
-    );
-    return this.#last;
+    return this.#inTurn(() => this.#forget(addresses));
+  }
+
+  find(addresses: readonly Ip[]): Promise<readonly FoundConnection[]> {
+    return this.#inTurn(() => this.#find(addresses));
+  }
+
+  end(connections: readonly FoundConnection[]): Promise<void> {
+    return this.#inTurn(() => this.#remove(connections.map(({ handle }) => handle)));
   }
 
   close(): void {
     this.#socket.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work, work);
+    this.#last = done;
+    return done;
+  }
+
+  async #find(addresses: readonly Ip[]): Promise<readonly FoundConnection[]> {
+    const found: FoundConnection[] = [];
+    for (const version of [4, 6] as const) {
+      const own = addresses.filter((ip) => versionOf(ip) === version);
+      if (own.length === 0) continue;
+      const decode = connectionDecoder(own, encodeRemoval);
+      const request = { type: connectionCommand.get, body: header(addressFamily[version]) };
+      const some = await this.#socket.dumpAside(request, decode);
+      if ("code" in some) throw refused(`list the connections of ${addresses.length} addresses`, some);
+      found.push(...some);
+    }
+    return found;
   }
 
   async #forget(addresses: readonly Ip[]): Promise<void> {
@@ -67,13 +103,17 @@ class KernelConnections implements ConntrackNetlink {
     if ("code" in found) {
       throw refused(`list the connections of ${addresses.join(", ")}`, found);
     }
-    for (let start = 0; start < found.length; start += REQUESTS_PER_WRITE) {
-      const batch = found.slice(start, start + REQUESTS_PER_WRITE);
+    await this.#remove(found);
+  }
+
+  async #remove(removals: readonly Buffer[]): Promise<void> {
+    for (let start = 0; start < removals.length; start += REQUESTS_PER_WRITE) {
+      const batch = removals.slice(start, start + REQUESTS_PER_WRITE);
       const answers = this.#socket.transact(batch.map((body) => ({ type: connectionCommand.delete, body })));
       // It has ended by itself.
       const refusal = answers.find((one) => one.refusal !== undefined && one.refusal.code !== "ENOENT")?.refusal;
-      if (refusal === undefined) continue;
-      throw refused(`forget a connection of ${addresses.join(", ")}`, refusal);
+      if (refusal !== undefined) throw refused("forget a connection", refusal);
+      await immediate();
     }
   }
 }

@@ -25,6 +25,7 @@ export const messageType = {
   getLink: 18,
   setLink: 19,
   newAddress: 20,
+  deleteAddress: 21,
   getAddress: 22,
   newRoute: 24,
   deleteRoute: 25,
@@ -128,16 +129,43 @@ export const setError = { busy: "errno 4100" } as const;
 /** NFNL_SUBSYS_CTNETLINK and IPCTNL_MSG_CT_*, as message types. */
 export const connectionCommand = { get: 0x101, delete: 0x102 } as const;
 
-/** CTA_*: of a connection; of a tuple: CTA_TUPLE_IP and CTA_IP_*; of a filter: CTA_FILTER_* and the kernel's flags in it. */
+/** CTA_*: of a connection; of a tuple: CTA_TUPLE_*, CTA_IP_* and CTA_PROTO_*; of a filter: CTA_FILTER_* and the kernel's flags in it. */
 export const connectionAttribute = {
   original: 1,
   reply: 2,
+  status: 3,
   id: 12,
   zone: 18,
   filter: 25,
   addresses: 1,
   source: { 4: 1, 6: 3 },
   destination: { 4: 2, 6: 4 },
+  transport: 2,
+  protocol: 1,
+  sourcePort: 2,
+  icmpType: { 4: 5, 6: 8 },
+  icmpCode: { 4: 6, 6: 9 },
   filterFlags: { original: 1, reply: 2 },
   filterBy: { source: 1, destination: 2 },
+} as const;
+
+/** RTMGRP_* and 1 << (NFNLGRP_NFTABLES - 1): the multicast groups whose events are followed. */
+export const eventGroups = {
+  /** LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
+  route: 0x1 | 0x10 | 0x40 | 0x100 | 0x400,
+  netfilter: 0x40,
+} as const;
+
+/** NFNL_SUBSYS_NFTABLES and NFT_MSG_* as message types of events (linux/netfilter/nf_tables.h), and the attribute with the name. */
+export const nftablesEvent = {
+  newGeneration: 0xa0f,
+  /** NFTA_GEN_PROC_PID and NFTA_GEN_PROC_NAME. */
+  generation: { pid: 2, process: 3 },
+  pieces: [
+    { what: "table", added: 0xa00, deleted: 0xa02, nameAttribute: undefined },
+    { what: "chain", added: 0xa03, deleted: 0xa05, nameAttribute: 3 },
+    { what: "rule", added: 0xa06, deleted: 0xa08, nameAttribute: 2 },
+    { what: "set", added: 0xa09, deleted: 0xa0b, nameAttribute: 2 },
+    { what: "elements", added: 0xa0c, deleted: 0xa0e, nameAttribute: 2 },
+  ],
 } as const;

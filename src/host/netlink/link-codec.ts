@@ -59,9 +59,12 @@ export function encodeNewIfb({ name, mtu, queueLength }: IfbRequest): Buffer {
 }
 
 /** Body of a change to one link. */
-export function encodeLinkChange(index: number, { up, mtu }: LinkChange): Buffer {
-  const header = linkHeader(up === undefined ? { index } : { index, up });
-  return Buffer.concat([header, ...optional(mtu, (bytes) => uint32Attribute(linkAttribute.mtu, bytes))]);
+export function encodeLinkChange(index: number, { name, up, mtu }: LinkChange): Buffer {
+  return Buffer.concat([
+    linkHeader(up === undefined ? { index } : { index, up }),
+    ...optional(name, (text) => textAttribute(linkAttribute.name, text)),
+    ...optional(mtu, (bytes) => uint32Attribute(linkAttribute.mtu, bytes)),
+  ]);
 }
 
 /** The link in a message. */

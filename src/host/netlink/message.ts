@@ -1,5 +1,5 @@
 import { errnoName } from "../errno.ts";
-import { aligned, parseAttributes, textOf } from "./attribute.ts";
+import { type Attributes, aligned, parseAttributes, textOf, uint32Of } from "./attribute.ts";
 import { messageFlag, messageType } from "./constants.ts";
 
 /** One netlink message (`struct nlmsghdr` and what follows). `payload` of a decoded one is a view of the datagram. */
@@ -14,6 +14,8 @@ export interface Message {
 export interface Refusal {
   readonly code: string;
   readonly detail: string | undefined;
+  /** Where the attribute that it is about begins, in bytes from the beginning of the refused message; when it says so. */
+  readonly attributeAt?: number;
 }
 
 /** The message as its header says it, padded to what netlink aligns to. */
@@ -52,20 +54,23 @@ export function decodeMessages(datagram: Buffer): readonly Message[] {
 export function refusalOf(message: Message): Refusal | undefined {
   const errno = message.payload.length < 4 ? 0 : -message.payload.readInt32LE();
   if (errno === 0) return undefined;
-  return { code: errnoName(errno), detail: sentenceOf(message) };
+  const attributes = answerAttributes(message);
+  const attributeAt = uint32Of(attributes, ATTRIBUTE_AT);
+  const refusal = { code: errnoName(errno), detail: textOf(attributes, SENTENCE) };
+  return attributeAt === undefined ? refusal : { ...refusal, attributeAt };
 }
 
 // --- internal ---
 
 const HEADER_BYTES = 16;
 const ERROR_BYTES = 4;
-/** NLMSGERR_ATTR_MSG. */
+/** NLMSGERR_ATTR_MSG and NLMSGERR_ATTR_OFFS. */
 const SENTENCE = 1;
+const ATTRIBUTE_AT = 2;
 
-function sentenceOf({ type, flags, payload }: Message): string | undefined {
-  if ((flags & messageFlag.ackAttributes) === 0) return undefined;
-  const attributes = payload.subarray(ERROR_BYTES + (type === messageType.done ? 0 : echoedBytes(flags, payload)));
-  return textOf(parseAttributes(attributes), SENTENCE);
+function answerAttributes({ type, flags, payload }: Message): Attributes {
+  if ((flags & messageFlag.ackAttributes) === 0) return new Map();
+  return parseAttributes(payload.subarray(ERROR_BYTES + (type === messageType.done ? 0 : echoedBytes(flags, payload))));
 }
 
 /** An NLMSG_ERROR repeats the request, or when capped only its header. */

@@ -49,6 +49,8 @@ export interface IfbRequest {
 
 /** What is to become of a link; what is left out stays. */
 export interface LinkChange {
+  /** A new name; older kernels refuse it while the link is up (`EBUSY`). */
+  readonly name?: string;
   readonly up?: boolean;
   readonly mtu?: number;
 }

@@ -1,4 +1,8 @@
-/** nf_tables over nfnetlink (linux/netfilter/nf_tables.h): transactions and listings of one network namespace. */
+/**
+ * nf_tables over nfnetlink (linux/netfilter/nf_tables.h): transactions and listings of one network namespace.
+ * `NftExpression.anonymous` is a set that is made with its rule; `NftSetKey` has `inet_service` for it, and `other` for what
+ * somebody else has made in a table.
+ */
 import type { IpVersion } from "../../net/ip.ts";
 
 /** One namespace's nf_tables. Names are as the kernel has them; registers and attributes are its own affair. */
@@ -16,8 +20,8 @@ export interface Nftables {
   rules(table: NftTableId, chain?: string): Promise<readonly NftRule[]>;
   /** The sets and maps of a table, anonymous ones left out; none when there is no such table. */
   sets(table: NftTableId): Promise<readonly NftSet[]>;
-  /** The elements of a set or map; none when there is none of that name. */
-  elements(set: NftSetId): Promise<readonly NftElement[]>;
+  /** The elements of a set or map; none when there is none of that name. With `interval` it need not be asked what the set is. */
+  elements(set: NftSetId & Partial<Pick<NftSet, "interval">>): Promise<readonly NftElement[]>;
   /** Netlink port of this socket: events of our own transactions bear it. */
   readonly port: number;
   close(): void;
@@ -68,6 +72,8 @@ export interface NftBaseChain {
 export interface NftChain {
   readonly name: string;
   readonly base?: NftBaseChain;
+  /** A base chain whose policy is to drop: one that we add accepts. */
+  readonly drops?: true;
 }
 
 /** `comment` is in the rule's user data as nft(8) writes it there, so that it prints it. */
@@ -88,16 +94,21 @@ export interface NftRule {
 /** A set, or with `verdicts` a map to chains. Its type is what nft(8) prints, e.g. `ipv4_addr . inet_proto . inet_service`. */
 export interface NftSet {
   readonly set: string;
-  readonly key:
-    | "ipv4_addr"
-    | "ipv6_addr"
-    | "ipv4_addr . inet_proto . inet_service"
-    | "ipv6_addr . inet_proto . inet_service"
-    | "ifname";
+  readonly key: NftSetKey;
   /** Its elements are ranges. */
   readonly interval: boolean;
   readonly verdicts: boolean;
 }
+
+/** `other`: only as read, a set of a type or with properties that ours never have; one to be added is refused by throwing. */
+export type NftSetKey =
+  | "ipv4_addr"
+  | "ipv6_addr"
+  | "ipv4_addr . inet_proto . inet_service"
+  | "ipv6_addr . inet_proto . inet_service"
+  | "inet_service"
+  | "ifname"
+  | "other";
 
 /**
  * The bytes of a key, in network order, each part padded to 4 bytes (an interface name: 16 with its zeros). Of an interval set
@@ -113,4 +124,6 @@ export interface NftElement {
 export interface NftExpression {
   readonly name: string;
   readonly data: Uint8Array;
+  /** Of a `lookup`: the ranges that it looks in, as a set of this rule alone, made and gone with it. */
+  readonly anonymous?: { readonly key: NftSetKey; readonly elements: readonly NftElement[] };
 }

@@ -66,10 +66,9 @@ class KernelSets implements SetNetlink {
 
   async destroy(sets: readonly string[]): Promise<readonly string[]> {
     const used: string[] = [];
-    // One by one: each waits for the kernel's readers.
+    // One by one, and aside: each waits for the kernel's readers.
     for (const set of sets) {
-      const [answer] = this.#socket.transact([{ type: setCommand.destroy, body: setHeader(set, 4) }]);
-      const refusal = answer?.refusal;
+      const { refusal } = await this.#socket.transactAside({ type: setCommand.destroy, body: setHeader(set, 4) });
       if (refusal?.code === setError.busy) used.push(set);
       else if (refusal !== undefined && refusal.code !== "ENOENT") throw refused(`destroy set ${set}`, refusal);
     }

@@ -1,10 +1,10 @@
-import { closeSync, readSync, write as writeFile, writeSync } from "node:fs";
+import { write as writeFile, writeSync } from "node:fs";
+import { setImmediate as immediate } from "node:timers/promises";
 import { promisify } from "node:util";
-import { bindSocket, openSocket, setSocketOption } from "../libc.ts";
-import { inNetns } from "../netns.ts";
-import { codeOf, SystemError, systemError } from "../system-error.ts";
+import { SystemError, systemError } from "../system-error.ts";
 import { messageFlag, messageType } from "./constants.ts";
-import { decodeMessages, encodeMessage, type Message, type Refusal, refusalOf } from "./message.ts";
+import { encodeMessage, type Message, type Refusal, refusalOf } from "./message.ts";
+import { closeNetlink, type NetlinkProtocol, openNetlink, READ_BYTES, receiveMessages } from "./open-netlink.ts";
 
 /** One request: a message type, NLM_F_* flags beyond "request" and "acknowledge", and the body. */
 export interface Request {
@@ -18,9 +18,6 @@ export interface Answer {
   readonly messages: readonly Message[];
   readonly refusal: Refusal | undefined;
 }
-
-/** What part of the kernel a socket speaks to. */
-export type NetlinkProtocol = "route" | "netfilter";
 
 /** The most requests in one write: the acknowledgements of about a thousand overrun a default receive buffer (measured). */
 export const REQUESTS_PER_WRITE = 128;
@@ -43,14 +40,7 @@ export class NetlinkSocket {
    * Throws a `SystemError`.
    */
   constructor(netns: string | undefined, protocol: NetlinkProtocol = "route") {
-    const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
-    this.#fd = netns === undefined ? open() : inNetns(netns, open);
-    try {
-      prepareSocket(this.#fd);
-    } catch (error) {
-      closeSync(this.#fd);
-      throw error;
-    }
+    this.#fd = openNetlink(netns, protocol);
   }
 
   /** Sends at most `REQUESTS_PER_WRITE` requests in one write. All are tried, in order, also after a refusal. */
@@ -112,7 +102,7 @@ export class NetlinkSocket {
   }
 
   /**
-   * As `dump`, of a table that the kernel searches for long and finds little in: the event loop goes on meanwhile. The socket
+   * As `dump`, of a table that the kernel searches for long, or that is long: the event loop goes on meanwhile. The socket
    * must have no other use until this has resolved.
    */
   async dumpAside<T>(request: Request, decode: (payload: Buffer) => T | undefined): Promise<readonly T[] | Refusal> {
@@ -121,34 +111,52 @@ export class NetlinkSocket {
       await write(this.#requireOpen(), encode([request], messageFlag.dump, sequence)).catch((error: unknown) => {
         throw systemError("send a netlink request", error);
       });
-      const result = this.#readDump(sequence, decode);
+      const result = await this.#readDumpAside(sequence, decode);
       if (result !== "interrupted") return result;
     }
     return endlessChange;
   }
 
   close(): void {
-    if (this.#open) closeSync(this.#fd);
+    if (this.#open) closeNetlink(this.#fd);
     this.#open = false;
   }
 
   #readDump<T>(sequence: number, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal | "interrupted" {
-    const values: T[] = [];
-    let interrupted = false;
+    const reading: Reading<T> = { sequence, decode, values: [], interrupted: false };
     while (true) {
-      for (const message of this.#receive()) {
-        if (message.sequence !== sequence) {
-          this.#setAside(message);
-          continue;
-        }
-        if ((message.flags & messageFlag.dumpInterrupted) !== 0) interrupted = true;
-        if (message.type === messageType.done || message.type === messageType.error) {
-          return refusalOf(message) ?? (interrupted ? "interrupted" : values);
-        }
-        const value = decode(message.payload);
-        if (value !== undefined) values.push(value);
-      }
+      const end = this.#readPart(reading);
+      if (end !== undefined) return end;
     }
+  }
+
+  async #readDumpAside<T>(
+    sequence: number,
+    decode: (payload: Buffer) => T | undefined,
+  ): Promise<readonly T[] | Refusal | "interrupted"> {
+    const reading: Reading<T> = { sequence, decode, values: [], interrupted: false };
+    while (true) {
+      const end = this.#readPart(reading);
+      if (end !== undefined) return end;
+      await immediate();
+    }
+  }
+
+  /** Takes in one datagram. Undefined: the dump goes on. */
+  #readPart<T>(reading: Reading<T>): readonly T[] | Refusal | "interrupted" | undefined {
+    for (const message of this.#receive()) {
+      if (message.sequence !== reading.sequence) {
+        this.#setAside(message);
+        continue;
+      }
+      if ((message.flags & messageFlag.dumpInterrupted) !== 0) reading.interrupted = true;
+      if (message.type === messageType.done || message.type === messageType.error) {
+        return refusalOf(message) ?? (reading.interrupted ? "interrupted" : reading.values);
+      }
+      const value = reading.decode(message.payload);
+      if (value !== undefined) reading.values.push(value);
+    }
+    return undefined;
   }
 
   /** Sends the requests in one write and answers the sequence number of the first. */
@@ -182,48 +190,22 @@ export class NetlinkSocket {
   }
 
   #receive(): readonly Message[] {
-    try {
-      return decodeMessages(this.#buffer.subarray(0, readSync(this.#fd, this.#buffer)));
-    } catch (cause) {
-      const action = "read the kernel's netlink answer";
-      if (codeOf(cause) === "EAGAIN") {
-        throw new SystemError(action, "ETIMEDOUT", { detail: `none came in ${ANSWER_TIMEOUT_MS} ms`, cause });
-      }
-      throw systemError(action, cause);
-    }
+    return receiveMessages(this.#fd, this.#buffer);
   }
 }
 
 // --- internal ---
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-/** NETLINK_ROUTE and NETLINK_NETFILTER. */
-const protocols: Readonly<Record<NetlinkProtocol, number>> = { route: 0, netfilter: 12 };
-const SOL_SOCKET = 1;
-const SO_RCVTIMEO = 20;
-const SO_RCVBUFFORCE = 33;
-const SOL_NETLINK = 270;
-const NETLINK_CAP_ACK = 10;
-const NETLINK_EXT_ACK = 11;
-const NETLINK_GET_STRICT_CHK = 12;
-
-const ANSWER_TIMEOUT_MS = 5000;
-const DUMP_ATTEMPTS = 10;
-const endlessChange: Refusal = { code: "EINTR", detail: `the table kept changing during ${DUMP_ATTEMPTS} reads` };
-const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
-/** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
-const READ_BYTES = 65_536;
-
-function prepareSocket(fd: number): void {
-  setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(ANSWER_TIMEOUT_MS));
-  setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
-  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
-    setSocketOption(fd, SOL_NETLINK, option, 1);
-  }
-  bindSocket(fd, kernelChosenAddress());
+/** A dump under way. */
+interface Reading<T> {
+  readonly sequence: number;
+  readonly decode: (payload: Buffer) => T | undefined;
+  readonly values: T[];
+  interrupted: boolean;
 }
 
+const DUMP_ATTEMPTS = 10;
+const endlessChange: Refusal = { code: "EINTR", detail: `the table kept changing during ${DUMP_ATTEMPTS} reads` };
 const write = promisify(writeFile);
 
 function encode(requests: readonly Request[], flags: number, first: number): Buffer {
@@ -236,19 +218,4 @@ function encode(requests: readonly Request[], flags: number, first: number): Buf
     }),
   );
   return Buffer.concat(messages);
-}
-
-/** `struct timeval` of a 64-bit machine. */
-function timeval(ms: number): Uint8Array {
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 0);
-  bytes.writeBigInt64LE(BigInt((ms % 1000) * 1000), 8);
-  return bytes;
-}
-
-/** `struct sockaddr_nl` without multicast groups; port 0 lets the kernel choose. */
-function kernelChosenAddress(): Uint8Array {
-  const bytes = Buffer.alloc(12);
-  bytes.writeUInt16LE(AF_NETLINK, 0);
-  return bytes;
 }

@@ -1,15 +1,16 @@
 /** The kernel as judge: a cluster's packets sent through a real node, and what became of them beside the specification. */
 import type { NodeName } from "../../../src/api/names.ts";
 import type { DesiredState } from "../../../src/felix/render/desired-state.ts";
-import { defaultRenderOptions } from "../../../src/felix/render/options.ts";
+import type { RenderOptions } from "../../../src/felix/render/options.ts";
 import { render } from "../../../src/felix/render/render.ts";
 import { explain } from "../../oracle/explain.ts";
-import { type Trial, trialOf } from "../../oracle/judge.ts";
+import { backendOptions, type Trial, trialOf } from "../../oracle/judge.ts";
 import { calculate } from "../../oracle/planners.ts";
 import type { Cluster } from "../../oracle/random-cluster.ts";
 import type { Connection } from "../../oracle/random-packets.ts";
 import { attachmentOf, nodes, podOf } from "../../oracle/random-pods.ts";
 import { craftPacket } from "./craft-packet.ts";
+import { dataplaneOpeners } from "./dataplane-openers.ts";
 import { PacketNode, type PacketPod } from "./packet-node.ts";
 import { type Arrival, Prober, type Shot } from "./prober.ts";
 import { exchangeOf, type Probe, probesOf, strangerInterface } from "./probes.ts";
@@ -36,19 +37,28 @@ export interface Judging {
 /** A node, and the program that sends through it. Random clusters are judged on it one after the other. */
 export class PacketJudge implements AsyncDisposable {
   readonly node: PacketNode;
+  /** What its rules are rendered with. */
+  readonly options: RenderOptions;
   readonly #prober: Prober;
   #number = 0;
   /** What must not arrive, by the numbers of its packets, of this cluster and of those before. */
   readonly #forbidden = new Map<number, Trial>();
 
-  private constructor(node: PacketNode) {
+  private constructor(node: PacketNode, options: RenderOptions) {
     this.node = node;
+    this.options = options;
     this.#prober = new Prober(node.places);
   }
 
   /** Throws when the kernel cannot give what it takes. */
-  static async start(): Promise<PacketJudge> {
-    return new PacketJudge(await PacketNode.start(nodeName, possiblePods()));
+  static async start(backend: RenderOptions["backend"] = "iptables"): Promise<PacketJudge> {
+    const node = await PacketNode.start(nodeName, possiblePods(), dataplaneOpeners[backend]);
+    return new PacketJudge(node, backendOptions[backend]);
+  }
+
+  /** Whether the simulator takes one of the packets otherwise than the specification does: then the kernel should too. */
+  foretells(cluster: Cluster, judging: Judging): boolean {
+    return trialsOf(cluster, judging, this.options).tried.some(({ trial }) => !trial.agree);
   }
 
   /**
@@ -56,7 +66,7 @@ export class PacketJudge implements AsyncDisposable {
    * that must not arrive at all arrives late.
    */
   async judge(cluster: Cluster, judging: Judging): Promise<readonly Verdict[]> {
-    const { state, tried } = trialsOf(cluster, judging);
+    const { state, tried } = trialsOf(cluster, judging, this.options);
     this.#forgetOld();
     await this.node.apply(state);
     this.#prepare(tried);
@@ -115,11 +125,6 @@ export class PacketJudge implements AsyncDisposable {
   }
 }
 
-/** Whether the simulator takes one of the packets otherwise than the specification does: then the kernel should too. */
-export function isForetold(cluster: Cluster, judging: Judging): boolean {
-  return trialsOf(cluster, judging).tried.some(({ trial }) => !trial.agree);
-}
-
 /** The cluster as YAML that a person can apply, with the packet and the three answers as comments. */
 export function explainVerdict(verdict: Verdict): string {
   const { probe, arrivals } = verdict;
@@ -142,8 +147,9 @@ type Arrivals = ReadonlyMap<Tried, readonly Arrival[]>;
 function trialsOf(
   cluster: Cluster,
   { connections, spoil }: Judging,
+  options: RenderOptions,
 ): { readonly state: DesiredState; readonly tried: readonly Tried[] } {
-  const rendered = render(calculate(cluster, nodeName), defaultRenderOptions);
+  const rendered = render(calculate(cluster, nodeName), options);
   const state = spoil?.(rendered) ?? rendered;
   const tried = probesOf(cluster, nodeName, connections)
     .map((probe) => ({ probe, trial: trialOf(state, probe.crossing, probe.connection) }))

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { openDataplane } from "../../../src/agent/open-dataplane.ts";
 import type { NodeName } from "../../../src/api/names.ts";
-import { hostSettings, podSettings, type Setting } from "../../../src/cni/settings.ts";
+import { podSettings } from "../../../src/cni/settings.ts";
 import { hostMac, podRoutes, type Wiring } from "../../../src/cni/wire.ts";
 import type { Dataplane } from "../../../src/felix/dataplane/dataplane.ts";
 import type { DesiredState } from "../../../src/felix/render/desired-state.ts";
+import { hostSettings, type Setting } from "../../../src/host/host-settings.ts";
 import { openNetlink } from "../../../src/host/netlink/route-netlink.ts";
 import { inNetns } from "../../../src/host/netns.ts";
 import { writeSysctl } from "../../../src/host/sysctl.ts";
@@ -12,6 +12,7 @@ import { bitsOf, type Ip, versionOf } from "../../../src/net/ip.ts";
 import { hostInterfaces } from "../../oracle/random-hosts.ts";
 import { NamespaceHost } from "../namespace-host.ts";
 import { makeNamespace, type TestNamespace } from "../netlink-namespaces.ts";
+import { dataplaneOpeners, type OpenDataplane } from "./dataplane-openers.ts";
 
 /** A pod that can be on the node: its interface there, and its addresses. */
 export interface PacketPod {
@@ -46,18 +47,18 @@ export class PacketNode implements AsyncDisposable {
   readonly #dataplane: Dataplane;
   #applied: DesiredState | undefined;
 
-  private constructor() {
+  private constructor(open: OpenDataplane) {
     const host = new NamespaceHost(this.namespace.name);
-    this.#dataplane = inNetns(this.namespace.path, () =>
-      openDataplane(host, (_, message, facts) => {
-        throw new Error(`${message}: ${JSON.stringify(facts)}`);
-      }),
-    );
+    this.#dataplane = inNetns(this.namespace.path, () => open(host));
   }
 
-  /** Makes it. Its addresses are those of `hostInterfaces`. */
-  static async start(name: NodeName, pods: readonly PacketPod[]): Promise<PacketNode> {
-    const node = new PacketNode();
+  /** Makes it, with this dataplane or that of iptables. Its addresses are those of `hostInterfaces`. */
+  static async start(
+    name: NodeName,
+    pods: readonly PacketPod[],
+    open = dataplaneOpeners.iptables,
+  ): Promise<PacketNode> {
+    const node = new PacketNode(open);
     for (const setting of forwarding) writeSysctl(node.namespace.path, setting, 1);
     for (const setting of unlimited) writeSysctl(node.namespace.path, setting, 0);
     for (const namespace of [node.namespace, node.world]) silence(namespace);

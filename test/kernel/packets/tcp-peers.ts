@@ -22,6 +22,29 @@ export function caller(namespace: string, to: { readonly ip: string; readonly po
   return startPeer(namespace, `${connect} process.stdin.pipe(socket).pipe(process.stdout);`);
 }
 
+/** As `echoServer`, over UDP. */
+export function udpEchoServer(namespace: string, port: number): TcpPeer {
+  const echo = `socket.on("message", (bytes, { port, address }) => socket.send(bytes, port, address));`;
+  const socket = `const socket = require("node:dgram").createSocket("udp6");`;
+  return startPeer(namespace, `${socket} ${echo} socket.bind(${port}, "::", () => console.log("ready"));`);
+}
+
+/** As `caller`, over UDP; it prints `open` at once. */
+export function udpCaller(namespace: string, to: { readonly ip: string; readonly port: number }): TcpPeer {
+  const type = to.ip.includes(":") ? "udp6" : "udp4";
+  const socket = `const socket = require("node:dgram").createSocket("${type}"); console.log("open");`;
+  const hear = `socket.on("message", (bytes) => process.stdout.write(bytes));`;
+  const say = `process.stdin.on("data", (bytes) => socket.send(bytes, ${to.port}, "${to.ip}"));`;
+  return startPeer(namespace, `${socket} ${hear} ${say}`);
+}
+
+/** Sends whoever connects a line each 20 ms, `1` and so on. */
+export function pushServer(namespace: string, port: number): TcpPeer {
+  const push = `let line = 0; setInterval(() => socket.write(\`\${++line}\\n\`), 20);`;
+  const server = `net.createServer((socket) => { socket.on("error", () => {}); ${push} })`;
+  return startPeer(namespace, `${server}.listen(${port}, "::", () => console.log("ready"));`);
+}
+
 // --- internal ---
 
 function startPeer(namespace: string, source: string): TcpPeer {

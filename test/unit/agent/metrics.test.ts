@@ -58,7 +58,6 @@ test("are served where they are asked for, and a figure that cannot be had is an
     return 3;
   });
   const endpoint = endpointOf(port, metrics);
-  endpoint.start();
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
   await expect.poll(async () => (await get("/metrics")).status).toBe(200);
   const answer = await get("/metrics");
@@ -78,7 +77,6 @@ test("a port that another has is reported, and taken once it is free", async () 
   const { port } = other.address() as AddressInfo;
   const told: string[] = [];
   const endpoint = endpointOf(port, metricsOf(), told);
-  endpoint.start();
   await expect.poll(() => told).toEqual([expect.stringContaining(`Cannot serve metrics on 127.0.0.1 port ${port}`)]);
   await new Promise((resolve) => other.close(resolve));
   await expect.poll(() => told, { timeout: 5_000 }).toContain("serves metrics");
@@ -88,7 +86,6 @@ test("a port that another has is reported, and taken once it is free", async () 
 test("port 0 serves nothing", async () => {
   const told: string[] = [];
   const endpoint = endpointOf(0, metricsOf(), told);
-  endpoint.start();
   await endpoint.stop();
   expect(told).toEqual([]);
 });
@@ -97,7 +94,9 @@ test("port 0 serves nothing", async () => {
 
 function endpointOf(port: number, metrics: AgentMetrics, told: string[] = []): MetricsEndpoint {
   const logger = pino({}, { write: (line: string) => told.push(JSON.parse(line).msg) });
-  return new MetricsEndpoint({ address: "127.0.0.1", port, metrics, clock: systemClock, logger });
+  const endpoint = new MetricsEndpoint({ metrics, clock: systemClock, logger });
+  endpoint.serveAt({ address: "127.0.0.1", port });
+  return endpoint;
 }
 
 async function freePort(): Promise<number> {

@@ -242,6 +242,11 @@ export const namedObjects: readonly {
     { kind, name: "top.web", spec: {} },
     { kind, name: "knp.default.a", spec: {}, sentence: "in one part or two with a dot between" },
   ]),
+  ...["default", "node.a.b"].flatMap((name) => [
+    { kind: "FelixConfiguration", name, spec: {} },
+    { kind: "FelixConfiguration", name, spec: { nodeSelector: "" }, sentence: "nodeSelector must not be set" },
+  ]),
+  { kind: "FelixConfiguration", name: "racks", spec: { nodeSelector: "has(rack)" } },
   { kind: "Tier", name: "a.b", spec: {}, sentence: "without a dot" },
   { kind: "Tier", name: "a".repeat(64), spec: {}, sentence: "at most 63 characters" },
   { kind: "Tier", name: "a".repeat(63), spec: {} },

@@ -1,5 +1,6 @@
 /** Specs on which our parser and the API server, which has the CRDs, must agree. */
 import { badEndpointSpecs, goodEndpointSpecs } from "./endpoint-specs.ts";
+import { badFelixSpecs, goodFelixSpecs } from "./felix-specs.ts";
 import { badPolicySpecs, goodPolicySpecs } from "./policy-specs.ts";
 
 export interface GoodSpec {
@@ -85,6 +86,7 @@ export const badSpecs: readonly BadSpec[] = [
     sentence: canonical,
   },
   ...badEndpointSpecs,
+  ...badFelixSpecs,
   ...badPolicySpecs,
 ];
 
@@ -149,6 +151,7 @@ export const goodSpecs: readonly GoodSpec[] = [
   { kind: "IPAMConfiguration", spec: {} },
   { kind: "IPAMConfiguration", spec: { strictAffinity: true, autoAllocateBlocks: false } },
   ...goodEndpointSpecs,
+  ...goodFelixSpecs,
   ...goodPolicySpecs,
 ];
 

@@ -1,5 +1,5 @@
 /** A whole state as what a person would type, and as what the kernel's own programs read. */
-import type { DesiredState, IpSet, Table } from "../../../src/felix/render/desired-state.ts";
+import type { DesiredState, IpSet, Route, Table } from "../../../src/felix/render/desired-state.ts";
 import { printTable } from "../../../src/felix/render/iptables.ts";
 
 /** Input of iptables-restore --noflush for one table that has none of our rules yet. */
@@ -21,11 +21,17 @@ export function ipSetText(set: IpSet): string {
   return [create, ...[...set.members].map((member) => `add ${set.name} ${member}`), ""].join("\n");
 }
 
+/** As ip-route(8) takes it. */
+function routeText({ destination, hostInterface, source, metric }: Route): string {
+  const attributes = `${source === undefined ? "" : ` src ${source}`}${metric === undefined ? "" : ` metric ${metric}`}`;
+  return `${destination} dev ${hostInterface} scope link${attributes}\n`;
+}
+
 /** Everything, for a golden file. */
 export function stateText({ sets, tables, routes }: DesiredState): string {
   return [
     ...[...sets.values()].map(ipSetText),
     ...[...tables].map(([key, table]) => `# ${key}\n${restoreText(table)}`),
-    ...[...routes.values()].map(({ destination, hostInterface }) => `${destination} dev ${hostInterface} scope link\n`),
+    ...[...routes.values()].map(routeText),
   ].join("\n");
 }

@@ -85,6 +85,7 @@ export const smallPlan: NodePlan = {
   pools: [parseCidr("192.168.0.0/16"), parseCidr("fd00:1::/64")],
   masqueradedPools: [parseCidr("192.168.0.0/16")],
   bgpNeighbours: [parseIp("172.16.0.1"), parseIp("172.16.0.2"), parseIp("fd01::1")],
+  hosts: [parseIp("172.16.0.1"), parseIp("fd01::1")],
 };
 
 /** A rule that matches everything, but for what is said. */

@@ -42,6 +42,15 @@ test("settings of address management that cannot be read are the strictest, fiel
   expect(feeds.ipamConfiguration.unreadable(json, "")?.spec).toMatchObject({ ...settings, strictAffinity: true });
 });
 
+test("of settings of agents that cannot be read, every field that can be counts", () => {
+  const json = { metadata: { name: "default" }, spec: { healthPort: "x", vxlanPort: 8472 } };
+  expect(() => feeds.felixConfiguration.parse(json)).toThrow("Cannot read FelixConfiguration default");
+  expect(feeds.felixConfiguration.unreadable(json, "")).toMatchObject({
+    spec: { vxlanPort: 8472 },
+    faults: [{ field: "healthPort" }],
+  });
+});
+
 test.each([
   ["networkPolicy", { podSelector: {}, ingress: 7 }, {}],
   ["clusterNetworkPolicy", { tier: "Baseline", priority: 5 }, { tier: "kube-baseline", order: 5 }],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseIptablesSave } from "../../../../src/felix/dataplane/iptables-save.ts";
-import { emptySavedTable, tableTransaction } from "../../../../src/felix/dataplane/iptables-transaction.ts";
+import { emptySavedTable, tableDrift, tableTransaction } from "../../../../src/felix/dataplane/iptables-transaction.ts";
 import type { PrintedRule, PrintedTable } from "../../../../src/felix/render/iptables.ts";
 
 const rule = (name: string): PrintedRule => {
@@ -116,7 +116,7 @@ COMMIT
 `).get("filter");
 
   test("tells ours from others' and rules without our hash", () => {
-    expect(saved?.chains.get("cali-A")).toEqual(["ONE_____________", undefined]);
+    expect(saved?.chains.get("cali-A")).toEqual([{ hash: "ONE_____________" }, { hash: undefined }]);
     expect(saved?.foreign.get("FORWARD")?.map(({ hash }) => hash)).toEqual([
       undefined,
       "HEAD____________",
@@ -143,5 +143,36 @@ COMMIT
     expect(lines).toContain(":cali-A - -");
     expect(lines).toContain(`-A cali-A ${rule("TWO").spec}`);
     expect(lines).not.toContain(":cali-B - -");
+  });
+});
+
+test("what is ours and should not be is told, and what is others' is not", () => {
+  const text = `*filter\n:OUTPUT ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:cali-X - [0:0]\n:theirs - [0:0]\n-A OUTPUT ${rule("OLD").spec}\n-A INPUT -j theirs\nCOMMIT\n`;
+  const found = tableDrift(table({}), parseIptablesSave(text).get("filter") ?? emptySavedTable);
+  expect(found.map(({ where }) => where)).toEqual([
+    "chain cali-X of IPv4 table filter",
+    "chain OUTPUT of IPv4 table filter",
+  ]);
+});
+
+describe("what iptables-save prints", () => {
+  const text = "# Generated\n*filter\n:FORWARD ACCEPT [0:0]\n:cali-A - [0:0]\n[3:180] -A cali-A -j DROP\nCOMMIT\n";
+
+  test("may have counters, warnings and no table", () => {
+    const { chains } =
+      parseIptablesSave(`${text}# Warning: iptables-legacy tables present\n`).get("filter") ?? emptySavedTable;
+    expect(chains.get("cali-A")).toHaveLength(1);
+    expect(parseIptablesSave("")).toEqual(new Map());
+  });
+
+  test.each([
+    ["the midst of a table", text.slice(0, text.indexOf("COMMIT"))],
+    ["the midst of its last line", text.slice(0, text.indexOf("MIT"))],
+    ["an error", "iptables-save: Resource temporarily unavailable\n"],
+    ["an error after a table", `${text}Segmentation fault\n`],
+    ["an error within a table", text.replace("COMMIT", "Segmentation fault\nCOMMIT")],
+    ["a table within a table", text.replace("COMMIT", "*nat\nCOMMIT")],
+  ])("is not taken for all that there is when it ends with %s", (_, printed) => {
+    expect(() => parseIptablesSave(printed)).toThrow("Cannot tell what iptables holds");
   });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { DesiredState } from "../../../../src/felix/render/desired-state.ts";
+import { defaultRenderOptions } from "../../../../src/felix/render/options.ts";
 import { toHost } from "../../../oracle/simulate-rules.ts";
 import { allow, deny, stateOf, tcp } from "./host-states.ts";
 
@@ -20,6 +21,24 @@ test("of many interfaces each finds its host endpoint, also where their names ha
     expect(isTree).toBe(prefix === "vlan");
   }
 });
+
+test.for(["iptables", "nftables"] as const)(
+  "what has a host endpoint of its own has not that of every interface, %s",
+  (backend) => {
+    const both = { ingress: allow, egress: allow };
+    const hosts = {
+      "*": { preDnat: deny, normal: both },
+      eth0: { normal: both },
+      eth1: { preDnat: deny, normal: both },
+    };
+    const state = stateOf(hosts, {}, { ...defaultRenderOptions, backend });
+    expect(["eth0", "eth1", "eth9"].map((name) => toHost(state, tcp(), name).verdict)).toEqual([
+      "accept",
+      "drop",
+      "drop",
+    ]);
+  },
+);
 
 test("an interface whose name cannot be said in a rule does not keep the others from their policy", () => {
   const state = stateOf({

@@ -162,6 +162,7 @@ export function planOf({ tiers, profile }: Plan, kind = "knp"): NodePlan {
     pools: [],
     masqueradedPools: [],
     bgpNeighbours: [],
+    hosts: [],
   };
 }
 

@@ -1,0 +1,186 @@
+import { isDeepStrictEqual } from "node:util";
+import type { FelixSettings } from "../felix/config/felix-settings.ts";
+import { Dataplane, type RouteDriver, type RulesDriver, type ShapingDriver } from "../felix/dataplane/dataplane.ts";
+import type { DataplaneObserver } from "../felix/dataplane/dataplane-observer.ts";
+import type { RulesBackend } from "../felix/dataplane/event-parts.ts";
+import { findPrograms, type IptablesVariant, variantPrograms } from "../felix/dataplane/iptables-programs.ts";
+import { IptablesRules } from "../felix/dataplane/iptables-rules.ts";
+import {
+  backendConflicts,
+  type ChosenBackend,
+  chooseBackend,
+  type ObservedBackends,
+  observeBackends,
+} from "../felix/dataplane/iptables-variant.ts";
+import { LockWatch } from "../felix/dataplane/lock-watch.ts";
+import { NftRules } from "../felix/dataplane/nft-rules.ts";
+import { observedHost } from "../felix/dataplane/observed-host.ts";
+import { observedNetlink, observedNftables, observedSets } from "../felix/dataplane/observed-netlink.ts";
+import { NetlinkQdiscDriver } from "../felix/dataplane/qdisc-driver.ts";
+import { ReplacingRules, type RetiredRules } from "../felix/dataplane/replacing-rules.ts";
+import { NetlinkRouteDriver } from "../felix/dataplane/route-driver.ts";
+import { iptablesCounters, nftCounters, type RuleCounterSource } from "../felix/dataplane/rule-counters.ts";
+import { printTable } from "../felix/render/iptables.ts";
+import type { Host } from "../host/host.ts";
+import type { Netlink } from "../host/netlink/netlink.ts";
+import type { Nftables } from "../host/netlink/nftables.ts";
+import type { SetNetlink } from "../host/netlink/set-netlink.ts";
+import type { TrafficControl } from "../host/netlink/traffic-control.ts";
+import type { Clock } from "../net/clock.ts";
+import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
+
+/** What carries rules, sets, routes and shaping into the kernel, as the settings want it. */
+export interface Backend {
+  readonly name: RulesBackend;
+  readonly dataplane: Dataplane;
+  readonly counters: RuleCounterSource;
+  /** What stands in its way on the node, in sentences. */
+  readonly conflicts: readonly string[];
+}
+
+export interface BackendsParts {
+  readonly host: Host;
+  /** All of one network namespace, `host`'s. */
+  readonly netlink: Netlink;
+  readonly sets: SetNetlink;
+  readonly nftables: Nftables;
+  readonly trafficControl: TrafficControl;
+  readonly observer: DataplaneObserver;
+  readonly clock: Clock;
+  readonly report: (level: "info" | "warn", message: string, facts?: Readonly<Record<string, unknown>>) => void;
+}
+
+/**
+ * Chooses the backend, and puts one in another's place: the old one's rules go after the new one's are in force. The backends share
+ * all else.
+ */
+export class Backends {
+  readonly #parts: BackendsParts;
+  readonly #shapings: ShapingDriver;
+  /** By name: those of before, whose rules are to go when another is chosen. */
+  readonly #rules = new Map<RulesBackend, RulesDriver & RetiredRules>();
+  #last: { readonly reasons: Reasons; readonly backend: Backend } | undefined;
+
+  constructor(parts: BackendsParts) {
+    this.#parts = parts;
+    const { netlink, trafficControl, report } = parts;
+    this.#shapings = new NetlinkQdiscDriver({
+      ...{ netlink, trafficControl, interfacePrefix: workloadInterfacePrefix },
+      onRefused: (hostInterface, err) =>
+        report("warn", "cannot shape a pod's traffic as it asks", { interface: hostInterface, err }),
+    });
+  }
+
+  /** The backend for these settings: the same object while nothing that it depends on has changed. Rejects when it cannot be had. */
+  async choose(settings: FelixSettings): Promise<Backend> {
+    const reasons = reasonsOf(settings);
+    if (this.#last !== undefined && isDeepStrictEqual(this.#last.reasons, reasons)) return this.#last.backend;
+    const { host, nftables, report } = this.#parts;
+    const tables = (await Promise.all(([4, 6] as const).map((version) => nftables.tables(version)))).flat();
+    const observed = await observeBackends(host, tables.includes("kube-proxy"));
+    const chosen = chooseBackend(settings, observed);
+    const conflicts = backendConflicts(chosen, observed);
+    report("info", "chose how rules go into the kernel", { backend: nameOf(chosen), reason: chosen.reason });
+    for (const conflict of conflicts) report("warn", "rules stand in more than one place", { conflict });
+    const isLeft = (name: RulesBackend) => leftIn(name, observed, tables);
+    const backend = await this.#make(nameOf(chosen), { settings, conflicts, isLeft });
+    this.#last = { reasons, backend };
+    return backend;
+  }
+
+  async #make(
+    name: RulesBackend,
+    { settings, conflicts, isLeft }: Pick<Backend, "conflicts"> & { settings: FelixSettings; isLeft: IsLeft },
+  ): Promise<Backend> {
+    const { nftables, host } = this.#parts;
+    const rules = await this.#rulesOf(name);
+    // What an earlier choice has written must be read anew.
+    rules.forget();
+    const others = names.filter((one) => one !== name && isLeft(one));
+    const retired = await Promise.all(others.map((one) => this.#rulesOf(one)));
+    const variant = variantOf(name);
+    const counters =
+      variant === undefined
+        ? nftCounters(nftables)
+        : iptablesCounters({ host, print: printTable, savers: await this.#saversOf(variant) });
+    const dataplane = new Dataplane({
+      rules: new ReplacingRules(rules, retired, variant !== undefined),
+      routes: this.#routesOf(settings),
+      shapings: this.#shapings,
+    });
+    return { name, dataplane, counters, conflicts };
+  }
+
+  async #rulesOf(name: RulesBackend): Promise<RulesDriver & RetiredRules> {
+    const known = this.#rules.get(name);
+    if (known !== undefined) return known;
+    const { host, sets, nftables, observer, clock } = this.#parts;
+    const now = () => clock.monotonicNow();
+    const variant = variantOf(name);
+    const made =
+      variant === undefined
+        ? new NftRules(observedNftables(nftables, observer, now))
+        : new IptablesRules({
+            host: observedHost(host, observer, now),
+            sets: observedSets(sets, observer, now),
+            print: printTable,
+            programs: await findPrograms(host, variant),
+            lockWatch: new LockWatch({ host, clock, observer }),
+          });
+    this.#rules.set(name, made);
+    return made;
+  }
+
+  async #saversOf(variant: IptablesVariant) {
+    const programs = await findPrograms(this.#parts.host, variant);
+    return { 4: programs[4].save, 6: programs[6].save };
+  }
+
+  #routesOf({ deviceRouteProtocol, removeExternalRoutes, routeSyncDisabled }: FelixSettings): RouteDriver {
+    if (routeSyncDisabled) return noRoutes;
+    const { netlink, observer } = this.#parts;
+    return new NetlinkRouteDriver(observedNetlink(netlink, observer), workloadInterfacePrefix, {
+      ...{ protocol: deviceRouteProtocol, removesExternal: removeExternalRoutes },
+    });
+  }
+}
+
+// --- internal ---
+
+const names: readonly RulesBackend[] = ["iptables-nft", "iptables-legacy", "nftables"];
+
+type IsLeft = (name: RulesBackend) => boolean;
+
+/** What a backend depends on. */
+type Reasons = Pick<
+  FelixSettings,
+  "iptablesBackend" | "nftablesMode" | "deviceRouteProtocol" | "removeExternalRoutes" | "routeSyncDisabled"
+>;
+
+function reasonsOf(settings: FelixSettings): Reasons {
+  const { iptablesBackend, nftablesMode, deviceRouteProtocol, removeExternalRoutes, routeSyncDisabled } = settings;
+  return { iptablesBackend, nftablesMode, deviceRouteProtocol, removeExternalRoutes, routeSyncDisabled };
+}
+
+function nameOf(chosen: ChosenBackend): RulesBackend {
+  return chosen.kind === "nftables" ? "nftables" : `iptables-${chosen.variant}`;
+}
+
+/** Undefined: none of iptables'. */
+function variantOf(name: RulesBackend): IptablesVariant | undefined {
+  return (Object.keys(variantPrograms) as IptablesVariant[]).find((variant) => name === `iptables-${variant}`);
+}
+
+/** Whether something of ours stands there. */
+function leftIn(name: RulesBackend, { iptables }: ObservedBackends, tables: readonly string[]): boolean {
+  const variant = variantOf(name);
+  return variant === undefined ? tables.includes("calico") : iptables[variant].ours;
+}
+
+/** Upstream's `routeSyncDisabled`: somebody else takes care of them. */
+const noRoutes: RouteDriver = {
+  upsert: async () => undefined,
+  prune: async () => undefined,
+  drift: async () => [],
+  forget: () => undefined,
+};

@@ -1,0 +1,124 @@
+import type { Snapshot } from "../api/snapshot.ts";
+import type { FelixSettings } from "../felix/config/felix-settings.ts";
+import type { DriftPart } from "../felix/dataplane/dataplane.ts";
+import { partsOfEvent, type RulesBackend, touchesOurs } from "../felix/dataplane/event-parts.ts";
+import { reversePathProblem } from "../felix/dataplane/link-faults.ts";
+import { LinkKeeper } from "../felix/dataplane/link-keeper.ts";
+import { Sentinel } from "../felix/dataplane/sentinel.ts";
+import type { KernelMonitor } from "../host/netlink/kernel-event.ts";
+import { openMonitor } from "../host/netlink/monitor.ts";
+import { openNetlink } from "../host/netlink/route-netlink.ts";
+import { readSysctl, writeSysctl } from "../host/sysctl.ts";
+import type { Clock } from "../net/clock.ts";
+import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
+import { DriftReport } from "./drift-report.ts";
+import type { Felix } from "./felix.ts";
+import { forwardingOf } from "./forwarding.ts";
+import type { Logger } from "./logger.ts";
+import type { FelixMetrics } from "./metrics/felix-metrics.ts";
+
+export interface DriftGuardParts {
+  readonly snapshot: Pick<Snapshot, "attachment" | "ipPool">;
+  readonly felix: Felix;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Pick<FelixMetrics, "repaired">;
+}
+
+/** Looks after what is ours in the kernel, on this node's own network, as it is configured. */
+export class DriftGuard {
+  readonly #parts: DriftGuardParts;
+  readonly #netlink = openNetlink();
+  readonly #links: LinkKeeper;
+  readonly #sentinel: Sentinel;
+  #settings: FelixSettings | undefined;
+  #backend: RulesBackend | undefined;
+  #monitor: KernelMonitor | undefined;
+  #isStarted = false;
+
+  constructor(parts: DriftGuardParts) {
+    this.#parts = parts;
+    const { snapshot, felix, clock, logger, metrics } = parts;
+    this.#links = new LinkKeeper({
+      ...{ netlink: this.#netlink, interfacePrefix: workloadInterfacePrefix },
+      wanted: () => {
+        const wired = [...snapshot.attachment.values()].filter(({ addresses }) => addresses.length > 0);
+        return new Map(wired.map((one) => [one.hostInterface, one]));
+      },
+      nodeSettings: () => (this.#settings?.ipForwarding === false ? [] : forwardingOf(snapshot.ipPool.values())),
+      readSetting: (key) => readSysctl(undefined, key),
+      writeSetting: (key, value) => writeSysctl(undefined, key, value),
+    });
+    const report = new DriftReport({ clock, logger });
+    this.#sentinel = new Sentinel({
+      ...{ clock, provers: [this.#links, felix], periodsMs: this.#periods() },
+      partsOf: (event) => partsOfEvent(event, { state: felix.inForce, links: this.#links }),
+      onRepaired: (repair) => {
+        report.repaired(repair);
+        metrics.repaired(repair.part, repair.found.length);
+      },
+      onFailure: (err) => logger.error({ err }, "cannot prove what the kernel holds: trying again"),
+    });
+  }
+
+  /** What holds from now on: how often to look, and which events are about our rules. */
+  configure(settings: FelixSettings, backend: RulesBackend): void {
+    this.#settings = settings;
+    const isOther = backend !== this.#backend;
+    this.#backend = backend;
+    if (!this.#isStarted) return;
+    if (isOther) this.#follow();
+    // The periods may be others.
+    this.#sentinel.suspect(["settings"]);
+  }
+
+  /** To be called once, when the kernel has held everything for the first time, and after `configure`. */
+  start(): void {
+    this.#isStarted = true;
+    const problem = reversePathProblem(readSysctl(undefined, "ipv4/conf/all/rp_filter"));
+    if (problem !== undefined) this.#parts.logger.warn({ problem }, "the node's own check of sources is weak");
+    this.#follow();
+    this.#sentinel.start();
+  }
+
+  /** Resolves when no proof runs any more. */
+  async stop(): Promise<void> {
+    await this.#sentinel.stop();
+    await this.#monitor?.close();
+    this.#netlink.close();
+  }
+
+  #follow(): void {
+    const { logger } = this.#parts;
+    void this.#monitor?.close();
+    this.#monitor = openMonitor({
+      follows: touchesOurs(this.#backend ?? "iptables-nft"),
+      onEvent: (event) => this.#sentinel.take(event),
+      onEnd: (err) => logger.error({ err }, "cannot follow the kernel's events: only periodic proofs are left"),
+    });
+  }
+
+  /** Read anew each time: the settings may have changed. */
+  #periods(): Readonly<Partial<Record<DriftPart, number>>> {
+    const settings = () => this.#settings;
+    const isNft = () => this.#backend === "nftables";
+    return {
+      get rules() {
+        return (isNft() ? settings()?.nftablesRefreshIntervalMs : settings()?.iptablesRefreshIntervalMs) ?? 0;
+      },
+      // Natively they are proven with the rules.
+      get sets() {
+        return isNft() ? 0 : (settings()?.ipsetsRefreshIntervalMs ?? 0);
+      },
+      get routes() {
+        return settings()?.routeRefreshIntervalMs ?? 0;
+      },
+      get links() {
+        return settings()?.interfaceRefreshIntervalMs ?? 0;
+      },
+      get settings() {
+        return settings()?.interfaceRefreshIntervalMs ?? 0;
+      },
+    };
+  }
+}

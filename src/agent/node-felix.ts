@@ -1,0 +1,190 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Registry } from "prom-client";
+import type { NodeName } from "../api/names.ts";
+import type { Change, Snapshot } from "../api/snapshot.ts";
+import { NodeCalculator } from "../felix/calc/node-calculator.ts";
+import { movedAddresses } from "../felix/calc/verdict/touched-endpoints.ts";
+import type { FelixSettings } from "../felix/config/felix-settings.ts";
+import type { RenderOptions } from "../felix/render/options.ts";
+import type { Host } from "../host/host.ts";
+import { openConntrackNetlink } from "../host/netlink/conntrack-netlink.ts";
+import { openNftables } from "../host/netlink/nftables-netlink.ts";
+import { openNetlink } from "../host/netlink/route-netlink.ts";
+import { openSetNetlink } from "../host/netlink/set-netlink.ts";
+import { openTrafficControl } from "../host/netlink/traffic-netlink.ts";
+import { readSysctl } from "../host/sysctl.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Ip } from "../net/ip.ts";
+import { Loop } from "../reconcile/loop.ts";
+import { type Backend, Backends } from "./backends.ts";
+import { ConnectionKeeper } from "./connection-keeper.ts";
+import { DriftGuard } from "./drift-guard.ts";
+import { Felix } from "./felix.ts";
+import { dataplaneHealth } from "./health/agent-health.ts";
+import type { PartHealth } from "./health/health-board.ts";
+import type { Logger } from "./logger.ts";
+import type { FelixMetrics } from "./metrics/felix-metrics.ts";
+import { collectFelixState, type FelixState } from "./metrics/felix-state.ts";
+import { PolicyCounters } from "./metrics/policy-counters.ts";
+import { PassReport } from "./pass-report.ts";
+import { renderOptionsOf } from "./settings/render-options-of.ts";
+
+export interface NodeFelixParts {
+  readonly node: NodeName;
+  readonly snapshot: Snapshot;
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly metrics: FelixMetrics;
+  readonly sync: FelixState["sync"];
+}
+
+/**
+ * Felix with all that belongs to it on a node, as the settings want it:
+ *
+ *     changes ─▶ Felix ─▶ Backend ─▶ kernel ─▶ DriftGuard ─▶ Felix
+ *                  └────▶ ConnectionKeeper: connections that changed policy forbids
+ */
+export class NodeFelix {
+  readonly #parts: NodeFelixParts;
+  readonly #backends: Backends;
+  readonly #passes: PassReport;
+  readonly #felix: Felix;
+  readonly #guard: DriftGuard;
+  readonly #connections = openConntrackNetlink();
+  readonly #keeper: ConnectionKeeper;
+  /** Brings the backend to the settings; what fails is tried again. */
+  readonly #configuring: Loop;
+  #settings: FelixSettings | undefined;
+  #backend: Backend | undefined;
+  #renderOptions: RenderOptions | undefined;
+
+  /** Throws a `SystemError` when the kernel gives no netlink socket. */
+  constructor(parts: NodeFelixParts) {
+    this.#parts = parts;
+    const { node, host, clock, logger, metrics, snapshot } = parts;
+    this.#passes = new PassReport({
+      ...{ clock, logger, isToldOfWrites: true },
+      onApplied: (pass) => {
+        metrics.applied(pass);
+        this.#keeper.applied(pass.plan);
+      },
+      onFailed: metrics.failed,
+    });
+    const { wrote } = this.#passes;
+    const { called, waitedForLock } = metrics;
+    this.#backends = new Backends({
+      ...{ host, clock, observer: { wrote, called, waitedForLock } },
+      ...{ netlink: openNetlink(), sets: openSetNetlink(), nftables: openNftables() },
+      trafficControl: openTrafficControl(),
+      report: (level, message, facts = {}) => logger[level](facts, message),
+    });
+    this.#keeper = new ConnectionKeeper({ clock, logger });
+    this.#felix = new Felix({
+      ...{ clock, logger, calculator: new NodeCalculator(node), observer: this.#passes },
+      beforeApply: async (before, next) => {
+        const moved = movedAddresses(before?.endpoints ?? new Map(), next.endpoints);
+        if (moved.length > 0) await this.forgetConnections(moved);
+      },
+    });
+    this.#guard = new DriftGuard({ clock, logger, snapshot, felix: this.#felix, metrics });
+    this.#configuring = new Loop({
+      pass: () => this.#configure(),
+      sleep: (ms) => clock.sleep(ms),
+      onFailure: (err, attempt) => logger.error({ err, attempt }, "cannot use the backend that the settings ask for"),
+      ...{ firstRetryMs: 250, maxRetryMs: 30_000 },
+    });
+    this.#collect();
+  }
+
+  /** What holds from now on. It comes into force by itself, without a gap. */
+  configure(settings: FelixSettings): void {
+    this.#settings = settings;
+    // It rejects only when stopped, and then nobody waits for it.
+    this.#configuring.request().catch(() => undefined);
+  }
+
+  /** The first full list is in: passes may run. Resolves when the kernel holds the plan for the first time. After `configure`. */
+  async begin(): Promise<void> {
+    await this.#configuring.request();
+    await this.#felix.begin();
+    this.#guard.start();
+  }
+
+  get hasBegun(): boolean {
+    return this.#felix.hasBegun;
+  }
+
+  /** As `Felix.apply`. */
+  apply(changes: readonly Change[], receivedAt?: number): Promise<void> {
+    return this.#felix.apply(changes, receivedAt);
+  }
+
+  /** Makes the kernel forget every connection of these addresses. */
+  forgetConnections(addresses: readonly Ip[]): Promise<void> {
+    return this.#connections.forget(addresses);
+  }
+
+  /** As `Felix.policyFaults`. */
+  policyFaults(hostInterface: string): Promise<readonly string[]> {
+    return this.#felix.policyFaults(hostInterface);
+  }
+
+  /** As `Felix.policiesInForce`. */
+  policiesInForce(): ReturnType<Felix["policiesInForce"]> {
+    return this.#felix.policiesInForce();
+  }
+
+  /** As `Felix.closedPolicies`. */
+  get closedPolicies(): number {
+    return this.#felix.closedPolicies;
+  }
+
+  health(): PartHealth {
+    return dataplaneHealth(this.#passes, this.#settings?.dataplaneWatchdogTimeoutMs ?? 0);
+  }
+
+  /** No pass and no proof begins any more; the kernel keeps what it has. */
+  async stop(): Promise<void> {
+    this.#configuring.stop();
+    this.#felix.stop();
+    this.#keeper.stop();
+    await this.#guard.stop();
+  }
+
+  async #configure(): Promise<void> {
+    const settings = this.#settings;
+    if (settings === undefined) throw new Error("Cannot configure Felix before there are settings");
+    const backend = await this.#backends.choose(settings);
+    const hasIpv6 = readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined;
+    const kind = backend.name === "nftables" ? "nftables" : "iptables";
+    const options = renderOptionsOf(settings, { hasIpv6, backend: kind });
+    // What is rendered is remembered by them.
+    if (!isDeepStrictEqual(options, this.#renderOptions)) this.#renderOptions = options;
+    this.#backend = backend;
+    this.#felix.use({ dataplane: backend.dataplane, renderOptions: this.#renderOptions ?? options });
+    this.#guard.configure(settings, backend.name);
+    this.#keeper.configure(settings.policyChangeConnections);
+  }
+
+  #collect(): void {
+    const { registry, node, snapshot, sync, clock, logger } = this.#parts;
+    const inForce = () => this.#passes.inForce;
+    collectFelixState(registry, {
+      ...{ node, snapshot, sync, inForce },
+      backend: () => (this.#backend?.name === "nftables" ? "nftables" : "iptables"),
+      hasConflictingVariants: () => (this.#backend?.conflicts.length ?? 0) > 0,
+    });
+    new PolicyCounters(registry, {
+      ...{ detail: "policies", mostPolicies: 200, clock, logger },
+      source: () => this.#backend?.counters ?? noCounters,
+      inForce: () => inForce()?.state,
+      marks: () => this.#renderOptions?.marks,
+    });
+  }
+}
+
+// --- internal ---
+
+const noCounters = { read: async () => [], places: () => [] };

@@ -1,0 +1,101 @@
+import { closeSync, readSync } from "node:fs";
+import { bindSocket, netlinkPort, openSocket, setSocketOption } from "../libc.ts";
+import { inNetns } from "../netns.ts";
+import { codeOf, SystemError, systemError } from "../system-error.ts";
+import { decodeMessages, type Message } from "./message.ts";
+import { notePort, releasePort } from "./own-ports.ts";
+
+/** What part of the kernel a socket speaks to. */
+export type NetlinkProtocol = "route" | "netfilter";
+
+/** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
+export const READ_BYTES = 65_536;
+
+/** How long an answer of the kernel is waited for. */
+export const ANSWER_TIMEOUT_MS = 5000;
+
+/**
+ * A socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good. Large receive and send
+ * buffers, errors with a sentence. Throws a `SystemError`. The caller closes it with `closeNetlink`.
+ */
+export function openNetlink(netns: string | undefined, protocol: NetlinkProtocol): number {
+  const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
+  const fd = netns === undefined ? open() : inNetns(netns, open);
+  try {
+    prepareSocket(fd);
+    notePort(netlinkPort(fd));
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Closes what `openNetlink` has opened. */
+export function closeNetlink(fd: number): void {
+  releasePort(netlinkPort(fd));
+  closeSync(fd);
+}
+
+/**
+ * The messages of the next datagram, as views of `buffer`. Throws a `SystemError`: ETIMEDOUT when none came in time, ENOBUFS
+ * when answers were lost since there was no room for them.
+ */
+export function receiveMessages(fd: number, buffer: Buffer): readonly Message[] {
+  try {
+    return decodeMessages(buffer.subarray(0, readSync(fd, buffer)));
+  } catch (cause) {
+    const action = "read the kernel's netlink answer";
+    if (codeOf(cause) === "EAGAIN") throw new SystemError(action, "ETIMEDOUT", { detail: "none came in time", cause });
+    throw systemError(action, cause);
+  }
+}
+
+/** How long `receiveMessages` waits at this socket from now on. */
+export function setAnswerTimeout(fd: number, ms: number): void {
+  setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(ms));
+}
+
+// --- internal ---
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+/** NETLINK_ROUTE and NETLINK_NETFILTER. */
+const protocols: Readonly<Record<NetlinkProtocol, number>> = { route: 0, netfilter: 12 };
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/** A limit, of which nothing is taken before it is used: 100,000 rules are some 60 MB. */
+const SEND_BUFFER_BYTES = 512 * 1024 * 1024;
+
+function prepareSocket(fd: number): void {
+  setAnswerTimeout(fd, ANSWER_TIMEOUT_MS);
+  setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
+  setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    setSocketOption(fd, SOL_NETLINK, option, 1);
+  }
+  bindSocket(fd, kernelChosenAddress());
+}
+
+/** `struct timeval` of a 64-bit machine. */
+function timeval(ms: number): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 0);
+  bytes.writeBigInt64LE(BigInt((ms % 1000) * 1000), 8);
+  return bytes;
+}
+
+/** `struct sockaddr_nl` without multicast groups; port 0 lets the kernel choose. */
+function kernelChosenAddress(): Uint8Array {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt16LE(AF_NETLINK, 0);
+  return bytes;
+}
