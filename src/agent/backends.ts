@@ -79,10 +79,12 @@ export class Backends {
     const tables = (await Promise.all(([4, 6] as const).map((version) => nftables.tables(version)))).flat();
     const observed = await observeBackends(host, tables.includes("kube-proxy"));
     const chosen = chooseBackend(settings, observed);
-    const conflicts = backendConflicts(chosen, observed);
-    report("info", "chose how rules go into the kernel", { backend: nameOf(chosen), reason: chosen.reason });
-    for (const conflict of conflicts) report("warn", "rules stand in more than one place", { conflict });
-    const isLeft = (name: RulesBackend) => leftIn(name, observed, tables);
+    const isLeft = (name: RulesBackend) => name !== nameOf(chosen) && leftIn(name, observed, tables);
+    // What is left of ours goes by itself.
+    const conflicts = backendConflicts(chosen, withoutOurs(observed));
+    const facts = { backend: nameOf(chosen), reason: chosen.reason, replaces: names.filter(isLeft) };
+    report("info", "chose how rules go into the kernel", facts);
+    for (const conflict of conflicts) report("warn", "others' rules stand elsewhere", { conflict });
     const backend = await this.#make(nameOf(chosen), { settings, conflicts, isLeft });
     this.#last = { reasons, backend };
     return backend;
@@ -96,8 +98,7 @@ export class Backends {
     const rules = await this.#rulesOf(name);
     // What an earlier choice has written must be read anew.
     rules.forget();
-    const others = names.filter((one) => one !== name && isLeft(one));
-    const retired = await Promise.all(others.map((one) => this.#rulesOf(one)));
+    const retired = await Promise.all(names.filter(isLeft).map((one) => this.#rulesOf(one)));
     const variant = variantOf(name);
     const counters =
       variant === undefined
@@ -175,6 +176,10 @@ function variantOf(name: RulesBackend): IptablesVariant | undefined {
 function leftIn(name: RulesBackend, { iptables }: ObservedBackends, tables: readonly string[]): boolean {
   const variant = variantOf(name);
   return variant === undefined ? tables.includes("calico") : iptables[variant].ours;
+}
+
+function withoutOurs({ iptables: { nft, legacy }, ...rest }: ObservedBackends): ObservedBackends {
+  return { ...rest, iptables: { nft: { ...nft, ours: false }, legacy: { ...legacy, ours: false } } };
 }
 
 /** Upstream's `routeSyncDisabled`: somebody else takes care of them. */

@@ -163,14 +163,16 @@ export class Felix implements Prover {
     return this.#policyReport.count;
   }
 
-  async #applyAgain(): Promise<void> {
+  /** Whether there was something to repair. */
+  async #applyAgain(): Promise<boolean> {
     const state = this.#applied;
-    if (!this.#mustRepair || state === undefined) return;
+    if (!this.#mustRepair || state === undefined) return false;
     this.#inForce = undefined;
     await this.#usedTarget?.dataplane.apply(state);
     this.#inForce = state;
     this.#mustRepair = false;
     this.#isTidy = false;
+    return true;
   }
 
   /** What is not used any more goes in a pass of its own, for which nobody waits. */
@@ -199,9 +201,9 @@ export class Felix implements Prover {
     const plan = withinBudget(calculator.plan());
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
     if (plan === this.#inKernel && target === this.#usedTarget) {
-      await this.#applyAgain();
+      const repaired = await this.#applyAgain();
       await this.#tidy();
-      this.#observer.idled();
+      this.#observer.idled(repaired);
       return;
     }
     this.#inKernel = undefined;

@@ -10,8 +10,8 @@ export interface PassObserver {
   began(): void;
   /** The kernel has acknowledged all of it. */
   applied(pass: AppliedPass): void;
-  /** There was nothing to apply; perhaps something was tidied up. */
-  idled(): void;
+  /** There was nothing new to apply; perhaps something was put right (`repaired`) or tidied up. */
+  idled(repaired: boolean): void;
   /** It is tried again; what has come so far stays with the next pass. */
   failed(error: unknown): void;
 }

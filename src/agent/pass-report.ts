@@ -102,13 +102,14 @@ export class PassReport implements PassObserver {
     onApplied?.({ ...pass, ms, written, causes, at, isFirst });
   }
 
-  idled(): void {
+  idled(repaired = false): void {
     const ms = this.runningMs ?? 0;
     const causes = this.#causes ?? noCauses;
     const written = this.#endPass();
     this.#failure = undefined;
     const isNew = Object.keys(written).length > 0;
-    const text = isNew ? "the kernel is rid of what nothing uses any more" : "the changes are nothing to this node";
+    const done = repaired ? "the kernel holds the plan again" : "the kernel is rid of what nothing uses any more";
+    const text = isNew ? done : "the changes are nothing to this node";
     this.#log(text, { isNew, facts: () => ({ ...(isNew ? {} : why(causes)), ms: rounded(ms), written }) });
   }
 
