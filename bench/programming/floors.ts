@@ -29,7 +29,7 @@ function iptablesInput(port: number): string {
 
 function nftInput(port: number): string {
   const lines = rules.map(
-    (index) => `add rule ip bench-floor chain ip saddr 10.0.0.${index} tcp dport ${1000 + port} accept`,
+    (index) => `add rule ip bench-floor ten ip saddr 10.0.0.${index} tcp dport ${1000 + port} accept`,
   );
-  return `add table ip bench-floor\nadd chain ip bench-floor chain\nflush chain ip bench-floor chain\n${lines.join("\n")}\n`;
+  return `add table ip bench-floor\nadd chain ip bench-floor ten\nflush chain ip bench-floor ten\n${lines.join("\n")}\n`;
 }
