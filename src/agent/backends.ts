@@ -60,9 +60,14 @@ export class Backends {
   /** By name: those of before, whose rules are to go when another is chosen. */
   readonly #rules = new Map<RulesBackend, RulesDriver & RetiredRules>();
   #last: { readonly reasons: Reasons; readonly backend: Backend } | undefined;
+  /** What the node has, looked at while the first settings are still being read. */
+  #first: Promise<Observed> | undefined;
 
   constructor(parts: BackendsParts) {
     this.#parts = parts;
+    this.#first = this.#observe();
+    // Whoever asks for it hears of it.
+    this.#first.catch(() => undefined);
     const { netlink, trafficControl, report } = parts;
     this.#shapings = new NetlinkQdiscDriver({
       ...{ netlink, trafficControl, interfacePrefix: workloadInterfacePrefix },
@@ -75,9 +80,10 @@ export class Backends {
   async choose(settings: FelixSettings): Promise<Backend> {
     const reasons = reasonsOf(settings);
     if (this.#last !== undefined && isDeepStrictEqual(this.#last.reasons, reasons)) return this.#last.backend;
-    const { host, nftables, report } = this.#parts;
-    const tables = (await Promise.all(([4, 6] as const).map((version) => nftables.tables(version)))).flat();
-    const observed = await observeBackends(host, tables.includes("kube-proxy"));
+    const { report } = this.#parts;
+    const looking = this.#first ?? this.#observe();
+    this.#first = undefined;
+    const { tables, observed } = await looking;
     const chosen = chooseBackend(settings, observed);
     const isLeft = (name: RulesBackend) => name !== nameOf(chosen) && leftIn(name, observed, tables);
     // What is left of ours goes by itself.
@@ -88,6 +94,12 @@ export class Backends {
     const backend = await this.#make(nameOf(chosen), { settings, conflicts, isLeft });
     this.#last = { reasons, backend };
     return backend;
+  }
+
+  async #observe(): Promise<Observed> {
+    const { host, nftables } = this.#parts;
+    const tables = (await Promise.all(([4, 6] as const).map((version) => nftables.tables(version)))).flat();
+    return { tables, observed: await observeBackends(host, tables.includes("kube-proxy")) };
   }
 
   async #make(
@@ -149,6 +161,12 @@ export class Backends {
 // --- internal ---
 
 const names: readonly RulesBackend[] = ["iptables-nft", "iptables-legacy", "nftables"];
+
+interface Observed {
+  /** Of nf_tables, of both families. */
+  readonly tables: readonly string[];
+  readonly observed: ObservedBackends;
+}
 
 type IsLeft = (name: RulesBackend) => boolean;
 

@@ -57,6 +57,7 @@ export class NodeFelix {
   /** Brings the backend to the settings; what fails is tried again. */
   readonly #configuring: Loop;
   #settings: FelixSettings | undefined;
+  #isBeginning = false;
   #backend: Backend | undefined;
   #renderOptions: RenderOptions | undefined;
 
@@ -98,15 +99,18 @@ export class NodeFelix {
     this.#collect();
   }
 
-  /** What holds from now on. It comes into force by itself, without a gap. */
+  /** What holds from now on. It comes into force by itself, without a gap, once it has begun. */
   configure(settings: FelixSettings): void {
     this.#settings = settings;
+    // Before, not all that the settings come from has been read.
+    if (!this.#isBeginning) return;
     // It rejects only when stopped, and then nobody waits for it.
     this.#configuring.request().catch(() => undefined);
   }
 
   /** The first full list is in: passes may run. Resolves when the kernel holds the plan for the first time. After `configure`. */
   async begin(): Promise<void> {
+    this.#isBeginning = true;
     await this.#configuring.request();
     await this.#felix.begin();
     this.#guard.start();

@@ -1,4 +1,3 @@
-import { enableCompileCache } from "node:module";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { RunAgentOptions } from "../agent/run-agent.ts";
 import type { NodeName } from "../api/names.ts";
@@ -36,17 +35,12 @@ export function addAgent(program: Command): void {
         return;
       }
       if (nodeName === undefined) command.error("error: required option '--node-name <name>' not specified");
-      // What was compiled for the last agent is not compiled again: a restart is half a second shorter.
-      enableCompileCache(compileCache);
       const { runAgent } = await import("../agent/run-agent.ts");
       await runAgent({ ...flags, nodeName, overrides: settingsOfFlags(givenFlags(command)) });
     });
 }
 
 // --- internal ---
-
-/** Only root can write there. Where it cannot be made, nothing is kept. */
-const compileCache = "/run/margay/compile-cache";
 
 /** Only to run does it need a node's name. */
 interface AgentFlags extends Omit<RunAgentOptions, "nodeName"> {
