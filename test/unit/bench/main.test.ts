@@ -16,13 +16,13 @@ test.each([
   await expect(failed).rejects.toMatchObject({
     code: 2,
     stdout: "",
-    stderr: expect.stringMatching(/^Cannot run a benchmark: .*Name one of: cni, ipam, policy; /),
+    stderr: expect.stringMatching(/^Cannot run a benchmark: .*Name one of: cni, ipam, policy, programming; /),
   });
   await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining(why) });
 });
 
 test("bench --help says how it is run", async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, "--help"]);
-  expect(stdout).toMatch(/^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: cni, ipam, policy\n/);
+  expect(stdout).toMatch(/^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: cni, ipam, policy, programming\n/);
   expect(stderr).toBe("");
 });
