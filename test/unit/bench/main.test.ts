@@ -23,6 +23,8 @@ test.each([
 
 test("bench --help says how it is run", async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, "--help"]);
-  expect(stdout).toMatch(/^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: cni, ipam, policy, programming\n/);
+  expect(stdout).toMatch(
+    /^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: cni, ipam, policy, programming\n/,
+  );
   expect(stderr).toBe("");
 });
