@@ -6,7 +6,7 @@ import { AttachmentFiles } from "../cni/attachments.ts";
 import type { CniDependencies } from "../cni/dependencies.ts";
 import { LeaseFiles } from "../cni/leases.ts";
 import { CniServer } from "../cni/server.ts";
-import type { FelixSettings } from "../felix/config/felix-settings.ts";
+import { type FelixSettings, matchesInterface } from "../felix/config/felix-settings.ts";
 import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
@@ -126,6 +126,7 @@ export class Agent {
         openNetlink,
         interfacePrefix: workloadInterfacePrefix,
       },
+      isExcluded: (name) => matchesInterface(this.#settings.settings.interfaceExclude, name),
       onChanges: (changes) => this.#takeUnwatched(changes),
     });
     this.#query = new QueryEndpoint({

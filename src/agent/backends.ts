@@ -40,7 +40,7 @@ export interface Backend {
 
 export interface BackendsParts {
   readonly host: Host;
-  /** All of one network namespace, `host`'s. */
+  /** All of one network namespace, `host`'s; `close` closes them. */
   readonly netlink: Netlink;
   readonly sets: SetNetlink;
   readonly nftables: Nftables;
@@ -58,7 +58,7 @@ export class Backends {
   readonly #parts: BackendsParts;
   readonly #shapings: ShapingDriver;
   /** By name: those of before, whose rules are to go when another is chosen. */
-  readonly #rules = new Map<RulesBackend, RulesDriver & RetiredRules>();
+  readonly #rules = new Map<RulesBackend, RulesDriver & RetiredRules & Partial<Pick<IptablesRules, "close">>>();
   #last: { readonly reasons: Reasons; readonly backend: Backend } | undefined;
   /** What the node has, looked at while the first settings are still being read. */
   #first: Promise<Observed> | undefined;
@@ -94,6 +94,13 @@ export class Backends {
     const backend = await this.#make(nameOf(chosen), { settings, conflicts, isLeft });
     this.#last = { reasons, backend };
     return backend;
+  }
+
+  /** Ends the programs that are kept running, and closes the sockets: to be called when nothing is applied or asked any more. */
+  close(): void {
+    const { netlink, sets, nftables, trafficControl } = this.#parts;
+    for (const one of this.#rules.values()) one.close?.();
+    for (const one of [netlink, sets, nftables, trafficControl]) one.close();
   }
 
   async #observe(): Promise<Observed> {

@@ -35,8 +35,11 @@ export class ConnectionKeeper {
     this.#looking?.applied(plan);
   }
 
-  stop(): void {
+  /** No look begins any more. Resolves when none runs. */
+  async stop(): Promise<void> {
     this.#looking?.stop();
+    await this.#looking?.ended();
+    this.#connections.close();
   }
 
   #make(mode: "report" | "end"): PolicyConnections {

@@ -35,6 +35,8 @@ export class DriftGuard {
   #backend: RulesBackend | undefined;
   #monitor: KernelMonitor | undefined;
   #isStarted = false;
+  #isCheckDue = false;
+  readonly #stopped = new AbortController();
 
   constructor(parts: DriftGuardParts) {
     this.#parts = parts;
@@ -81,8 +83,21 @@ export class DriftGuard {
     this.#sentinel.start();
   }
 
+  /** Rules have been written. Where the kernel tells of nobody's changes, they are soon read back once. */
+  wrote(): void {
+    const afterMs = this.#settings?.iptablesPostWriteCheckIntervalMs ?? 0;
+    if (!this.#isStarted || this.#backend !== "iptables-legacy" || afterMs === 0 || this.#isCheckDue) return;
+    this.#isCheckDue = true;
+    const check = () => {
+      this.#isCheckDue = false;
+      this.#sentinel.suspect(["rules"]);
+    };
+    this.#parts.clock.sleep(afterMs, this.#stopped.signal).then(check, () => undefined);
+  }
+
   /** Resolves when no proof runs any more. */
   async stop(): Promise<void> {
+    this.#stopped.abort();
     await this.#sentinel.stop();
     await this.#monitor?.close();
     this.#netlink.close();

@@ -73,7 +73,7 @@ export class Felix implements Prover {
     this.#observer = parts.observer ?? new PassReport({ ...parts, isToldOfWrites: false });
     this.#loop = new Loop({
       pass: () => this.#pass(),
-      sleep: (ms) => parts.clock.sleep(ms),
+      sleep: (ms, signal) => parts.clock.sleep(ms, signal),
       onFailure: (error, attempt) => {
         parts.logger.error({ err: error, attempt }, "cannot bring the kernel to the plan");
         this.#observer.failed(error);
@@ -190,6 +190,11 @@ export class Felix implements Prover {
   /** No pass begins any more. The kernel keeps what it has. */
   stop(): void {
     this.#loop.stop();
+  }
+
+  /** Resolves when no pass runs; one that waits for `begin` does nothing. */
+  async ended(): Promise<void> {
+    if (this.#hasBegun) await this.#loop.ended();
   }
 
   async #pass(): Promise<void> {

@@ -12,6 +12,8 @@ export interface HostInterfacesParts {
   readonly openNetlink: () => Netlink;
   /** What the names of workload interfaces begin with: those are none of the host's. */
   readonly interfacePrefix: string;
+  /** Whether no host endpoint stands for the interface of this name. */
+  readonly isExcluded: (name: string) => boolean;
   readonly onChanges: (changes: readonly Change[]) => void;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn">;
@@ -80,7 +82,8 @@ export class HostInterfaces {
     const netlink = this.#parts.openNetlink();
     try {
       const [links, addresses] = [await netlink.links(), await netlink.addresses()];
-      const own = links.filter(({ name }) => !name.startsWith(this.#parts.interfacePrefix));
+      const { interfacePrefix, isExcluded } = this.#parts;
+      const own = links.filter(({ name }) => !name.startsWith(interfacePrefix) && !isExcluded(name));
       return new Map(
         own.map(({ name, index }) => {
           const ips = addresses.filter(({ linkIndex }) => linkIndex === index).map(({ ip }) => ip);

@@ -36,7 +36,7 @@ export interface NodeFelixParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
-  readonly metrics: FelixMetrics;
+  readonly metrics: Pick<FelixMetrics, "applied" | "failed" | "repaired" | "called" | "waitedForLock">;
   readonly sync: FelixState["sync"];
 }
 
@@ -70,6 +70,7 @@ export class NodeFelix {
       onApplied: (pass) => {
         metrics.applied(pass);
         this.#keeper.applied(pass.plan);
+        this.#guard.wrote();
       },
       onFailed: metrics.failed,
     });
@@ -92,7 +93,7 @@ export class NodeFelix {
     this.#guard = new DriftGuard({ clock, logger, snapshot, felix: this.#felix, metrics });
     this.#configuring = new Loop({
       pass: () => this.#configure(),
-      sleep: (ms) => clock.sleep(ms),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
       onFailure: (err, attempt) => logger.error({ err, attempt }, "cannot use the backend that the settings ask for"),
       ...{ firstRetryMs: 250, maxRetryMs: 30_000 },
     });
@@ -149,12 +150,17 @@ export class NodeFelix {
     return dataplaneHealth(this.#passes, this.#settings?.dataplaneWatchdogTimeoutMs ?? 0);
   }
 
-  /** No pass and no proof begins any more; the kernel keeps what it has. */
+  /**
+   * No pass and no proof begins any more; the kernel keeps what it has. Sockets and programs are given up once the pass that is
+   * under way has ended, which is not waited for.
+   */
   async stop(): Promise<void> {
     this.#configuring.stop();
     this.#felix.stop();
-    this.#keeper.stop();
+    void Promise.all([this.#configuring.ended(), this.#felix.ended()]).then(() => this.#backends.close());
+    await this.#keeper.stop();
     await this.#guard.stop();
+    this.#connections.close();
   }
 
   async #configure(): Promise<void> {

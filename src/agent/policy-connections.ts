@@ -59,6 +59,11 @@ export class PolicyConnections {
     this.#stopped.abort();
   }
 
+  /** Resolves when no look runs. */
+  async ended(): Promise<void> {
+    await this.#looking;
+  }
+
   #takeNoneUp(): void {
     const { writeSysctl, logger } = this.#parts;
     try {

@@ -37,7 +37,7 @@ export function planPodAddresses(
   const name = namespacedName(target.pod.namespace, target.pod.name);
   const isFirst = isPrimary({ hostInterface, pod: name });
   const planned = conf.ipam.type === ownIpam ? planAddresses : executedPlan;
-  const plan = planned({
+  return planned({
     conf,
     pod: name,
     podAnnotations: isFirst ? annotations : {},
@@ -45,11 +45,6 @@ export function planPodAddresses(
     arguments: target.arguments,
     pools: node.pools(),
   });
-  if (plan.floatingIps.length > 0) {
-    const asked = plan.floatingIps.join(", ");
-    node.report("warn", `Pod ${name} asks for floating IPs (${asked}), which nothing leads to the pod yet: no effect`);
-  }
-  return plan;
 }
 
 /**

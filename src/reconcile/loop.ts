@@ -2,8 +2,8 @@
 export interface LoopOptions {
   /** Does all outstanding work once. A rejection means that it must be tried again. */
   readonly pass: () => Promise<void>;
-  /** Resolves after so many milliseconds. */
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Resolves after so many milliseconds; it may reject once `signal` is aborted, as nobody waits any more. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Told of each failed pass; `attempt` counts from 1 and starts anew after a success. */
   readonly onFailure: (error: unknown, attempt: number) => void;
   /** Wait before attempt n + 1; doubles from `firstRetryMs` up to `maxRetryMs`. */
@@ -19,8 +19,9 @@ export class Loop {
   readonly #options: LoopOptions;
   #wanted = 0;
   #done = 0;
-  #running = false;
-  #stopped = false;
+  #isRunning = false;
+  #ended: Promise<void> = Promise.resolve();
+  readonly #stopped = new AbortController();
   #waiters: { readonly upTo: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
 
   constructor(options: LoopOptions) {
@@ -29,26 +30,32 @@ export class Loop {
 
   /** Resolves once a pass that began after this call has succeeded; rejects when the loop is stopped first. */
   request(): Promise<void> {
-    if (this.#stopped) return Promise.reject(new Error("Cannot run another pass: the loop was stopped"));
+    if (this.#stopped.signal.aborted) return Promise.reject(new Error("Cannot run another pass: the loop was stopped"));
     const upTo = ++this.#wanted;
     const settled = new Promise<void>((resolve, reject) => this.#waiters.push({ upTo, resolve, reject }));
-    if (!this.#running) {
-      this.#running = true;
-      void this.#run();
+    if (!this.#isRunning) {
+      this.#isRunning = true;
+      this.#ended = this.#run();
     }
     return settled;
   }
 
   /** No pass begins any more; whoever still waits is rejected. */
   stop(): void {
-    this.#stopped = true;
+    this.#stopped.abort();
     for (const { reject } of this.#waiters.splice(0))
       reject(new Error("Cannot finish the pass: the loop was stopped before it succeeded"));
   }
 
+  /** Resolves when no pass runs. */
+  ended(): Promise<void> {
+    return this.#ended;
+  }
+
   async #run(): Promise<void> {
+    const { signal } = this.#stopped;
     let attempt = 0;
-    while (this.#done < this.#wanted && !this.#stopped) {
+    while (this.#done < this.#wanted && !signal.aborted) {
       const upTo = this.#wanted;
       try {
         await this.#options.pass();
@@ -58,10 +65,21 @@ export class Loop {
       } catch (error) {
         attempt++;
         this.#options.onFailure(error, attempt);
-        await this.#options.sleep(Math.min(this.#options.firstRetryMs * 2 ** (attempt - 1), this.#options.maxRetryMs));
+        await this.#pause(attempt);
       }
     }
-    this.#running = false;
+    this.#isRunning = false;
+  }
+
+  /** After so many failures. Ends early when stopped. */
+  async #pause(attempt: number): Promise<void> {
+    const { sleep, firstRetryMs, maxRetryMs } = this.#options;
+    const { signal } = this.#stopped;
+    try {
+      await sleep(Math.min(firstRetryMs * 2 ** (attempt - 1), maxRetryMs), signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   #settle(): void {

@@ -112,6 +112,11 @@ type LogSeverity = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "si
 /** One interface by its name, or all whose name an expression is found in. */
 export type InterfacePattern = { readonly name: string } | { readonly pattern: RegExp };
 
+/** Whether one of the patterns is for the interface of this name. */
+export function matchesInterface(patterns: readonly InterfacePattern[], name: string): boolean {
+  return patterns.some((one) => ("name" in one ? one.name === name : one.pattern.test(name)));
+}
+
 /** Ports from `first` to `last`, both included. */
 export interface PortRange {
   readonly first: number;

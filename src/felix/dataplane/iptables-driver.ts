@@ -74,6 +74,11 @@ export class IptablesDriver {
   async removeOwn(): Promise<void> {
     this.forget();
     await allEnded(([4, 6] as const).map((version) => this.#applyVersion(version, [])));
+    this.close();
+  }
+
+  /** Ends the programs that are kept running. The next write starts them anew. */
+  close(): void {
     for (const writer of Object.values(this.#writers)) writer.close();
   }
 

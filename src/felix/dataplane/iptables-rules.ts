@@ -73,6 +73,11 @@ export class IptablesRules implements RulesDriver {
     this.#tables.forget();
   }
 
+  /** Ends the programs that are kept running. The next call starts them anew. */
+  close(): void {
+    this.#tables.close();
+  }
+
   #printed(tables: Rules["tables"]): readonly PrintedTable[] {
     return [...tables.values()].map(this.#print);
   }

@@ -24,6 +24,7 @@ function world(addresses: Record<string, string>) {
   } as unknown as Netlink;
   const interfaces = new HostInterfaces({
     ...{ node: "node-1", snapshot: store.snapshot, openNetlink: () => netlink, interfacePrefix: "cali", clock },
+    isExcluded: (name) => name === "kube-ipvs0",
     onChanges: (changes) => void store.apply(changes),
     logger: { warn: (_facts: unknown, message?: string) => void warned.push(`${message}`) },
   });
@@ -39,7 +40,12 @@ function world(addresses: Record<string, string>) {
 const byAddress = { node: "node-1", expectedIPs: ["10.0.0.1"] };
 
 test("a host endpoint that is known by its addresses has the node's interfaces told before the call resolves", async () => {
-  const { interfaces, endpoint, known } = world({ eth0: "10.0.0.1", eth1: "10.0.1.1", cali1: "169.254.1.1" });
+  const { interfaces, endpoint, known } = world({
+    eth0: "10.0.0.1",
+    eth1: "10.0.1.1",
+    cali1: "169.254.1.1",
+    "kube-ipvs0": "10.96.0.1",
+  });
   await endpoint(byAddress);
   expect(known()).toEqual({ eth0: ["10.0.0.1"], eth1: ["10.0.1.1"] });
   interfaces.stop();

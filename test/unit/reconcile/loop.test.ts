@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Loop, type LoopOptions } from "../../../src/reconcile/loop.ts";
 
@@ -47,4 +48,32 @@ test("a stopped loop rejects whoever waits and whoever comes", async () => {
   loop.stop();
   await expect(waiting).rejects.toThrow("Cannot finish the pass: the loop was stopped before it succeeded");
   await expect(loop.request()).rejects.toThrow("Cannot run another pass");
+});
+
+test("tells when the pass that was under way at its stop has ended", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { loop } = loopOf(() => gate.promise);
+  const waiting = loop.request();
+  loop.stop();
+  await expect(waiting).rejects.toThrow("Cannot finish the pass");
+  let hasEnded = false;
+  const ended = loop.ended().then(() => {
+    hasEnded = true;
+  });
+  await nextTurn();
+  expect(hasEnded).toBe(false);
+  gate.resolve();
+  await ended;
+});
+
+test("stopped between two attempts, it does not sleep to the end", async () => {
+  const { loop, failures } = loopOf(() => Promise.reject(new Error("locked")), {
+    sleep: (ms, signal) => setTimeout(1000 * ms, undefined, { signal }),
+  });
+  const waiting = loop.request();
+  await nextTurn();
+  loop.stop();
+  await expect(waiting).rejects.toThrow("Cannot finish the pass");
+  await loop.ended();
+  expect(failures).toEqual(["1: locked"]);
 });
