@@ -206,8 +206,9 @@ export class Agent {
     this.#bgp.touched(kinds);
     if (kinds.has("node")) this.#query.touched();
     if (kinds.has("hostEndpoint")) void this.#hostInterfaces.touched();
+    const applied = this.#felix.apply(changes, receivedAt);
     if (this.#ready && kinds.has("ipPool")) this.#enableForwarding();
-    return this.#felix.apply(changes, receivedAt);
+    return applied;
   }
 
   /** For changes that nobody waits for. It rejects only when the agent is stopped, and then there is nobody to tell. */

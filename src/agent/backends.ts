@@ -45,6 +45,8 @@ export interface BackendsParts {
   readonly sets: SetNetlink;
   readonly nftables: Nftables;
   readonly trafficControl: TrafficControl;
+  /** Without IPv6 in the kernel nothing of it can be there. */
+  readonly hasIpv6: boolean;
   readonly observer: DataplaneObserver;
   readonly clock: Clock;
   readonly report: (level: "info" | "warn", message: string, facts?: Readonly<Record<string, unknown>>) => void;
@@ -62,9 +64,11 @@ export class Backends {
   #last: { readonly reasons: Reasons; readonly backend: Backend } | undefined;
   /** What the node has, looked at while the first settings are still being read. */
   #first: Promise<Observed> | undefined;
+  readonly #firstAt: number;
 
   constructor(parts: BackendsParts) {
     this.#parts = parts;
+    this.#firstAt = parts.clock.monotonicNow();
     this.#first = this.#observe();
     // Whoever asks for it hears of it.
     this.#first.catch(() => undefined);
@@ -81,11 +85,14 @@ export class Backends {
     const reasons = reasonsOf(settings);
     if (this.#last !== undefined && isDeepStrictEqual(this.#last.reasons, reasons)) return this.#last.backend;
     const { report } = this.#parts;
-    const looking = this.#first ?? this.#observe();
+    const isFresh = this.#parts.clock.monotonicNow() - this.#firstAt < freshMs;
+    const looking = (isFresh ? this.#first : undefined) ?? this.#observe();
     this.#first = undefined;
     const { tables, observed } = await looking;
     const chosen = chooseBackend(settings, observed);
-    const isLeft = (name: RulesBackend) => name !== nameOf(chosen) && leftIn(name, observed, tables);
+    // What a pass that is under way is about to write cannot be seen yet.
+    const isLeft = (name: RulesBackend) =>
+      name !== nameOf(chosen) && (this.#rules.has(name) || leftIn(name, observed, tables));
     // What is left of ours goes by itself.
     const conflicts = backendConflicts(chosen, withoutOurs(observed));
     const facts = { backend: nameOf(chosen), reason: chosen.reason, replaces: names.filter(isLeft) };
@@ -113,7 +120,7 @@ export class Backends {
     name: RulesBackend,
     { settings, conflicts, isLeft }: Pick<Backend, "conflicts"> & { settings: FelixSettings; isLeft: IsLeft },
   ): Promise<Backend> {
-    const { nftables, host } = this.#parts;
+    const { nftables, host, report } = this.#parts;
     const rules = await this.#rulesOf(name);
     // What an earlier choice has written must be read anew.
     rules.forget();
@@ -124,7 +131,10 @@ export class Backends {
         ? nftCounters(nftables)
         : iptablesCounters({ host, print: printTable, savers: await this.#saversOf(variant) });
     const dataplane = new Dataplane({
-      rules: new ReplacingRules(rules, retired, variant !== undefined),
+      rules: new ReplacingRules(rules, retired, {
+        sharesSets: variant !== undefined,
+        onFailure: (err) => report("warn", "cannot take away another backend's rules: trying again", { err }),
+      }),
       routes: this.#routesOf(settings),
       shapings: this.#shapings,
     });
@@ -146,6 +156,7 @@ export class Backends {
             print: printTable,
             programs: await findPrograms(host, variant),
             lockWatch: new LockWatch({ host, clock, observer }),
+            versions: this.#parts.hasIpv6 ? [4, 6] : [4],
           });
     this.#rules.set(name, made);
     return made;
@@ -166,6 +177,9 @@ export class Backends {
 }
 
 // --- internal ---
+
+/** At boot the node's other software comes up beside the agent: what was seen longer ago is looked at again. */
+const freshMs = 5_000;
 
 const names: readonly RulesBackend[] = ["iptables-nft", "iptables-legacy", "nftables"];
 

@@ -54,7 +54,7 @@ export class DriftGuard {
     const report = new DriftReport({ clock, logger });
     this.#sentinel = new Sentinel({
       ...{ clock, provers: [this.#links, felix], periodsMs: this.#periods() },
-      partsOf: (event) => partsOfEvent(event, { state: felix.inForce, links: this.#links }),
+      partsOf: (event) => partsOfEvent(event, { state: felix.applied, links: this.#links }),
       onRepaired: (repair) => {
         report.repaired(repair);
         metrics.repaired(repair.part, repair.found.length);
@@ -70,8 +70,8 @@ export class DriftGuard {
     this.#backend = backend;
     if (!this.#isStarted) return;
     if (isOther) this.#follow();
-    // The periods may be others.
-    this.#sentinel.suspect(["settings"]);
+    // The periods may be others; and what the old monitor had not told yet is lost.
+    this.#sentinel.suspect(isOther ? everyPart : ["settings"]);
   }
 
   /** To be called once, when the kernel has held everything for the first time, and after `configure`. */
@@ -104,12 +104,29 @@ export class DriftGuard {
   }
 
   #follow(): void {
-    const { logger } = this.#parts;
+    const { clock, logger } = this.#parts;
     void this.#monitor?.close();
-    this.#monitor = openMonitor({
+    this.#monitor = undefined;
+    const ended = (err: unknown) => {
+      logger.error({ err }, "cannot follow the kernel's events: trying again; meanwhile it is looked at by period");
+      const again = () => {
+        this.#follow();
+        this.#sentinel.suspect(everyPart);
+      };
+      clock.sleep(followAgainMs, this.#stopped.signal).then(again, () => undefined);
+    };
+    try {
+      this.#monitor = this.#open(ended);
+    } catch (error) {
+      ended(error);
+    }
+  }
+
+  #open(onEnd: (error: unknown) => void): KernelMonitor {
+    return openMonitor({
       follows: touchesOurs(this.#backend ?? "iptables-nft"),
       onEvent: (event) => this.#sentinel.take(event),
-      onEnd: (err) => logger.error({ err }, "cannot follow the kernel's events: only periodic proofs are left"),
+      onEnd,
     });
   }
 
@@ -137,3 +154,8 @@ export class DriftGuard {
     };
   }
 }
+
+// --- internal ---
+
+const everyPart: readonly DriftPart[] = ["rules", "sets", "routes", "links", "settings"];
+const followAgainMs = 5_000;

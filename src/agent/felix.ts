@@ -61,6 +61,11 @@ export class Felix implements Prover {
   #inForce: DesiredState | undefined;
   /** The kernel was found to hold something else. */
   #mustRepair = false;
+  /** Another whenever something that writes begins or ends; and how many of those have not ended. */
+  #turn = 0;
+  #writing = 0;
+  /** How often in a row something unused could not be taken away. */
+  #untidied = 0;
   /** As `Prover`. */
   readonly parts: ReadonlySet<DriftPart> = new Set(["rules", "sets", "routes"]);
 
@@ -136,14 +141,32 @@ export class Felix implements Prover {
     return this.#inForce;
   }
 
+  /** The same, and it stands while the next is applied. */
+  get applied(): DesiredState | undefined {
+    return this.#applied;
+  }
+
   /**
    * As `Prover`: how the kernel differs from what it has acknowledged last. A pass that is wanted meanwhile does not wait: then
    * nothing is known. Rejects when the kernel cannot be asked.
    */
   async drift(parts: ReadonlySet<DriftPart>): Promise<readonly Drift[] | undefined> {
-    const state = this.#inForce;
-    const found = state && (await this.#usedTarget?.dataplane.drift(state, parts));
-    return state === this.#inForce ? found : undefined;
+    const [state, turn] = [this.#inForce, this.#turn];
+    if (state === undefined || this.#writing > 0) return undefined;
+    const found = await this.#usedTarget?.dataplane.drift(state, parts);
+    return turn === this.#turn ? found : undefined;
+  }
+
+  /** What is read while something is written is neither what was nor what will be. */
+  async #write<T>(work: () => Promise<T>): Promise<T> {
+    this.#turn++;
+    this.#writing++;
+    try {
+      return await work();
+    } finally {
+      this.#turn++;
+      this.#writing--;
+    }
   }
 
   /** As `Prover`: has a pass put right what `drift` has found. */
@@ -168,18 +191,32 @@ export class Felix implements Prover {
     const state = this.#applied;
     if (!this.#mustRepair || state === undefined) return false;
     this.#inForce = undefined;
-    await this.#usedTarget?.dataplane.apply(state);
+    const target = this.#usedTarget;
+    await this.#write(async () => target?.dataplane.apply(state));
     this.#inForce = state;
     this.#mustRepair = false;
-    this.#isTidy = false;
+    this.#untidy();
     return true;
   }
 
   /** What is not used any more goes in a pass of its own, for which nobody waits. */
   async #tidy(): Promise<void> {
-    if (this.#isTidy || this.#applied === undefined || this.#usedTarget === undefined) return;
-    this.#isTidy = await this.#usedTarget.dataplane.tidy(this.#applied);
-    if (!this.#isTidy) void this.#parts.clock.sleep(tidyAgainMs).then(() => this.#requestPass());
+    const [state, target, { clock, logger }] = [this.#applied, this.#usedTarget, this.#parts];
+    if (this.#isTidy || state === undefined || target === undefined) return;
+    try {
+      this.#isTidy = await this.#write(() => target.dataplane.tidy(state));
+    } catch (err) {
+      // Whatever comes next must not wait for it.
+      logger.error({ err }, "cannot take away what nothing uses any more: trying again");
+    }
+    if (this.#isTidy) return;
+    const pauseMs = Math.min(tidyAgainMs * 2 ** this.#untidied++, mostTidyAgainMs);
+    void clock.sleep(pauseMs).then(() => this.#requestPass());
+  }
+
+  #untidy(): void {
+    this.#isTidy = false;
+    this.#untidied = 0;
   }
 
   #requestPass(): void {
@@ -217,11 +254,11 @@ export class Felix implements Prover {
     this.#policyReport.look(plan.policies);
     const state = render(plan, target.renderOptions);
     await beforeApply?.(this.#held, plan);
-    await target.dataplane.apply(state);
+    await this.#write(() => target.dataplane.apply(state));
     this.#usedTarget = target;
     this.#mustRepair = false;
     this.#applied = state;
-    this.#isTidy = false;
+    this.#untidy();
     this.#requestPass();
     this.#inKernel = plan;
     this.#held = plan;
@@ -238,3 +275,4 @@ const attemptMs = 100;
 
 /** About as long as the kernel takes to free rules that it has forgotten. */
 const tidyAgainMs = 50;
+const mostTidyAgainMs = 60_000;

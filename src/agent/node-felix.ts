@@ -77,7 +77,7 @@ export class NodeFelix {
     const { wrote } = this.#passes;
     const { called, waitedForLock } = metrics;
     this.#backends = new Backends({
-      ...{ host, clock, observer: { wrote, called, waitedForLock } },
+      ...{ host, clock, observer: { wrote, called, waitedForLock }, hasIpv6: hasIpv6() },
       ...{ netlink: openNetlink(), sets: openSetNetlink(), nftables: openNftables() },
       trafficControl: openTrafficControl(),
       report: (level, message, facts = {}) => logger[level](facts, message),
@@ -157,19 +157,20 @@ export class NodeFelix {
   async stop(): Promise<void> {
     this.#configuring.stop();
     this.#felix.stop();
-    void Promise.all([this.#configuring.ended(), this.#felix.ended()]).then(() => this.#backends.close());
+    void Promise.all([this.#configuring.ended(), this.#felix.ended()]).then(() => {
+      this.#backends.close();
+      this.#connections.close();
+    });
     await this.#keeper.stop();
     await this.#guard.stop();
-    this.#connections.close();
   }
 
   async #configure(): Promise<void> {
     const settings = this.#settings;
     if (settings === undefined) throw new Error("Cannot configure Felix before there are settings");
     const backend = await this.#backends.choose(settings);
-    const hasIpv6 = readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined;
     const kind = backend.name === "nftables" ? "nftables" : "iptables";
-    const options = renderOptionsOf(settings, { hasIpv6, backend: kind });
+    const options = renderOptionsOf(settings, { hasIpv6: hasIpv6(), backend: kind });
     // What is rendered is remembered by them.
     if (!isDeepStrictEqual(options, this.#renderOptions)) this.#renderOptions = options;
     this.#backend = backend;
@@ -196,5 +197,9 @@ export class NodeFelix {
 }
 
 // --- internal ---
+
+function hasIpv6(): boolean {
+  return readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined;
+}
 
 const noCounters = { read: async () => [], places: () => [] };

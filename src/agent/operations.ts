@@ -50,9 +50,10 @@ export class Operations {
         ? { address: prometheusMetricsHost || everyAddress, port: prometheusMetricsPort }
         : undefined,
     );
-    if (this.#countsProcess || !prometheusMetricsEnabled) return;
-    this.#countsProcess = true;
     const { prometheusProcessMetricsEnabled, prometheusGoMetricsEnabled } = settings;
+    const isCounted = prometheusProcessMetricsEnabled || prometheusGoMetricsEnabled;
+    if (this.#countsProcess || !prometheusMetricsEnabled || !isCounted) return;
+    this.#countsProcess = true;
     collectProcessMetrics(this.registry, {
       ...{ process: prometheusProcessMetricsEnabled, runtime: prometheusGoMetricsEnabled },
     });

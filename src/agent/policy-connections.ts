@@ -50,7 +50,7 @@ export class PolicyConnections {
     const last = this.#now;
     this.#now = plan;
     if (last === undefined || saysTheSame(last, plan)) return;
-    this.#before.push(last);
+    this.#before = [...this.#before, last].slice(-mostPlans);
     this.#looking ??= this.#follow();
   }
 
@@ -85,7 +85,7 @@ export class PolicyConnections {
       try {
         await this.#look(before);
       } catch (err) {
-        this.#before = [...before, ...this.#before];
+        this.#before = [...before, ...this.#before].slice(-mostPlans);
         this.#pauseMs = Math.min(this.#pauseMs * 2, mostPauseMs);
         logger.error({ err }, "cannot look for connections that changed policy forbids: trying again");
       }
@@ -107,6 +107,8 @@ export class PolicyConnections {
         before: before.map((one) => new ConnectionJudge(one, isOwn)),
       };
       const forbidden = await newlyForbidden(await connections.find(addresses), judges);
+      // It may have been switched off meanwhile.
+      if (this.#stopped.signal.aborted) return;
       if (mode === "end") await connections.end(forbidden.map(({ connection }) => connection));
       this.#tell(forbidden);
     }
@@ -128,6 +130,9 @@ export class PolicyConnections {
 }
 
 // --- internal ---
+
+/** What was in force before these is not looked back at: a look that keeps failing must not keep every plan there was. */
+const mostPlans = 100;
 
 const leastPauseMs = 1000;
 const mostPauseMs = 60_000;

@@ -135,7 +135,15 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     await dataplane.apply(full);
     expect(host.ran).toEqual([]);
     await newDataplane().apply(full);
-    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+    expect(host.ran.sort()).toEqual(["ip6tables-save", "ipset", "iptables-save"]);
+  });
+
+  test("of a family that is not wanted any more go", async () => {
+    const ipv6: Table = { version: 6, name: "filter", chains: new Map([["cali-x", [accept]]]), hooks: new Map() };
+    await dataplane.apply({ ...full, tables: new Map([["6/filter", ipv6] as const, ...full.tables]) });
+    expect(sh("ip6tables-save")).toContain(":cali-x");
+    await newDataplane().apply(full);
+    expect(sh("ip6tables-save")).not.toContain("cali");
   });
 
   test("change by their difference", async () => {
@@ -217,7 +225,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     expect(members("cali40s:one")).toEqual(["add cali40s:one 10.0.0.1", "add cali40s:one 10.1.0.0/16"]);
     host.ran.length = 0;
     await newDataplane().apply(state);
-    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+    expect(host.ran.sort()).toEqual(["ip6tables-save", "ipset", "iptables-save"]);
   });
 
   test("know a member again that the kernel spells in its own way", async () => {
@@ -230,7 +238,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     expect(sh("ipset", "save", "cali60s:one")).toContain("::ffff:1.2.3.4");
     host.ran.length = 0;
     await newDataplane().apply(state);
-    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+    expect(host.ran.sort()).toEqual(["ip6tables-save", "ipset", "iptables-save"]);
   });
 
   test("of a table that is not wanted any more go, and others' stay in it", async () => {
@@ -263,7 +271,7 @@ describe.for<Variant>(["nft", "legacy"])("rules and sets, variant %s", (one) => 
     expect(sh("iptables-save").replaceAll(/^#.*$/gm, "")).toBe(before.replaceAll(/^#.*$/gm, ""));
     host.ran.length = 0;
     await dataplane.apply(full);
-    expect(host.ran.sort()).toEqual(["ipset", "iptables-save"]);
+    expect(host.ran.sort()).toEqual(["ip6tables-save", "ipset", "iptables-save"]);
   });
 });
 

@@ -54,6 +54,10 @@ const deeds: Readonly<Record<string, readonly [readonly string[], Drift]>> = {
     ],
     rules("chain filter-FORWARD", "it does not hang on its hook as it should"),
   ],
+  "a table put to sleep": [
+    ["add table ip calico { flags dormant; }"],
+    { part: "rules", where: "nftables table ip calico", difference: "it is dormant: its chains hang on no hook" },
+  ],
   "a base chain gone": [
     ["flush chain ip calico filter-FORWARD", "delete chain ip calico filter-FORWARD"],
     rules("chain filter-FORWARD", "it is not there"),

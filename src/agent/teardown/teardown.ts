@@ -1,3 +1,4 @@
+import { emptyTables } from "../../felix/dataplane/empty-tables.ts";
 import { NetlinkQdiscDriver } from "../../felix/dataplane/qdisc-driver.ts";
 import { NetlinkRouteDriver } from "../../felix/dataplane/route-driver.ts";
 import type { Host } from "../../host/host.ts";
@@ -8,7 +9,6 @@ import type { TrafficControl } from "../../host/netlink/traffic-control.ts";
 import { codeOf } from "../../host/system-error.ts";
 import type { Clock } from "../../net/clock.ts";
 import { messageOf } from "../../net/message-of.ts";
-import { emptyTables } from "./empty-tables.ts";
 
 /** All of one network namespace. */
 export interface TeardownParts {

@@ -29,6 +29,15 @@ const deny = oneOf({ Drop: "drop", Reject: "reject" } as const);
 const seconds = period(1000);
 const port = integer(0, 65_535);
 const hostAddress = matching(/^[a-zA-Z0-9:._+-]{1,64}$/, "it must be an address, or a name of at most 64 characters");
+const anyProtocol = integer(0, 255);
+const routeProtocol: Reader<number> = {
+  ...anyProtocol,
+  text: (text) => {
+    const protocol = anyProtocol.text(text);
+    if (protocol === 2) throw new Error("it must not be 2, which is what the kernel makes by itself");
+    return protocol;
+  },
+};
 const priority = integer(1, 2_147_483_646);
 const both = "tcp:179,tcp:2379,tcp:2380,tcp:5473,tcp:6443,tcp:6666,tcp:6667";
 
@@ -76,11 +85,16 @@ export const parameters: { readonly [K in keyof FelixSettings]: Parameter<FelixS
     "pools",
   ),
   iptablesNATOutgoingInterfaceFilter: is(
-    optional(matching(/^[a-zA-Z0-9:._-]{1,15}\+?$/, "it must be the name of an interface, which may end with +")),
+    optional(
+      matching(
+        /^([a-zA-Z0-9:._-]{1,15}|[a-zA-Z0-9:._-]{1,14}\+)$/,
+        "it must be the name of an interface, which may end with +",
+      ),
+    ),
     undefined,
   ),
   ipForwarding: is(oneOf({ Enabled: true, Disabled: false }, false), true),
-  deviceRouteProtocol: is(integer(0, 255), 3),
+  deviceRouteProtocol: is(routeProtocol, 3),
   deviceRouteSourceAddress: is(address(4), undefined),
   deviceRouteSourceAddressIPv6: is(address(6), undefined),
   removeExternalRoutes: is(flag, true),

@@ -23,6 +23,7 @@ export class IpsetDriver {
   #actual: Map<string, KernelSet> | undefined;
   /** Counted before and after each writing, so that a reading knows that it was overtaken. */
   #writes = 0;
+  #writing = 0;
 
   constructor(host: Host, sets: SetNetlink) {
     this.#host = host;
@@ -76,7 +77,7 @@ export class IpsetDriver {
     const known = this.#actual;
     const writes = this.#writes;
     const actual = await this.#readKernel();
-    if (writes === this.#writes) this.#actual = actual;
+    if (writes === this.#writes && this.#writing === 0) this.#actual = actual;
     const drift = (name: string, difference: string): Drift => ({ part: "sets", where: `set ${name}`, difference });
     const strange = [...actual.keys()].filter((name) => !sets.has(name) && known !== undefined && !known.has(name));
     return [
@@ -102,10 +103,12 @@ export class IpsetDriver {
   /** What is read while it goes on is neither what was nor what will be. */
   async #write<T>(action: () => Promise<T>): Promise<T> {
     this.#writes++;
+    this.#writing++;
     try {
       return await action();
     } finally {
       this.#writes++;
+      this.#writing--;
     }
   }
 

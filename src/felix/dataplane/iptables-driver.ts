@@ -4,11 +4,18 @@ import type { IpVersion } from "../../net/ip.ts";
 import type { TableName } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { Drift } from "./dataplane.ts";
+import { emptyTables } from "./empty-tables.ts";
 import type { IptablesPrograms } from "./iptables-programs.ts";
 import { parseChainListing, parseIptablesSave, type SavedTable } from "./iptables-save.ts";
 import { emptySavedTable, tableDrift, tableTransaction } from "./iptables-transaction.ts";
 import type { LockWatch } from "./lock-watch.ts";
 import { RestoreWriter } from "./restore-writer.ts";
+
+export interface IptablesDriverOptions {
+  readonly lockWatch?: LockWatch | undefined;
+  /** The families that the kernel has. */
+  readonly versions?: readonly IpVersion[] | undefined;
+}
 
 /**
  * Our rules through iptables(8), either variant: one `iptables-restore --noflush` transaction a table that changed, which
@@ -18,14 +25,17 @@ import { RestoreWriter } from "./restore-writer.ts";
 export class IptablesDriver {
   readonly #host: Host;
   readonly #programs: IptablesPrograms;
+  readonly #versions: readonly IpVersion[];
   readonly #lockWatch: LockWatch | undefined;
   readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
   /** Counted before and after each writing, so that a reading knows that it was overtaken. */
   #writes = 0;
+  #writing = 0;
 
-  constructor(host: Host, programs: IptablesPrograms, lockWatch?: LockWatch) {
+  constructor(host: Host, programs: IptablesPrograms, { lockWatch, versions = [4, 6] }: IptablesDriverOptions = {}) {
     this.#host = host;
+    this.#versions = versions;
     this.#lockWatch = lockWatch;
     this.#programs = programs;
     this.#writers = {
@@ -34,10 +44,13 @@ export class IptablesDriver {
     };
   }
 
-  /** Makes our chains and our rules in others' chains so, in one transaction a table. */
+  /**
+   * Makes our chains and our rules in others' chains so, in one transaction a table. Of a family that the state has nothing of, what
+   * an earlier one has left goes.
+   */
   async apply(tables: readonly PrintedTable[]): Promise<void> {
     const byVersion = Map.groupBy(tables, ({ version }) => version);
-    await allEnded([...byVersion].map(([version, ofVersion]) => this.#applyVersion(version, ofVersion)));
+    await allEnded(this.#versions.map((version) => this.#applyVersion(version, byVersion.get(version) ?? [])));
   }
 
   /** As `RulesDriver.faultsOf`. */
@@ -63,17 +76,28 @@ export class IptablesDriver {
       [...byVersion].map(async ([version, ofVersion]) => {
         const writes = this.#writes;
         const actual = await this.#readKernel(version);
-        if (writes === this.#writes) this.#actual.set(version, actual);
+        if (writes === this.#writes && this.#writing === 0) this.#actual.set(version, actual);
         return ofVersion.flatMap((table) => tableDrift(table, actual.get(table.name) ?? emptySavedTable));
       }),
     );
     return found.flat();
   }
 
-  /** Deletes our chains and our rules in others' chains, of both families, and ends the programs. The rest stays. */
+  /**
+   * Deletes our chains and our rules in others' chains, of both families, and ends the programs. The rest stays, and with it
+   * chains of ours that rules of others lead to, empty.
+   */
   async removeOwn(): Promise<void> {
     this.forget();
-    await allEnded(([4, 6] as const).map((version) => this.#applyVersion(version, [])));
+    await allEnded(
+      this.#versions.map(async (version) => {
+        const { stdout } = await this.#host.run([this.#programs[version].save]);
+        // It throws when this is no such listing.
+        parseIptablesSave(stdout);
+        const { text } = emptyTables(stdout);
+        if (text !== "") await this.#write(version, text);
+      }),
+    );
     this.close();
   }
 
@@ -96,11 +120,21 @@ export class IptablesDriver {
     });
     if (changed.length === 0) return;
     const text = changed.map(({ text }) => text).join("");
-    this.#writes++;
-    const write = () => this.#writers[version].write(text);
-    await (this.#lockWatch?.during(version, this.#programs[version].restore, write) ?? write());
-    this.#writes++;
+    await this.#write(version, text);
     for (const { name, after } of changed) actual.set(name, after);
+  }
+
+  /** What is read while it goes on is neither what was nor what will be. */
+  async #write(version: IpVersion, text: string): Promise<void> {
+    this.#writes++;
+    this.#writing++;
+    const write = () => this.#writers[version].write(text);
+    try {
+      await (this.#lockWatch?.during(version, this.#programs[version].restore, write) ?? write());
+    } finally {
+      this.#writes++;
+      this.#writing--;
+    }
   }
 
   /**

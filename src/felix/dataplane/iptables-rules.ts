@@ -1,5 +1,6 @@
 import type { Host } from "../../host/host.ts";
 import type { SetNetlink } from "../../host/netlink/set-netlink.ts";
+import type { IpVersion } from "../../net/ip.ts";
 import type { Table } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { Drift, DriftPart, Rules, RulesDriver } from "./dataplane.ts";
@@ -19,6 +20,8 @@ export interface IptablesRulesParts {
   readonly programs?: IptablesPrograms;
   /** Told of waits for the lock. */
   readonly lockWatch?: LockWatch;
+  /** The families that the kernel has; both when absent. */
+  readonly versions?: readonly IpVersion[];
 }
 
 /** Rules in iptables, either variant, and sets in ipset. A set is there before a rule uses it, and goes after the last one. */
@@ -27,9 +30,9 @@ export class IptablesRules implements RulesDriver {
   readonly #tables: IptablesDriver;
   readonly #print: IptablesRulesParts["print"];
 
-  constructor({ host, sets, print, programs = linkedPrograms, lockWatch }: IptablesRulesParts) {
+  constructor({ host, sets, print, programs = linkedPrograms, ...options }: IptablesRulesParts) {
     this.#sets = new IpsetDriver(host, sets);
-    this.#tables = new IptablesDriver(host, programs, lockWatch);
+    this.#tables = new IptablesDriver(host, programs, options);
     this.#print = print;
   }
 

@@ -35,6 +35,8 @@ export function tableDrift(
   const table = tableText(version);
   if (!found.exists) return [{ part: "rules", where: table, difference: "it is not there" }];
   const drifts: Drift[] = [];
+  if (found.dormant)
+    drifts.push({ part: "rules", where: table, difference: "it is dormant: its chains hang on no hook" });
   const look = (part: Drift["part"], what: string, difference: string | undefined) => {
     if (difference !== undefined) drifts.push({ part, where: `${what} of ${table}`, difference });
   };

@@ -11,6 +11,8 @@ import { ownTable, ownTableOf } from "./nft-names.ts";
 export interface KernelTable {
   /** Whether there is such a table at all. */
   exists: boolean;
+  /** Its chains hang on no hook: somebody has put it to sleep. */
+  readonly dormant?: boolean;
   readonly chains: Map<string, KernelChain>;
   /** Sets and maps. */
   readonly sets: Map<string, KernelSet>;
@@ -52,7 +54,7 @@ export async function readKernelTable(
     await nextTurn();
     sets.set(spec.set, spared(spec) ?? (await readSet(nftables, version, spec)));
   }
-  return { exists: true, chains, sets };
+  return { exists: true, dormant: await nftables.isDormant(table), chains, sets };
 }
 
 /** Of a family in which we have none. */

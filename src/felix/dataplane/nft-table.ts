@@ -31,19 +31,22 @@ export class NftTable {
    * are not, call `forget`. With `anew` it is made from nothing, whatever there is.
    */
   async advance(state: Rules, anew = false): Promise<readonly NftOperation[]> {
-    const kernel = await this.#read();
-    let chains = wantedChains(this.#version, state, this.#held);
-    let sets = wantedSets(this.#version, state, this.#held);
+    let kernel = await this.#read();
+    let held = this.#held;
+    let chains = wantedChains(this.#version, state, held);
+    let sets = wantedSets(this.#version, state, held);
     const isEmpty = this.#isEmpty(state);
     const id = ownTableOf(this.#version);
     const operations: NftOperation[] = [];
     if (kernel.exists && (isEmpty || anew || isOfOtherKind(kernel, chains, sets))) {
       operations.push({ ...id, kind: "delete-table" });
-      this.#start(noTable());
+      kernel = noTable();
+      held = undefined;
+      this.#start(kernel);
       chains = wantedChains(this.#version, state);
       sets = wantedSets(this.#version, state);
     }
-    if (!isEmpty) operations.push(...(await this.#edit(state, chains, sets)));
+    if (!isEmpty) operations.push(...(await this.#edit(state, { chains, sets, kernel, isRead: held === undefined })));
     this.#held = state;
     return operations;
   }
@@ -122,14 +125,13 @@ export class NftTable {
     return true;
   }
 
-  async #edit(state: Rules, chains: Wanted<WantedChain>, sets: Wanted<WantedSet>): Promise<readonly NftOperation[]> {
-    const kernel = await this.#read();
+  /** `isRead`: the kernel's table may hold anything beside what is named. */
+  async #edit(state: Rules, { chains, sets, kernel, isRead }: TableEdit): Promise<readonly NftOperation[]> {
     const transaction = new NftTransaction(ownTableOf(this.#version));
     if (!kernel.exists) transaction.addTable();
     kernel.exists = true;
     for (const chain of chains.changed) await this.#editChain(chain, kernel, transaction);
     for (const set of sets.changed) editSet(set, kernel, transaction);
-    const isRead = this.#held === undefined;
     for (const name of isRead
       ? beyond(
           kernel.chains,
@@ -196,6 +198,13 @@ export class NftTable {
 
 // --- internal ---
 
+interface TableEdit {
+  readonly chains: Wanted<WantedChain>;
+  readonly sets: Wanted<WantedSet>;
+  readonly kernel: KernelTable;
+  readonly isRead: boolean;
+}
+
 /** Whether something of ours is there as something else, which the kernel cannot make of it. */
 function isOfOtherKind(kernel: KernelTable, chains: Wanted<WantedChain>, sets: Wanted<WantedSet>): boolean {
   const otherChain = ({ name, base }: WantedChain) => {
@@ -206,7 +215,7 @@ function isOfOtherKind(kernel: KernelTable, chains: Wanted<WantedChain>, sets: W
     const found = kernel.sets.get(spec.set);
     return found !== undefined && !sameSpec(found.spec, spec);
   };
-  return chains.changed.some(otherChain) || sets.changed.some(otherSet);
+  return kernel.dormant === true || chains.changed.some(otherChain) || sets.changed.some(otherSet);
 }
 
 function beyond(found: ReadonlyMap<string, unknown>, wanted: readonly string[]): readonly string[] {

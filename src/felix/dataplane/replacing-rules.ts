@@ -7,6 +7,13 @@ export interface RetiredRules {
   removeOwn(kept?: Rules["sets"]): Promise<readonly string[]>;
 }
 
+export interface ReplacingOptions {
+  /** The others' sets have the names of these, as with the two variants of iptables. */
+  readonly sharesSets: boolean;
+  /** Something of the others could not be removed, and is tried again. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 /**
  * The rules of one backend, in place of what others still hold of ours: theirs go, with everything else that is no longer used,
  * after these are in force. So a packet always meets the rules of one of them, and for a moment those of both.
@@ -14,13 +21,12 @@ export interface RetiredRules {
 export class ReplacingRules implements RulesDriver {
   readonly #current: RulesDriver;
   readonly #retired: Set<RetiredRules>;
-  readonly #sharesSets: boolean;
+  readonly #options: ReplacingOptions;
 
-  /** `sharesSets`: the others' sets have the names of these, as with the two variants of iptables. */
-  constructor(current: RulesDriver, retired: readonly RetiredRules[], sharesSets: boolean) {
+  constructor(current: RulesDriver, retired: readonly RetiredRules[], options: ReplacingOptions) {
     this.#current = current;
     this.#retired = new Set(retired);
-    this.#sharesSets = sharesSets;
+    this.#options = options;
   }
 
   apply(state: Rules): Promise<void> {
@@ -30,11 +36,22 @@ export class ReplacingRules implements RulesDriver {
   async prune(state: Rules): Promise<readonly string[]> {
     const used = [...(await this.#current.prune(state))];
     for (const one of [...this.#retired]) {
-      const left = await one.removeOwn(this.#sharesSets ? state.sets : undefined);
+      const left = await this.#remove(one, state);
       used.push(...left);
       if (left.length === 0) this.#retired.delete(one);
     }
     return used;
+  }
+
+  /** What cannot be removed now must not keep the rules in force from changing. */
+  async #remove(one: RetiredRules, { sets }: Rules): Promise<readonly string[]> {
+    const { sharesSets, onFailure } = this.#options;
+    try {
+      return await one.removeOwn(sharesSets ? sets : undefined);
+    } catch (error) {
+      onFailure(error);
+      return ["another backend's rules"];
+    }
   }
 
   faultsOf(table: Table, chains: readonly string[]): Promise<readonly string[]> {

@@ -16,6 +16,7 @@ export class NetlinkRouteDriver implements RouteDriver {
   #actual: Map<Cidr, readonly OwnedRoute[]> | undefined;
   /** Counted before and after each writing, so that a reading knows that it was overtaken. */
   #writes = 0;
+  #writing = 0;
 
   constructor(netlink: Netlink, interfacePrefix: string, ownership: Partial<RouteOwnership> = {}) {
     this.#netlink = netlink;
@@ -39,12 +40,12 @@ export class NetlinkRouteDriver implements RouteDriver {
       changes.push({ wanted: { hostInterface: route.hostInterface, route: wanted }, isThere, superfluous });
     }
     if (changes.length === 0) return;
-    this.#writes++;
-    await this.#netlink.replaceRoutes(changes.flatMap(({ wanted, isThere }) => (isThere ? [] : [wanted.route])));
-    // Those of the same metric have been replaced.
-    await this.#netlink.deleteRoutes(changes.flatMap(({ wanted, superfluous }) => beside(wanted.route, superfluous)));
+    await this.#write(async () => {
+      await this.#netlink.replaceRoutes(changes.flatMap(({ wanted, isThere }) => (isThere ? [] : [wanted.route])));
+      // Those of the same metric have been replaced.
+      await this.#netlink.deleteRoutes(changes.flatMap(({ wanted, superfluous }) => beside(wanted.route, superfluous)));
+    });
     for (const { wanted } of changes) actual.set(wanted.route.destination, [wanted]);
-    this.#writes++;
   }
 
   async prune(routes: ReadonlyMap<Cidr, Route>): Promise<void> {
@@ -59,20 +60,18 @@ export class NetlinkRouteDriver implements RouteDriver {
       else actual.set(destination, kept);
     }
     if (gone.length === 0) return;
-    this.#writes++;
-    await this.#netlink.deleteRoutes(gone.map(({ route }) => route));
-    this.#writes++;
+    await this.#write(() => this.#netlink.deleteRoutes(gone.map(({ route }) => route)));
   }
 
   async drift(routes: ReadonlyMap<Cidr, Route>): Promise<readonly Drift[]> {
     const writes = this.#writes;
     const actual = await this.#readKernel();
     const links = await this.#links();
-    if (writes === this.#writes) this.#actual = actual;
+    if (writes === this.#writes && this.#writing === 0) this.#actual = actual;
     const missing = [...routes.values()].flatMap((route): readonly Drift[] => {
       const link = links.get(route.hostInterface);
       // The route of an interface that is gone went with it.
-      if (link === undefined) return [];
+      if (link === undefined || !link.up) return [];
       const found = actual.get(route.destination) ?? [];
       const difference = differenceOf(this.#kernelRoute(route, link.index), found);
       return difference === undefined ? [] : [driftOf(route, difference)];
@@ -88,6 +87,18 @@ export class NetlinkRouteDriver implements RouteDriver {
 
   forget(): void {
     this.#actual = undefined;
+  }
+
+  /** What is read while it goes on is neither what was nor what will be. */
+  async #write(action: () => Promise<void>): Promise<void> {
+    this.#writes++;
+    this.#writing++;
+    try {
+      await action();
+    } finally {
+      this.#writes++;
+      this.#writing--;
+    }
   }
 
   async #read(): Promise<Map<Cidr, readonly OwnedRoute[]>> {

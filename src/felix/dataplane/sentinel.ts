@@ -130,29 +130,37 @@ export class Sentinel {
 
   async #round(wanted: ReadonlyMap<DriftPart, Suspicion>): Promise<void> {
     const suspected = new Map(wanted);
-    for (const prover of this.#parts.provers) {
-      const parts = new Set([...suspected.keys()].filter((part) => prover.parts.has(part)));
-      if (parts.size === 0) continue;
-      const { found, startedAt } = await this.#prove(prover, parts);
-      for (const part of parts) this.#lastProof.set(part, startedAt);
-      if (found.length > 0) {
-        await prover.repair();
-        this.#tell(found, suspected);
-      }
-      for (const part of parts) this.#lastGood.set(part, startedAt);
-      // A link that was down has lost its routes.
-      const links = suspected.get("links");
-      if (links !== undefined && found.some(({ part }) => part === "links") && !suspected.has("routes")) {
-        suspected.set("routes", links);
-      }
+    const errors: unknown[] = [];
+    // One that fails must not keep the others from theirs.
+    for (const prover of this.#parts.provers) await this.#oneRound(prover, suspected).catch((e) => errors.push(e));
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async #oneRound(prover: Prover, suspected: Map<DriftPart, Suspicion>): Promise<void> {
+    const parts = new Set([...suspected.keys()].filter((part) => prover.parts.has(part)));
+    if (parts.size === 0) return;
+    const { found, startedAt } = await this.#prove(prover, parts);
+    for (const part of parts) this.#lastProof.set(part, startedAt);
+    if (found.length > 0) {
+      await prover.repair();
+      this.#tell(found, suspected);
+    }
+    for (const part of parts) this.#lastGood.set(part, startedAt);
+    // A link that was down has lost its routes.
+    const links = suspected.get("links");
+    if (links !== undefined && found.some(({ part }) => part === "links") && !suspected.has("routes")) {
+      suspected.set("routes", links);
     }
   }
 
   async #prove(prover: Prover, parts: ReadonlySet<DriftPart>) {
+    const begunAt = this.#parts.clock.monotonicNow();
     for (let pauseMs = BUSY_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MS)) {
       const startedAt = this.#parts.clock.monotonicNow();
       const found = await prover.drift(parts);
       if (found !== undefined) return { found, startedAt };
+      if (startedAt - begunAt > MOST_BUSY_MS)
+        throw new Error("Cannot prove what the kernel holds: it is being written");
       await this.#sleep(pauseMs);
       this.#stopped.signal.throwIfAborted();
     }
@@ -195,6 +203,8 @@ const PAUSE_FACTOR = 5;
 const MAX_PAUSE_MS = 500;
 const RETRY_MS = 1000;
 const BUSY_MS = 20;
+/** Then others have their turn. */
+const MOST_BUSY_MS = 5000;
 /** Periods that end so near are one proof. */
 const DUE_TOGETHER_MS = 20;
 const MAX_WAIT_MS = 3_600_000;

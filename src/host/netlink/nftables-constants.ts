@@ -25,7 +25,10 @@ export const nftCommand = {
 export const nftSubsystem = 10;
 
 /** NFTA_TABLE_NAME. */
-export const tableAttribute = { name: 1 } as const;
+export const tableAttribute = { name: 1, flags: 2 } as const;
+
+/** NFT_TABLE_F_DORMANT. */
+export const tableFlagDormant = 0x1;
 
 /** NFTA_CHAIN_*; inside `hook`: NFTA_HOOK_*. */
 export const chainAttribute = {

@@ -12,6 +12,7 @@ import {
   ruleAttribute,
   setFlag,
   tableAttribute,
+  tableFlagDormant,
   verdictCode,
   verdictType,
 } from "./nftables-constants.ts";
@@ -19,9 +20,12 @@ import { keyBefore } from "./nftables-keys.ts";
 import { setKeyOf } from "./nftables-set-type.ts";
 import { decodeComment } from "./nftables-user-data.ts";
 
-/** The name of a table, of an NFT_MSG_NEWTABLE. */
-export function decodeTable(payload: Buffer): string | undefined {
-  return textOf(bodyOf(payload), tableAttribute.name);
+/** A table, of an NFT_MSG_NEWTABLE. */
+export function decodeTable(payload: Buffer): { readonly name: string; readonly dormant: boolean } | undefined {
+  const attributes = bodyOf(payload);
+  const name = textOf(attributes, tableAttribute.name);
+  const flags = attributes.get(tableAttribute.flags)?.readUInt32BE() ?? 0;
+  return name === undefined ? undefined : { name, dormant: (flags & tableFlagDormant) !== 0 };
 }
 
 /** A chain of an NFT_MSG_NEWCHAIN; undefined when it is of another table: the kernel lists those of all. */

@@ -71,7 +71,13 @@ class KernelNftables implements Nftables {
 
   async tables(version: NftTableId["version"]): Promise<readonly string[]> {
     const request = { type: nftCommand.getTable, body: header(version) };
-    return this.#list(`list the tables of IPv${version}`, request, decodeTable);
+    return (await this.#list(`list the tables of IPv${version}`, request, decodeTable)).map(({ name }) => name);
+  }
+
+  async isDormant({ version, table }: NftTableId): Promise<boolean> {
+    const request = { type: nftCommand.getTable, body: header(version) };
+    const found = await this.#list(`list the tables of IPv${version}`, request, decodeTable);
+    return found.some(({ name, dormant }) => name === table && dormant);
   }
 
   async chains(id: NftTableId): Promise<readonly NftChain[]> {

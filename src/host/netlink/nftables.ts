@@ -14,6 +14,8 @@ export interface Nftables {
   commit(operations: readonly NftOperation[]): Promise<void>;
   /** The tables of a family, by name. */
   tables(version: IpVersion): Promise<readonly string[]>;
+  /** Whether there is such a table whose chains hang on no hook (NFT_TABLE_F_DORMANT). */
+  isDormant(table: NftTableId): Promise<boolean>;
   /** The chains of a table; none when there is no such table. */
   chains(table: NftTableId): Promise<readonly NftChain[]>;
   /** The rules of a table, or of one of its chains, in order; none when there is none of that name. */

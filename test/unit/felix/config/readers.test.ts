@@ -116,6 +116,8 @@ test.each<[Setting, string, string]>([
   ["routeRefreshIntervalMs", "-1", "a time such as 90s"],
   ["routeRefreshIntervalMs", "soon", "a time such as 90s"],
   ["netlinkTimeoutMs", "0", "more than 0"],
+  ["deviceRouteProtocol", "2", "must not be 2"],
+  ["iptablesNATOutgoingInterfaceFilter", "fifteen-letters+", "name of an interface"],
   ["iptablesLockProbeIntervalMs", "none", "it cannot be none"],
   ["chainInsertMode", "none", "it cannot be none"],
   ["defaultEndpointToHostAction", "reject", "it must be one of Drop, Return, Accept"],
