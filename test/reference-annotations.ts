@@ -6,7 +6,7 @@ import { parsePeerAddress } from "../src/api/peer-address.ts";
 import type { Snapshot } from "../src/api/snapshot.ts";
 import { unusableNetworks } from "../src/api/unusable-networks.ts";
 import type { EndpointPlan, FloatingIp } from "../src/felix/calc/plan.ts";
-import { cidrContainsIp, firstIp } from "../src/net/cidr.ts";
+import { cidrContainsIp, cidrSize, firstIp } from "../src/net/cidr.ts";
 import { compareIps, type Ip, ipPlus, versionOf } from "../src/net/ip.ts";
 import { podHere } from "./reference-sets.ts";
 
@@ -61,7 +61,8 @@ function refusalOf(snapshot: Snapshot, node: NodeName, ip: Ip): string | undefin
   const wired = endpointsOf(snapshot, node).flatMap(({ addresses }) => addresses);
   const reported = [...snapshot.pod.values()].filter(({ finished }) => !finished).flatMap(({ ips }) => ips);
   const given = [...snapshot.ipamBlock.values()]
-    .filter(({ spec }) => !spec.deleted)
+    // One that has not an entry for each of its addresses says nothing.
+    .filter(({ spec }) => !spec.deleted && BigInt(spec.allocations.length) === cidrSize(spec.cidr))
     .flatMap(({ spec }) =>
       spec.allocations.flatMap((index, ordinal) => (index === null ? [] : [ipPlus(firstIp(spec.cidr), ordinal)])),
     );
