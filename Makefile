@@ -5,6 +5,7 @@ BENCH ?= ipam
 SOAK  ?= ipam
 MINUTES ?= 10
 PODS ?= 1000
+CHANGES ?= 200000
 
 .PHONY: setup lab lab-down test check soak bench
 .DEFAULT_GOAL := help
@@ -17,6 +18,8 @@ help:
 	@echo "                the policy of PODS (1000) new pods while their agent is paused, killed and slowed"
 	@echo "                with SOAK=cni, ADD and DEL killed and spoilt at every step, with every way to go on"
 	@echo "                with SOAK=policy, the rules of random clusters against the specifications of policy"
+	@echo "                with SOAK=felix, allowed and forbidden traffic while agents are killed and their backends switched"
+	@echo "                with SOAK=churn, CHANGES ($(CHANGES)) changes through a node's Felix, which may hold no more for it"
 	@echo "make check      types, lint, dead code, architecture, generated files"
 	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni, or policy), print what was measured beside its targets"
 
@@ -36,7 +39,7 @@ test: check
 	@npm test --silent
 
 soak: setup
-	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" MINUTES="$(MINUTES)" PODS="$(PODS)" node "test/soak/$(SOAK).ts"
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" MINUTES="$(MINUTES)" PODS="$(PODS)" CHANGES="$(CHANGES)" node "test/soak/$(SOAK).ts"
 
 bench: setup
 	@npm run --silent bench -- "$(BENCH)"

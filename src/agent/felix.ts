@@ -66,6 +66,9 @@ export class Felix implements Prover {
   #writing = 0;
   /** How often in a row something unused could not be taken away. */
   #untidied = 0;
+  /** Ends the wait for the next time. */
+  #tidiesAgain = new AbortController();
+  #isStopped = false;
   /** As `Prover`. */
   readonly parts: ReadonlySet<DriftPart> = new Set(["rules", "sets", "routes"]);
 
@@ -211,7 +214,14 @@ export class Felix implements Prover {
     }
     if (this.#isTidy) return;
     const pauseMs = Math.min(tidyAgainMs * 2 ** this.#untidied++, mostTidyAgainMs);
-    void clock.sleep(pauseMs).then(() => this.#requestPass());
+    // One is enough, however many passes have found something in use.
+    this.#tidiesAgain.abort();
+    if (this.#isStopped) return;
+    this.#tidiesAgain = new AbortController();
+    clock.sleep(pauseMs, this.#tidiesAgain.signal).then(
+      () => this.#requestPass(),
+      () => undefined,
+    );
   }
 
   #untidy(): void {
@@ -226,6 +236,8 @@ export class Felix implements Prover {
 
   /** No pass begins any more. The kernel keeps what it has. */
   stop(): void {
+    this.#isStopped = true;
+    this.#tidiesAgain.abort();
     this.#loop.stop();
   }
 

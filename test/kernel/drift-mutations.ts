@@ -2,6 +2,9 @@ import type { DriftPart } from "../../src/felix/dataplane/dataplane.ts";
 import type { IpSet, Table } from "../../src/felix/render/desired-state.ts";
 import type { DriftNode } from "./drift-node.ts";
 
+/** The node that it is done to, with what it should hold now. */
+export type MutatedNode = Pick<DriftNode, "backend" | "state" | "links" | "run">;
+
 /** Something that somebody does to what is ours, with a real program. */
 export interface Mutation {
   readonly kind: string;
@@ -24,7 +27,7 @@ export function randomFrom(seed: number): (below: number) => number {
 }
 
 /** Ten at once that do not touch the same thing: a chain and a hook, three sets, two routes, a link and two settings. */
-export function mutationsOf(node: DriftNode, random: (below: number) => number): readonly Mutation[] {
+export function mutationsOf(node: MutatedNode, random: (below: number) => number): readonly Mutation[] {
   const [linkTarget, ...others] = shuffled(node.links, random);
   const destinations = [...node.state.routes.values()].filter(
     ({ hostInterface }) => hostInterface !== linkTarget?.hostInterface,
@@ -59,7 +62,7 @@ function pick<T>(values: readonly T[], random: (below: number) => number): T {
   return one;
 }
 
-function ruleMutations(node: DriftNode, random: (below: number) => number): readonly Mutation[] {
+function ruleMutations(node: MutatedNode, random: (below: number) => number): readonly Mutation[] {
   const tables = [...node.state.tables.values()].filter(({ chains }) =>
     [...chains.values()].some((rules) => rules.length > 1),
   );
@@ -132,7 +135,7 @@ function nftFlush({ version, name }: Table, chain: string): Mutation {
 }
 
 function nftMutations(
-  { run }: DriftNode,
+  { run }: MutatedNode,
   { table, name }: { readonly table: Table; readonly name: string },
   random: (below: number) => number,
 ): readonly Mutation[] {
@@ -168,7 +171,7 @@ function nftMutations(
 }
 
 function setMutations(
-  node: DriftNode,
+  node: MutatedNode,
   version: 4 | 6 | undefined,
   random: (below: number) => number,
 ): readonly Mutation[] {

@@ -25,6 +25,8 @@ export type Order =
   | { readonly order: "intrude"; readonly into: readonly Destination[] }
   /** Try that no longer. */
   | { readonly order: "withdraw" }
+  /** What has arrived until now was meant to: begin to count and to tell anew. */
+  | { readonly order: "forget" }
   /** Send nothing any more; connections stay open, so that what is under way can come back. */
   | { readonly order: "rest" }
   /** Answer with `figures`. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { run } from "../../../lab/run.ts";
 import type { News, Order, PeerFigures, PeerPorts } from "./orders.ts";
 
 /** Where a peer runs, and whom its news concerns. */
@@ -20,6 +21,7 @@ export type OnBreach = (breach: string) => void;
 export class Peer implements AsyncDisposable {
   readonly name: string;
   readonly address: string;
+  readonly #enter: readonly [string, ...string[]];
   readonly #child: ChildProcess;
   readonly #onBreach: OnBreach;
   readonly #waiting: { readonly isIt: (news: News) => boolean; readonly resolve: (news: News) => void }[] = [];
@@ -30,6 +32,7 @@ export class Peer implements AsyncDisposable {
   private constructor({ name, address, enter, ports }: PeerPlace, onBreach: OnBreach) {
     this.name = name;
     this.address = address;
+    this.#enter = enter;
     this.#onBreach = onBreach;
     const [program, ...rest] = [...enter, process.execPath, script, JSON.stringify(ports)] as [string, ...string[]];
     this.#child = spawn(program, rest, { stdio: ["pipe", "pipe", "inherit"] });
@@ -53,11 +56,16 @@ export class Peer implements AsyncDisposable {
   }
 
   /** Opens a connection that it keeps. Resolves when the first line came back. */
-  async hold(to: PeerPlace | Peer, port: number, name = `${this.name} → ${to.name}`): Promise<void> {
+  async hold(to: { readonly name: string; readonly address: string }, port: number): Promise<void> {
+    const name = `${this.name} → ${to.name}`;
     const held = this.#next((news) => news.news === "held" && news.name === name);
     this.order({ order: "hold", to: { name, address: to.address, port } });
     await held;
   }
+
+  /** What a program prints in its network namespace. Rejects when it fails. */
+  readonly run = (argv: readonly string[], stdin?: string): Promise<string> =>
+    run([...this.#enter, ...argv], stdin === undefined ? {} : { stdin });
 
   /** What it has done until now. */
   async figures(): Promise<PeerFigures> {

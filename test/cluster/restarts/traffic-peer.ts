@@ -32,19 +32,27 @@ orders.on("close", () => process.exit(0));
 function obey(order: Order): void {
   switch (order.order) {
     case "hold":
-      return hold(order.to);
+      hold(order.to);
+      break;
     case "renew":
-      return renew(order.to);
+      renew(order.to);
+      break;
     case "intrude":
-      return intrude(order.into);
+      intrude(order.into);
+      break;
     case "withdraw":
-      return intrusion.abort();
+      intrusion.abort();
+      break;
+    case "forget":
+      figures.arrivals = 0;
+      known.clear();
+      break;
     case "rest":
       intrusion.abort();
       isResting = true;
-      return;
+      break;
     case "tell":
-      return tell({ news: "figures", ...figures });
+      tell({ news: "figures", ...figures });
   }
 }
 
@@ -88,12 +96,14 @@ function hold({ name, address, port }: Destination): void {
   const under: number[] = [];
   let next = 0;
   const sending = setInterval(() => {
-    if (under.length > 0 && performance.now() - (under[0] ?? 0) > patienceMs)
-      return end(`line ${next - under.length} has not come back for ${patienceMs / 1000} s`);
-    if (isResting || socket.connecting) return;
-    under.push(performance.now());
-    figures.sent++;
-    socket.write(`${next++}\n`);
+    const [first = performance.now()] = under;
+    if (performance.now() - first > patienceMs) {
+      end(`line ${next - under.length} has not come back for ${patienceMs / 1000} s`);
+    } else if (!isResting && !socket.connecting) {
+      under.push(performance.now());
+      figures.sent++;
+      socket.write(`${next++}\n`);
+    }
   }, 50);
   const end = (why: string) => {
     clearInterval(sending);
@@ -103,7 +113,10 @@ function hold({ name, address, port }: Destination): void {
   createInterface({ input: socket }).on("line", (line) => {
     const sentAt = under.shift();
     const wanted = next - under.length - 1;
-    if (sentAt === undefined || line !== `${wanted}`) return end(`${JSON.stringify(line)} came, not line ${wanted}`);
+    if (sentAt === undefined || line !== `${wanted}`) {
+      end(`${JSON.stringify(line)} came, not line ${wanted}`);
+      return;
+    }
     figures.echoed++;
     figures.longestMs = Math.max(figures.longestMs, performance.now() - sentAt);
     if (wanted === 0) tell({ news: "held", name });
@@ -130,9 +143,10 @@ function renewOnce({ name, address, port }: Destination): void {
     socket.removeAllListeners().on("error", () => undefined);
     socket.destroy();
     figures.renewing--;
-    if (why !== undefined) return tell({ news: "broken", name, why: `a new connection: ${why}` });
-    figures.renewed++;
-    if (performance.now() - startedAt > firstSynMs) figures.late++;
+    if (why === undefined) {
+      figures.renewed++;
+      if (performance.now() - startedAt > firstSynMs) figures.late++;
+    } else tell({ news: "broken", name, why: `a new connection: ${why}` });
   };
   const timer = setTimeout(() => end(`no answer within ${patienceMs / 1000} s`), patienceMs);
   socket.once("connect", () => socket.write("?"));

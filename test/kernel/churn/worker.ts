@@ -1,0 +1,41 @@
+/**
+ * One churn in a process of its own, whose network namespace is its own: `worker.ts '{"changes":…,"sampleEvery":…,"seed":…}'`,
+ * with `--expose-gc`. Prints each sample and then the report, one JSON object a line.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { runProgram } from "../../../src/host/run-program.ts";
+import type { ChurnReport, LeftBehind } from "./churn-report.ts";
+import { type ChurnRequest, FelixChurn } from "./felix-churn.ts";
+import { childrenOf, heldResources, openFiles } from "./held-resources.ts";
+
+const request = JSON.parse(process.argv[2] ?? "") as ChurnRequest;
+// What Node itself needs for programs and files is there from now on.
+await runProgram(["true"]);
+const before = openFiles();
+const churn = new FelixChurn(request);
+const { told, ...findings } = await churn.run((sample) => print({ sample }));
+const report: ChurnReport = {
+  ...findings,
+  left: await leftBehind(),
+  problems: Object.fromEntries(told.problems),
+  errors: told.errors,
+  repaired: Object.fromEntries(told.repaired),
+  passes: told.passes,
+};
+print({ report });
+
+// --- internal ---
+
+/** A moment after its end: programs end, and a poll of the kernel's events comes back, after they were told to. */
+async function leftBehind(): Promise<LeftBehind> {
+  for (let round = 0; ; round++) {
+    await sleep(100);
+    const files = [...openFiles()].filter(([fd, target]) => before.get(fd) !== target).map(([, target]) => target);
+    const left = { files, children: childrenOf().length, timers: heldResources().timers };
+    if (round === 30 || (files.length === 0 && left.children === 0 && left.timers === 0)) return left;
+  }
+}
+
+function print(what: object): void {
+  process.stdout.write(`${JSON.stringify(what)}\n`);
+}
