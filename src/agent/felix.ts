@@ -10,6 +10,7 @@ import type { RenderOptions } from "../felix/render/options.ts";
 import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
 import { Loop } from "../reconcile/loop.ts";
+import { Writes } from "../reconcile/writes.ts";
 import type { Logger } from "./logger.ts";
 import type { PassObserver } from "./pass-observer.ts";
 import { PassReport } from "./pass-report.ts";
@@ -61,9 +62,7 @@ export class Felix implements Prover {
   #inForce: DesiredState | undefined;
   /** The kernel was found to hold something else. */
   #mustRepair = false;
-  /** Another whenever something that writes begins or ends; and how many of those have not ended. */
-  #turn = 0;
-  #writing = 0;
+  readonly #writes = new Writes();
   /** How often in a row something unused could not be taken away. */
   #untidied = 0;
   /** Ends the wait for the next time. */
@@ -154,22 +153,10 @@ export class Felix implements Prover {
    * nothing is known. Rejects when the kernel cannot be asked.
    */
   async drift(parts: ReadonlySet<DriftPart>): Promise<readonly Drift[] | undefined> {
-    const [state, turn] = [this.#inForce, this.#turn];
-    if (state === undefined || this.#writing > 0) return undefined;
+    const [state, isValid] = [this.#inForce, this.#writes.reading()];
+    if (state === undefined || this.#writes.isRunning) return undefined;
     const found = await this.#usedTarget?.dataplane.drift(state, parts);
-    return turn === this.#turn ? found : undefined;
-  }
-
-  /** What is read while something is written is neither what was nor what will be. */
-  async #write<T>(work: () => Promise<T>): Promise<T> {
-    this.#turn++;
-    this.#writing++;
-    try {
-      return await work();
-    } finally {
-      this.#turn++;
-      this.#writing--;
-    }
+    return isValid() ? found : undefined;
   }
 
   /** As `Prover`: has a pass put right what `drift` has found. */
@@ -195,7 +182,7 @@ export class Felix implements Prover {
     if (!this.#mustRepair || state === undefined) return false;
     this.#inForce = undefined;
     const target = this.#usedTarget;
-    await this.#write(async () => target?.dataplane.apply(state));
+    await this.#writes.during(async () => target?.dataplane.apply(state));
     this.#inForce = state;
     this.#mustRepair = false;
     this.#untidy();
@@ -207,7 +194,7 @@ export class Felix implements Prover {
     const [state, target, { clock, logger }] = [this.#applied, this.#usedTarget, this.#parts];
     if (this.#isTidy || state === undefined || target === undefined) return;
     try {
-      this.#isTidy = await this.#write(() => target.dataplane.tidy(state));
+      this.#isTidy = await this.#writes.during(() => target.dataplane.tidy(state));
     } catch (err) {
       // Whatever comes next must not wait for it.
       logger.error({ err }, "cannot take away what nothing uses any more: trying again");
@@ -266,7 +253,7 @@ export class Felix implements Prover {
     this.#policyReport.look(plan.policies);
     const state = render(plan, target.renderOptions);
     await beforeApply?.(this.#held, plan);
-    await this.#write(() => target.dataplane.apply(state));
+    await this.#writes.during(() => target.dataplane.apply(state));
     this.#usedTarget = target;
     this.#mustRepair = false;
     this.#applied = state;

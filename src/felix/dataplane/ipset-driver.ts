@@ -4,6 +4,7 @@ import { type SetDelta, setDelta } from "../../net/changed-set.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { parseIp } from "../../net/ip.ts";
 import { portProtocolNames } from "../../net/protocol-numbers.ts";
+import { Writes } from "../../reconcile/writes.ts";
 import type { IpSet, IpSetType } from "../render/desired-state.ts";
 import type { Drift } from "./dataplane.ts";
 
@@ -21,9 +22,7 @@ export class IpsetDriver {
   readonly #host: Host;
   readonly #sets: SetNetlink;
   #actual: Map<string, KernelSet> | undefined;
-  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
-  #writes = 0;
-  #writing = 0;
+  readonly #writes = new Writes();
 
   constructor(host: Host, sets: SetNetlink) {
     this.#host = host;
@@ -39,7 +38,7 @@ export class IpsetDriver {
       if (delta === undefined) for (const line of makeLines(set, current)) made.push(line);
       else for (const change of memberChanges(set, delta)) changes.push(change);
     }
-    await this.#write(async () => {
+    await this.#writes.during(async () => {
       if (made.length > 0) await this.#restore(made);
       if (changes.length > 0) await this.#sets.change(changes);
     });
@@ -55,7 +54,7 @@ export class IpsetDriver {
     const gone = [...actual.keys()].filter((name) => !sets.has(name));
     const tried = gone.slice(0, mostDestroyed);
     if (tried.length === 0) return [];
-    const used = new Set(await this.#write(() => this.#sets.destroy(tried)));
+    const used = new Set(await this.#writes.during(() => this.#sets.destroy(tried)));
     const left: string[] = [];
     for (const name of gone.slice(mostDestroyed)) left.push(name);
     for (const name of tried) {
@@ -75,9 +74,9 @@ export class IpsetDriver {
    */
   async drift(sets: ReadonlyMap<string, IpSet>): Promise<readonly Drift[]> {
     const known = this.#actual;
-    const writes = this.#writes;
+    const isValid = this.#writes.reading();
     const actual = await this.#readKernel();
-    if (writes === this.#writes && this.#writing === 0) this.#actual = actual;
+    if (isValid()) this.#actual = actual;
     const drift = (name: string, difference: string): Drift => ({ part: "sets", where: `set ${name}`, difference });
     const strange = [...actual.keys()].filter((name) => !sets.has(name) && known !== undefined && !known.has(name));
     return [
@@ -98,18 +97,6 @@ export class IpsetDriver {
 
   async #readKernel(): Promise<Map<string, KernelSet>> {
     return parseIpsetSave((await this.#host.run(["ipset", "save"])).stdout);
-  }
-
-  /** What is read while it goes on is neither what was nor what will be. */
-  async #write<T>(action: () => Promise<T>): Promise<T> {
-    this.#writes++;
-    this.#writing++;
-    try {
-      return await action();
-    } finally {
-      this.#writes++;
-      this.#writing--;
-    }
   }
 
   async #restore(lines: readonly string[]): Promise<void> {

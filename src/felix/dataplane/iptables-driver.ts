@@ -1,6 +1,7 @@
 import { CommandError, type Host } from "../../host/host.ts";
 import { allEnded } from "../../net/all-ended.ts";
 import type { IpVersion } from "../../net/ip.ts";
+import { Writes } from "../../reconcile/writes.ts";
 import type { TableName } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
 import type { Drift } from "./dataplane.ts";
@@ -29,9 +30,7 @@ export class IptablesDriver {
   readonly #lockWatch: LockWatch | undefined;
   readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
-  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
-  #writes = 0;
-  #writing = 0;
+  readonly #writes = new Writes();
 
   constructor(host: Host, programs: IptablesPrograms, { lockWatch, versions = [4, 6] }: IptablesDriverOptions = {}) {
     this.#host = host;
@@ -74,9 +73,9 @@ export class IptablesDriver {
     const byVersion = Map.groupBy(tables, ({ version }) => version);
     const found = await allEnded(
       [...byVersion].map(async ([version, ofVersion]) => {
-        const writes = this.#writes;
+        const isValid = this.#writes.reading();
         const actual = await this.#readKernel(version);
-        if (writes === this.#writes && this.#writing === 0) this.#actual.set(version, actual);
+        if (isValid()) this.#actual.set(version, actual);
         return ofVersion.flatMap((table) => tableDrift(table, actual.get(table.name) ?? emptySavedTable));
       }),
     );
@@ -124,17 +123,10 @@ export class IptablesDriver {
     for (const { name, after } of changed) actual.set(name, after);
   }
 
-  /** What is read while it goes on is neither what was nor what will be. */
-  async #write(version: IpVersion, text: string): Promise<void> {
-    this.#writes++;
-    this.#writing++;
+  #write(version: IpVersion, text: string): Promise<void> {
     const write = () => this.#writers[version].write(text);
-    try {
-      await (this.#lockWatch?.during(version, this.#programs[version].restore, write) ?? write());
-    } finally {
-      this.#writes++;
-      this.#writing--;
-    }
+    const { restore } = this.#programs[version];
+    return this.#writes.during(() => this.#lockWatch?.during(version, restore, write) ?? write());
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Nftables, NftOperation } from "../../host/netlink/nftables.ts";
 import type { IpVersion } from "../../net/ip.ts";
+import { Writes } from "../../reconcile/writes.ts";
 import type { Rule, Table } from "../render/desired-state.ts";
 import type { Drift, DriftPart, Rules, RulesDriver } from "./dataplane.ts";
 import { rulesDifference, tableText } from "./nft-drift.ts";
@@ -18,9 +19,7 @@ export class NftRules implements RulesDriver {
   readonly #tables: readonly NftTable[];
   /** What the kernel refuses although it was read right before is made from nothing the next time. */
   #isRefused = false;
-  /** Another whenever a call that writes begins or ends; and how many have not ended. */
-  #turn = 0;
-  #writing = 0;
+  readonly #writes = new Writes();
 
   constructor(nftables: Nftables) {
     this.#nftables = nftables;
@@ -68,11 +67,11 @@ export class NftRules implements RulesDriver {
   }
 
   async drift(state: Rules, parts: ReadonlySet<DriftPart> = ownParts): Promise<readonly Drift[]> {
-    const turn = this.#turn;
+    const isValid = this.#writes.reading();
     const found: Awaited<ReturnType<NftTable["compare"]>>[] = [];
     for (const table of this.#tables) found.push(await table.compare(state, parts.has("sets")));
     // What was read is of no time, when something was written meanwhile.
-    if (turn !== this.#turn || this.#writing > 0) return [];
+    if (!isValid()) return [];
     for (const { drifts, keep } of found) if (drifts.length > 0) keep();
     return found.flatMap(({ drifts }) => drifts).filter(({ part }) => parts.has(part));
   }
@@ -88,19 +87,16 @@ export class NftRules implements RulesDriver {
     return [];
   }
 
-  async #commit(work: () => Promise<readonly NftOperation[]>): Promise<void> {
-    this.#turn++;
-    this.#writing++;
-    try {
-      const operations = await work();
-      if (operations.length > 0) await this.#nftables.commit(operations);
-    } catch (error) {
-      this.forget();
-      throw error;
-    } finally {
-      this.#turn++;
-      this.#writing--;
-    }
+  #commit(work: () => Promise<readonly NftOperation[]>): Promise<void> {
+    return this.#writes.during(async () => {
+      try {
+        const operations = await work();
+        if (operations.length > 0) await this.#nftables.commit(operations);
+      } catch (error) {
+        this.forget();
+        throw error;
+      }
+    });
   }
 
   async #chainFault({ version, name, chains }: Table, chain: string): Promise<string | undefined> {

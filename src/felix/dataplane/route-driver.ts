@@ -1,5 +1,6 @@
 import type { KernelRoute, Netlink } from "../../host/netlink/netlink.ts";
 import { type Cidr, cidrVersion } from "../../net/cidr.ts";
+import { Writes } from "../../reconcile/writes.ts";
 import type { Route } from "../render/desired-state.ts";
 import type { Drift, RouteDriver } from "./dataplane.ts";
 import { isOurRoute, isSameRoute, metricOf, type RouteOwnership } from "./owned-routes.ts";
@@ -14,9 +15,7 @@ export class NetlinkRouteDriver implements RouteDriver {
   readonly #interfacePrefix: string;
   readonly #ownership: RouteOwnership;
   #actual: Map<Cidr, readonly OwnedRoute[]> | undefined;
-  /** Counted before and after each writing, so that a reading knows that it was overtaken. */
-  #writes = 0;
-  #writing = 0;
+  readonly #writes = new Writes();
 
   constructor(netlink: Netlink, interfacePrefix: string, ownership: Partial<RouteOwnership> = {}) {
     this.#netlink = netlink;
@@ -40,7 +39,7 @@ export class NetlinkRouteDriver implements RouteDriver {
       changes.push({ wanted: { hostInterface: route.hostInterface, route: wanted }, isThere, superfluous });
     }
     if (changes.length === 0) return;
-    await this.#write(async () => {
+    await this.#writes.during(async () => {
       await this.#netlink.replaceRoutes(changes.flatMap(({ wanted, isThere }) => (isThere ? [] : [wanted.route])));
       // Those of the same metric have been replaced.
       await this.#netlink.deleteRoutes(changes.flatMap(({ wanted, superfluous }) => beside(wanted.route, superfluous)));
@@ -60,14 +59,14 @@ export class NetlinkRouteDriver implements RouteDriver {
       else actual.set(destination, kept);
     }
     if (gone.length === 0) return;
-    await this.#write(() => this.#netlink.deleteRoutes(gone.map(({ route }) => route)));
+    await this.#writes.during(() => this.#netlink.deleteRoutes(gone.map(({ route }) => route)));
   }
 
   async drift(routes: ReadonlyMap<Cidr, Route>): Promise<readonly Drift[]> {
-    const writes = this.#writes;
+    const isValid = this.#writes.reading();
     const actual = await this.#readKernel();
     const links = await this.#links();
-    if (writes === this.#writes && this.#writing === 0) this.#actual = actual;
+    if (isValid()) this.#actual = actual;
     const missing = [...routes.values()].flatMap((route): readonly Drift[] => {
       const link = links.get(route.hostInterface);
       // The route of an interface that is gone went with it.
@@ -87,18 +86,6 @@ export class NetlinkRouteDriver implements RouteDriver {
 
   forget(): void {
     this.#actual = undefined;
-  }
-
-  /** What is read while it goes on is neither what was nor what will be. */
-  async #write(action: () => Promise<void>): Promise<void> {
-    this.#writes++;
-    this.#writing++;
-    try {
-      await action();
-    } finally {
-      this.#writes++;
-      this.#writing--;
-    }
   }
 
   async #read(): Promise<Map<Cidr, readonly OwnedRoute[]>> {
