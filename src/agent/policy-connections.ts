@@ -18,8 +18,6 @@ export interface PolicyConnectionsParts {
   readonly writeSysctl: (key: string, value: number) => void;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "error">;
-  /** Told how many a look has found forbidden, if any. */
-  readonly onForbidden?: (count: number) => void;
 }
 
 /**
@@ -118,14 +116,13 @@ export class PolicyConnections {
 
   #tell(forbidden: readonly ForbiddenConnection[]): void {
     if (forbidden.length === 0) return;
-    const { logger, mode, onForbidden } = this.#parts;
+    const { logger, mode } = this.#parts;
     const ended = mode === "end";
     for (const { connection, by } of forbidden.slice(0, mostLines)) {
       const { handle: _, ...ends } = connection;
       logger.info({ ...ends, ...by, ended }, "changed policy forbids an established connection");
     }
     logger.info({ connections: forbidden.length, ended }, "changed policy forbids established connections");
-    onForbidden?.(forbidden.length);
   }
 }
 
