@@ -21,10 +21,11 @@ export interface Host {
   /** The names in a folder, sorted; none when it is not there. */
   listFolder(path: string): Promise<readonly string[]>;
   /**
-   * Removes what `replaceFile` left half-written in a folder when its process was killed. Only for a folder that nobody
-   * else writes to, and not during a `replaceFile` in it: that would fail. A folder that is not there is no error.
+   * Removes what `replaceFile` left half-written in a folder when its process was killed; with `before` (ms since 1970) only
+   * what was last written before that, which is for a folder that others write to as well: the `replaceFile` whose draft
+   * goes fails. A folder that is not there is no error.
    */
-  removeDrafts(folder: string): Promise<void>;
+  removeDrafts(folder: string, before?: number): Promise<void>;
 }
 
 /** A program that is kept running, and does what it reads on its standard input as it comes. */

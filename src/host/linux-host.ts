@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Host, KeptProgram, RunOptions, RunResult } from "./host.ts";
 import { KeptChild } from "./kept-child.ts";
@@ -50,9 +50,10 @@ export class LinuxHost implements Host {
     return (await readFolder(path)).filter((name) => !isDraftName(name));
   }
 
-  async removeDrafts(folder: string): Promise<void> {
+  async removeDrafts(folder: string, before = Number.POSITIVE_INFINITY): Promise<void> {
     for (const name of await readFolder(folder)) {
-      if (isDraftName(name)) await this.removeFile(join(folder, name));
+      const path = join(folder, name);
+      if (isDraftName(name) && (await writtenAt(path)) < before) await this.removeFile(path);
     }
   }
 }
@@ -74,6 +75,16 @@ async function readFolder(path: string): Promise<readonly string[]> {
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw systemError(`list ${path}`, error);
+  }
+}
+
+/** In ms since 1970; never, for a file that has gone. */
+async function writtenAt(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).mtimeMs;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return Number.POSITIVE_INFINITY;
+    throw systemError(`look at ${path}`, error);
   }
 }
 

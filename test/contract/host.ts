@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { access, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, open, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -221,6 +221,12 @@ function draftContract(makeHost: () => Host): void {
     await writeFile(join(folder, ".hidden"), "");
     await host.replaceFile(join(folder, "x"), "new");
     expect(await host.listFolder(folder)).toEqual([".hidden", "x"]);
+    await utimes(join(folder, String(draft)), 1_000, 1_000);
+    await host.removeDrafts(folder, 1_000_000);
+    expect(await readdir(folder)).toEqual([String(draft), ".hidden", "x"].sort());
+    await host.removeDrafts(folder, 1_000_001);
+    expect(await readdir(folder)).toEqual([".hidden", "x"]);
+    await writeFile(join(folder, String(draft)), "half");
     await host.removeDrafts(folder);
     expect(await readdir(folder)).toEqual([".hidden", "x"]);
     await host.removeDrafts(join(folder, "none"));

@@ -80,8 +80,8 @@ export class FaultyHost implements Host {
     return this.#host.listFolder(path);
   }
 
-  removeDrafts(folder: string) {
-    return this.#host.removeDrafts(folder);
+  removeDrafts(folder: string, before?: number) {
+    return this.#host.removeDrafts(folder, before);
   }
 
   #next([program]: Argv): Fault | undefined {

@@ -72,6 +72,7 @@ test("what is as it should be is left alone, and a changed mode is put right", a
   const wrote = at.said.length;
   // Of one that was killed.
   await writeFile(join(at.binDir, ".calico.0123456789abcdef.replacing"), "half");
+  await at.ageDrafts();
   await at.install();
   expect(await at.files()).toEqual(all);
   expect(await inodes()).toEqual(before);
@@ -161,6 +162,7 @@ test("killed at any write, it leaves what works, and the next one tidies up", as
       const bytes = await readFile(join(at.binDir, name));
       expect(programs.some((one) => one.equals(bytes))).toBe(true);
     }
+    await at.ageDrafts();
     // The other program, so that there is something to write each time.
     await at.install({ CNI_NETWORK_CONFIG: texts[kill % 2] ?? "" }, { shim: newer });
     expect(await at.files()).toEqual(all);
@@ -252,15 +254,21 @@ test("what cannot be understood ends with 2, and nothing is written", async ({ a
   expect(await at.files()).toEqual([]);
 });
 
+test("what another installer is writing at the moment stays", async ({ at, node }) => {
+  await node.serve();
+  await mkdir(at.binDir, { recursive: true });
+  await writeFile(join(at.binDir, ".calico.0123456789abcdef.replacing"), "half");
+  await at.install();
+  expect(await at.files()).toEqual([".calico.0123456789abcdef.replacing", ...all].sort());
+});
+
 test("SIGTERM ends it: with 0 where it was to stay, with 1 where it is not done", async ({ at, node }) => {
   const waiting = at.start();
   const staying = at.start({ SLEEP: "true" });
   for (const child of [waiting, staying]) {
-    const said = Promise.withResolvers<void>();
-    child.stdout?.on("data", (chunk: Buffer) => {
-      if (chunk.includes("until pods can be added")) said.resolve();
-    });
-    await said.promise;
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (said += chunk));
+    await expect.poll(() => said, patience).toContain("until pods can be added");
   }
   const outcomes = Promise.all([ended(waiting), ended(staying)]);
   waiting.kill("SIGTERM");

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type InstallOptions, installCni } from "../../src/cni/install/install-cni.ts";
 import { installSettingsOf } from "../../src/cni/install/settings.ts";
@@ -69,6 +69,14 @@ export class InstallNode implements AsyncDisposable {
   async files(): Promise<readonly string[]> {
     const folders = [this.binDir, this.netDir].map((folder) => readdir(folder).catch(() => []));
     return (await Promise.all(folders)).flat().sort();
+  }
+
+  /** Makes what is half-written as old as what a process left that was killed long ago. */
+  async ageDrafts(): Promise<void> {
+    for (const folder of [this.binDir, this.netDir]) {
+      const drafts = (await readdir(folder)).filter((name) => name.endsWith(".replacing"));
+      for (const name of drafts) await utimes(join(folder, name), 1_000, 1_000);
+    }
   }
 
   async readList(): Promise<string | undefined> {

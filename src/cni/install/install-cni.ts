@@ -52,6 +52,8 @@ export const kubeconfigName = "calico-kubeconfig";
 
 const pollMs = 200;
 const sayAgainMs = 10_000;
+/** No file takes so long to write. */
+const oldMs = 60_000;
 /** Changes come in groups, and two who restore the same file are not to take the node's time. */
 const settleMs = 100;
 /** In case a change was told to nobody, as where a folder was made anew. */
@@ -90,7 +92,9 @@ class Installer {
 
   async run(): Promise<void> {
     const { settings, binDir, netDir, accountDir, signal } = this.#options;
-    for (const folder of [binDir, netDir]) await this.#machine.host.removeDrafts(folder);
+    // Another installer may be at work, as when a DaemonSet is rolled: what it is writing now stays.
+    const before = this.#machine.clock.now() - oldMs;
+    for (const folder of [binDir, netDir]) await this.#machine.host.removeDrafts(folder, before);
     while (!signal.aborted) {
       // Watched before it is looked at: what changes in between is seen by one or the other.
       using change = new NextChange([binDir, netDir, accountDir]);

@@ -17,7 +17,7 @@ export function observedHost(host: Host, observer: DataplaneObserver, monotonicN
     replaceUnsynced: (path, text, mode) => host.replaceUnsynced(path, text, mode),
     removeFile: (path) => host.removeFile(path),
     listFolder: (path) => host.listFolder(path),
-    removeDrafts: (folder) => host.removeDrafts(folder),
+    removeDrafts: (folder, before) => host.removeDrafts(folder, before),
   };
 }
 
