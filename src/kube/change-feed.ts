@@ -23,6 +23,8 @@ export interface ChangeFeedOptions {
   readonly onRejected: (report: RejectedReport) => void;
   /** The API server cannot be reached or refuses; it is asked again by itself. */
   readonly onTrouble: (trouble: FeedTrouble) => void;
+  /** It answers for this kind: what was told of it as trouble is over. */
+  readonly onAnswer?: (kind: FedKind) => void;
   readonly reflector?: Pick<ReflectorOptions, "backoff" | "pageSize">;
 }
 
@@ -71,18 +73,19 @@ export class ChangeFeed {
   }
 
   #follow<K extends FedKind>(kind: K): Reflection {
-    const { client, clock, onTrouble, reflector } = this.#options;
+    const { client, clock, onTrouble, onAnswer, reflector } = this.#options;
     const source = new Source(kind, feeds[kind] as unknown as Feed<FedKind>, this.#options.onRejected);
     this.#sources.push(source);
     return reflect(
       client,
       resourcePath(feeds[kind].resource, { namespace: feeds[kind].namespace }),
-      { ...reflector, clock },
+      { ...reflector, clock, message: feeds[kind].message },
       {
         changed: (changes) => {
           for (const one of changes) this.#add(source.changeOf(one));
         },
         trouble: (error) => onTrouble({ kind, error }),
+        answered: () => onAnswer?.(kind),
       },
     );
   }

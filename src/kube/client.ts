@@ -1,4 +1,6 @@
 import { messageOf } from "../net/message-of.ts";
+import type { WatchFrame } from "./protobuf/envelope.ts";
+import type { Message } from "./protobuf/message.ts";
 
 /** One API server over one pool of kept-alive connections. Paths are absolute, e.g. `/api/v1/nodes`. */
 export interface KubeClient {
@@ -7,8 +9,8 @@ export interface KubeClient {
   /** Rejects with a `KubeError` for an answer that is not 2xx, or a `KubeUnreachableError` when there was none. */
   request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: RequestOptions): Promise<T>;
   patch<T>(path: string, body: unknown, options: RequestOptions & { readonly type: PatchType }): Promise<T>;
-  /** One response as the lines it streams; ends when the server ends it or `signal` aborts. */
-  stream(path: string, options?: RequestOptions): AsyncIterable<string>;
+  /** One response as the lines it streams, or as events where it is protobuf; ends when the server ends it or `signal` aborts. */
+  stream(path: string, options?: RequestOptions): AsyncIterable<string | WatchFrame>;
   close(): void;
 }
 
@@ -20,8 +22,15 @@ export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
   readonly signal?: AbortSignal;
+  /** For a stream: called each time that its answer begins. */
+  readonly onAnswer?: () => void;
   /** For one request; default 30 s. For a stream only until its answer begins. */
   readonly timeoutMs?: number;
+  /**
+   * The answer may come as protobuf, which costs the server and us a third of what JSON does, and is then read as this: as what
+   * its JSON would be, with no other fields. A server or a kind that has no protobuf answers with JSON as ever.
+   */
+  readonly message?: Message;
 }
 
 /** metav1.Status of a refused request. */

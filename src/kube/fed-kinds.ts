@@ -61,6 +61,14 @@ import { parseStagedKubernetesNetworkPolicy } from "../api/staged-kubernetes-net
 import { parseStagedGlobalNetworkPolicy, parseStagedNetworkPolicy } from "../api/staged-network-policy.ts";
 import { parseTier } from "../api/tier.ts";
 import type { KubeObject } from "./object-revisions.ts";
+import {
+  endpointSliceMessage,
+  metadataMessage,
+  networkPolicyMessage,
+  nodeMessage,
+  podMessage,
+} from "./protobuf/core-messages.ts";
+import type { Message } from "./protobuf/message.ts";
 
 /** The kinds of a Snapshot that come from the API server; attachments and host interfaces come from the node itself. */
 export type FedKind = Exclude<KindName, "attachment" | "hostInterface">;
@@ -70,6 +78,8 @@ export interface Feed<K extends FedKind> {
   readonly resource: Kind;
   /** The only namespace to follow; all of them when absent. */
   readonly namespace?: string;
+  /** For a kind of Kubernetes' own: what is read of it where it comes as protobuf. Custom resources come as JSON. */
+  readonly message?: Message;
   readonly key: (namespace: string, name: string) => Kinds[K]["key"];
   /** Throws when the object cannot be read. */
   readonly parse: (json: unknown) => Kinds[K]["value"];
@@ -103,13 +113,38 @@ const rejectedAs = (kind: PolicyKind) => (object: KubeObject, reason: string) =>
  *   not announced.
  */
 export const feeds: { readonly [K in FedKind]: Feed<K> } = {
-  pod: { resource: podKind, key: namespacedName, parse: parsePod, unreadable: absent },
-  namespace: { resource: namespaceKind, key: byName, parse: parseNamespace, unreadable: absent },
-  node: { resource: nodeKind, key: (_, name) => name as NodeName, parse: parseNode, unreadable: absent },
-  serviceAccount: { resource: serviceAccountKind, key: namespacedName, parse: parseServiceAccount, unreadable: absent },
-  endpointSlice: { resource: endpointSliceKind, key: namespacedName, parse: parseEndpointSlice, unreadable: absent },
+  pod: { resource: podKind, message: podMessage, key: namespacedName, parse: parsePod, unreadable: absent },
+  namespace: {
+    resource: namespaceKind,
+    message: metadataMessage,
+    key: byName,
+    parse: parseNamespace,
+    unreadable: absent,
+  },
+  node: {
+    resource: nodeKind,
+    message: nodeMessage,
+    key: (_, name) => name as NodeName,
+    parse: parseNode,
+    unreadable: absent,
+  },
+  serviceAccount: {
+    resource: serviceAccountKind,
+    message: metadataMessage,
+    key: namespacedName,
+    parse: parseServiceAccount,
+    unreadable: absent,
+  },
+  endpointSlice: {
+    resource: endpointSliceKind,
+    message: endpointSliceMessage,
+    key: namespacedName,
+    parse: parseEndpointSlice,
+    unreadable: absent,
+  },
   networkPolicy: {
     resource: networkPolicyKind,
+    message: networkPolicyMessage,
     key: namespacedName,
     parse: parseKubeNetworkPolicy,
     unreadable: rejectedAs("networkPolicy"),

@@ -6,6 +6,9 @@ import { ConnectionPool, type TlsCredentials } from "./connection-pool.ts";
 import { Deadline } from "./deadline.ts";
 import { formatJson, parseJson } from "./json.ts";
 import { linesOf } from "./lines.ts";
+import { statusMessage } from "./protobuf/core-messages.ts";
+import { framesOf, protobufType, readEnvelope, readWatchFrame, type WatchFrame } from "./protobuf/envelope.ts";
+import type { Message } from "./protobuf/message.ts";
 
 /** What a caller presents to the server. */
 export interface Credentials {
@@ -54,14 +57,16 @@ export class HttpsKubeClient implements KubeClient {
     return this.#exchange({ ...call, pool: "requests" }) as Promise<T>;
   }
 
-  async *stream(path: string, options: RequestOptions = {}): AsyncGenerator<string> {
+  async *stream(path: string, options: RequestOptions = {}): AsyncGenerator<string | WatchFrame> {
     const call: Call = { action: `stream ${path}`, method: "GET", path, options, type: "", pool: "streams" };
     const deadline = new Deadline(options);
     let response: IncomingMessage | undefined;
     try {
       response = await this.#answer(call, deadline);
       deadline.lift();
-      yield* linesOf(response.setEncoding("utf8"));
+      options.onAnswer?.();
+      if (isProtobuf(response)) yield* eventsOf(response, messageFor(call));
+      else yield* linesOf(response.setEncoding("utf8"));
     } catch (cause) {
       if (options.signal?.aborted === true) return;
       throw this.#failure(call, deadline, cause);
@@ -79,7 +84,7 @@ export class HttpsKubeClient implements KubeClient {
     const deadline = new Deadline(call.options);
     try {
       const response = await this.#answer(call, deadline);
-      return readBody(call, response.statusCode ?? 0, await textOf(response));
+      return readBody(call, response, await bytesOf(response));
     } catch (cause) {
       throw this.#failure(call, deadline, cause);
     } finally {
@@ -94,7 +99,7 @@ export class HttpsKubeClient implements KubeClient {
       const response = await this.#pool.send(await this.#wire(call, deadline, refused));
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return response;
-      const error = kubeErrorOf(call, status, await textOf(response));
+      const error = kubeErrorOf(call, response, await bytesOf(response));
       if (status === 401 && !refused) refused = true;
       else if (status === 429 && attempt < maxAttempts) await this.#waitAsTold(response, deadline, error);
       else throw error;
@@ -110,7 +115,8 @@ export class HttpsKubeClient implements KubeClient {
       path: `${this.#server.pathname.replace(/\/$/, "")}${call.path}${queryText(options.query)}`,
       headers: {
         ...headers,
-        ...{ accept: "application/json", "user-agent": "margay" },
+        accept: options.message === undefined ? "application/json" : `${protobufType},application/json`,
+        "user-agent": "margay",
         ...(body === undefined ? {} : { "content-type": type, "content-length": String(Buffer.byteLength(body)) }),
       },
     };
@@ -163,24 +169,40 @@ function queryText(query: RequestOptions["query"] = {}): string {
   return given.size === 0 ? "" : `?${given}`;
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function bytesOf(response: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of response) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces).toString("utf8");
+  return Buffer.concat(pieces);
 }
 
-function readBody({ action }: Call, status: number, text: string): unknown {
+function isProtobuf({ headers }: IncomingMessage): boolean {
+  return headers["content-type"]?.startsWith(protobufType) ?? false;
+}
+
+function messageFor({ action, options }: Call): Message {
+  if (options.message !== undefined) return options.message;
+  throw new Error(`Cannot ${action}: the answer is protobuf, which was not asked for`);
+}
+
+async function* eventsOf(response: AsyncIterable<Buffer>, message: Message): AsyncGenerator<WatchFrame> {
+  for await (const frame of framesOf(response)) yield readWatchFrame(frame, message);
+}
+
+function readBody(call: Call, response: IncomingMessage, bytes: Buffer): unknown {
+  if (isProtobuf(response)) return readEnvelope(bytes, messageFor(call));
+  const text = bytes.toString("utf8");
   try {
     return text === "" ? undefined : parseJson(text);
   } catch {
-    throw new KubeError(action, status, "NotJson", `the answer is not JSON: ${excerpt(text)}`);
+    throw new KubeError(call.action, response.statusCode ?? 0, "NotJson", `the answer is not JSON: ${excerpt(text)}`);
   }
 }
 
 /** metav1.Status, or whatever stood between us and the API server and answered in its place. */
-function kubeErrorOf({ action }: Call, status: number, text: string): KubeError {
-  const said = statusOf(text);
-  const message = said?.message ?? (excerpt(text) || `the server answered HTTP ${status}`);
+function kubeErrorOf({ action }: Call, response: IncomingMessage, bytes: Buffer): KubeError {
+  const status = response.statusCode ?? 0;
+  const said = isProtobuf(response) ? (readEnvelope(bytes, statusMessage) as Status) : statusOf(bytes.toString("utf8"));
+  const message = said?.message ?? (excerpt(bytes.toString("utf8")) || `the server answered HTTP ${status}`);
   return new KubeError(action, status, said?.reason ?? "", message);
 }
 

@@ -1,8 +1,12 @@
 import type { KubeClient, RequestOptions } from "./client.ts";
+import { listMessage } from "./protobuf/core-messages.ts";
+import type { Message } from "./protobuf/message.ts";
 
 interface ListOptions extends Pick<RequestOptions, "query" | "signal"> {
   /** Objects in one page; default 500. */
   readonly pageSize?: number | undefined;
+  /** One object, where it may come as protobuf. */
+  readonly message?: Message | undefined;
 }
 
 /** A part of a list. */
@@ -19,13 +23,14 @@ interface ListPage<T> {
 export async function* listPages<T>(
   client: KubeClient,
   path: string,
-  { query, signal, pageSize = 500 }: ListOptions = {},
+  { query, signal, pageSize = 500, message }: ListOptions = {},
 ): AsyncGenerator<ListPage<T>> {
   let from: string | undefined;
   do {
     const { metadata, items } = await client.request<List<T>>("GET", path, {
       query: { ...query, limit: pageSize, continue: from },
       ...(signal === undefined ? {} : { signal }),
+      ...(message === undefined ? {} : { message: listMessage(message) }),
     });
     yield { items: items ?? [], resourceVersion: metadata?.resourceVersion };
     from = metadata?.continue || undefined;

@@ -2,6 +2,8 @@ import type { Clock } from "../net/clock.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { listPages } from "./list-all.ts";
 import { type KubeObject, type ObjectChange, ObjectRevisions } from "./object-revisions.ts";
+import type { WatchFrame } from "./protobuf/envelope.ts";
+import type { Message } from "./protobuf/message.ts";
 import { readEvent, WatchListRefused } from "./watch-event.ts";
 
 /** Where a reflection delivers. Neither may throw. */
@@ -10,12 +12,16 @@ export interface ReflectorSink {
   changed(changes: readonly ObjectChange[]): void;
   /** Something went wrong and will be tried again, later and later. An expired watch is no trouble. */
   trouble(error: unknown): void;
+  /** The server has taken up a watch: what was told as trouble before is over. */
+  answered?(): void;
 }
 
 /** What a reflection follows, and how patiently. */
 export interface ReflectorOptions {
   readonly clock: Clock;
   readonly fieldSelector?: string;
+  /** Has the objects come as protobuf, where the server can, with the fields that this names. */
+  readonly message?: Message | undefined;
   /** Objects in one page of a list; default 500. */
   readonly pageSize?: number;
   /** Wait after the first failure, doubled after each further one up to the limit; default 0.5 s to 15 s. */
@@ -106,12 +112,13 @@ class Reflector {
   async #list(): Promise<void> {
     const seen = this.#held.startOver();
     const { client, path, options } = this.#parts;
-    const { fieldSelector, pageSize } = options;
+    const { fieldSelector, pageSize, message } = options;
     let revision: string | undefined;
     for await (const page of listPages<KubeObject>(client, path, {
       query: { fieldSelector },
       signal: this.abort.signal,
       pageSize,
+      message,
     })) {
       this.#deliver(page.items.flatMap((object) => seen.put(object)));
       revision = page.resourceVersion;
@@ -127,11 +134,13 @@ class Reflector {
     const dead = new AbortController();
     const guard = this.#abortAfter(timeoutSeconds * 1000 + graceMs, dead);
     const signal = AbortSignal.any([this.abort.signal, dead.signal]);
-    const { fieldSelector } = this.#parts.options;
+    const { fieldSelector, message } = this.#parts.options;
     const query = { fieldSelector, watch: true, allowWatchBookmarks: true, timeoutSeconds, ...start };
     const initial = "sendInitialEvents" in start ? this.#held.startOver() : undefined;
     try {
-      await this.#follow(this.#parts.client.stream(this.#parts.path, { query, signal }), initial);
+      const onAnswer = () => this.#parts.sink.answered?.();
+      const asked = { query, signal, onAnswer, ...(message === undefined ? {} : { message }) };
+      await this.#follow(this.#parts.client.stream(this.#parts.path, asked), initial);
     } catch (cause) {
       throw initial !== undefined && isRefusal(cause) ? new WatchListRefused() : cause;
     } finally {
@@ -140,10 +149,13 @@ class Reflector {
     if (dead.signal.aborted) throw new Error(`Cannot watch ${this.#parts.path}: the server fell silent`);
   }
 
-  async #follow(lines: AsyncIterable<string>, pending: ReturnType<ObjectRevisions["startOver"]> | undefined) {
+  async #follow(
+    told: AsyncIterable<string | WatchFrame>,
+    pending: ReturnType<ObjectRevisions["startOver"]> | undefined,
+  ) {
     let initial = pending;
-    for await (const line of lines) {
-      const event = readEvent(this.#parts.path, line);
+    for await (const one of told) {
+      const event = readEvent(this.#parts.path, one);
       if (event.type === "BOOKMARK") {
         if (initial !== undefined) {
           // A server that does not know the parameter sends a plain bookmark, sooner or later, and never the right one.

@@ -1,6 +1,7 @@
 import { KubeError } from "./client.ts";
 import { parseJson } from "./json.ts";
 import type { KubeObject } from "./object-revisions.ts";
+import type { WatchFrame } from "./protobuf/envelope.ts";
 
 /** metav1.WatchEvent. */
 export type WatchEvent =
@@ -15,9 +16,9 @@ export type WatchEvent =
 /** The server has no watch-list streaming. */
 export class WatchListRefused extends Error {}
 
-/** The event on one line of a watch of `path`. Throws a KubeError for an ERROR event, and an Error for a line that is none. */
-export function readEvent(path: string, line: string): WatchEvent {
-  const { type, object } = parseLine(path, line);
+/** The event that a watch of `path` has told of. Throws a KubeError for an ERROR event, and an Error for what is none. */
+export function readEvent(path: string, told: string | WatchFrame): WatchEvent {
+  const { type, object } = typeof told === "string" ? parseLine(path, told) : (told as PerhapsEvent);
   switch (type) {
     case "ADDED":
     case "MODIFIED":
@@ -36,7 +37,8 @@ export function readEvent(path: string, line: string): WatchEvent {
     }
     default:
   }
-  throw new Error(`Cannot watch ${path}: a line is no watch event: ${line.slice(0, 200)}`);
+  const text = typeof told === "string" ? told : JSON.stringify(told);
+  throw new Error(`Cannot watch ${path}: what came is no watch event: ${text.slice(0, 200)}`);
 }
 
 // --- internal ---
@@ -47,7 +49,12 @@ interface Status {
   readonly message?: string;
 }
 
-function parseLine(path: string, line: string): { readonly type?: unknown; readonly object?: KubeObject } {
+interface PerhapsEvent {
+  readonly type?: unknown;
+  readonly object?: KubeObject;
+}
+
+function parseLine(path: string, line: string): PerhapsEvent {
   try {
     const value = parseJson(line);
     return typeof value === "object" && value !== null ? value : {};

@@ -12,6 +12,7 @@ import { ChangeFeed } from "../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { agentKinds } from "../../src/kube/fed-kinds.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
+import { metadataMessage } from "../../src/kube/protobuf/core-messages.ts";
 import { type ReflectorOptions, reflect } from "../../src/kube/reflector.ts";
 import { type Relay, startRelay } from "../fakes/relay.ts";
 
@@ -223,7 +224,7 @@ function follow(from: KubeClient, options: Partial<ReflectorOptions> & { readonl
   const reflection = reflect(
     from,
     path,
-    { clock: systemClock, ...rest, backoff },
+    { clock: systemClock, message: metadataMessage, ...rest, backoff },
     {
       changed: (changes) =>
         told.push(...changes.map(({ name, object }) => `${object === undefined ? "-" : "+"}${name}`)),

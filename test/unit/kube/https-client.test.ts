@@ -137,7 +137,7 @@ test("an abort rejects a request with the signal's reason, and ends a stream", a
   await expect(request).rejects.toBe(reason);
 
   const later = new AbortController();
-  const lines: string[] = [];
+  const lines: unknown[] = [];
   for await (const line of client.stream("/watch", { signal: later.signal })) {
     lines.push(line);
     later.abort();
@@ -159,7 +159,7 @@ test("the time limit of a stream ends with the head of its answer", async () => 
 test("a stream that is cut throws; one that the server ends just ends", async () => {
   await using server = await scriptedServer(streamed(["one\ntw"], "cut"), streamed(["one\n", "two\n"], "end"));
   const client = clientOf(server.url);
-  const lines: string[] = [];
+  const lines: unknown[] = [];
   const read = async () => {
     for await (const line of client.stream("/watch")) lines.push(line);
   };
