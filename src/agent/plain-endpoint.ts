@@ -1,5 +1,4 @@
 import type { FastifyInstance } from "fastify";
-import { plainHttpServer } from "../host/plain-http.ts";
 import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
 import { Loop } from "../reconcile/loop.ts";
@@ -75,6 +74,7 @@ export class PlainEndpoint {
     this.#served = undefined;
     if (wanted === undefined) return;
     const { what, advice, addPaths, logger } = this.#parts;
+    const { plainHttpServer } = await import("../host/plain-http.ts");
     const app = plainHttpServer((err) => logger.warn({ err }, `cannot answer a question about ${what}`));
     addPaths(app);
     try {

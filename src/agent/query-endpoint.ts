@@ -11,7 +11,7 @@ import { Loop } from "../reconcile/loop.ts";
 import { AgentLease } from "./agent-lease.ts";
 import type { Logger } from "./logger.ts";
 import { type AddressSources, findAddressUses } from "./query-addresses.ts";
-import { makeQueryServer, type QueryServerParts } from "./query-server.ts";
+import type { QueryServerParts } from "./query-server.ts";
 import { TokenCheck } from "./token-check.ts";
 
 export interface QueryEndpointParts {
@@ -85,6 +85,8 @@ export class QueryEndpoint {
     // While the Node object is gone the agent is asked where it was before.
     if (ip === undefined || ip === this.#listening?.ip || this.#stopped.signal.aborted) return;
     await this.#close();
+    // A web server is a tenth of the agent's code, and no pod waits for this one.
+    const { makeQueryServer } = await import("./query-server.ts");
     this.#keyPair ??= await makeSelfSigned(host, agentServerName);
     const app = makeQueryServer({
       ...{ node, logger, tokens: this.#tokens, keyPair: this.#keyPair, policiesInForce },
