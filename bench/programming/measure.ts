@@ -125,8 +125,8 @@ class Watcher {
 
   async #follow(client: KubeClient, path: string): Promise<void> {
     try {
-      for await (const line of client.stream(path, { query: { watch: true }, signal: this.#ended.signal })) {
-        if (line !== "") this.#waiting?.(performance.now());
+      for await (const _events of client.stream(path, { query: { watch: true }, signal: this.#ended.signal })) {
+        this.#waiting?.(performance.now());
       }
     } catch (error) {
       if (!this.#ended.signal.aborted) throw error;

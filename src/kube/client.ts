@@ -9,10 +9,13 @@ export interface KubeClient {
   /** Rejects with a `KubeError` for an answer that is not 2xx, or a `KubeUnreachableError` when there was none. */
   request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: RequestOptions): Promise<T>;
   patch<T>(path: string, body: unknown, options: RequestOptions & { readonly type: PatchType }): Promise<T>;
-  /** One response as the lines it streams, or as events where it is protobuf; ends when the server ends it or `signal` aborts. */
-  stream(path: string, options?: RequestOptions): AsyncIterable<string | WatchFrame>;
+  /** What one response streams, as it comes; ends when the server ends it or `signal` aborts. */
+  stream(path: string, options?: RequestOptions): AsyncIterable<StreamBatch>;
   close(): void;
 }
+
+/** What came at once: lines, or events where the answer is protobuf; at least one. */
+export type StreamBatch = readonly string[] | readonly WatchFrame[];
 
 /** What the body of a patch is: a JSON merge patch (RFC 7386), a JSON patch (RFC 6902), or the fields of a server-side apply. */
 export type PatchType = "merge" | "json" | "apply";
@@ -22,7 +25,7 @@ export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
   readonly signal?: AbortSignal;
-  /** For a stream: called each time that its answer begins. */
+  /** For a stream: its answer has begun. */
   readonly onAnswer?: () => void;
   /** For one request; default 30 s. For a stream only until its answer begins. */
   readonly timeoutMs?: number;

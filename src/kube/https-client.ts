@@ -1,13 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
-import { type KubeClient, KubeError, KubeUnreachableError, type PatchType, type RequestOptions } from "./client.ts";
+import {
+  type KubeClient,
+  KubeError,
+  KubeUnreachableError,
+  type PatchType,
+  type RequestOptions,
+  type StreamBatch,
+} from "./client.ts";
 import { ConnectionPool, type TlsCredentials } from "./connection-pool.ts";
 import { Deadline } from "./deadline.ts";
 import { formatJson, parseJson } from "./json.ts";
 import { linesOf } from "./lines.ts";
 import { statusMessage } from "./protobuf/core-messages.ts";
-import { framesOf, protobufType, readEnvelope, readWatchFrame, type WatchFrame } from "./protobuf/envelope.ts";
+import { framesOf, protobufType, readEnvelope, readWatchFrame } from "./protobuf/envelope.ts";
 import type { Message } from "./protobuf/message.ts";
 
 /** What a caller presents to the server. */
@@ -57,7 +64,7 @@ export class HttpsKubeClient implements KubeClient {
     return this.#exchange({ ...call, pool: "requests" }) as Promise<T>;
   }
 
-  async *stream(path: string, options: RequestOptions = {}): AsyncGenerator<string | WatchFrame> {
+  async *stream(path: string, options: RequestOptions = {}): AsyncGenerator<StreamBatch> {
     const call: Call = { action: `stream ${path}`, method: "GET", path, options, type: "", pool: "streams" };
     const deadline = new Deadline(options);
     let response: IncomingMessage | undefined;
@@ -184,8 +191,8 @@ function messageFor({ action, options }: Call): Message {
   throw new Error(`Cannot ${action}: the answer is protobuf, which was not asked for`);
 }
 
-async function* eventsOf(response: AsyncIterable<Buffer>, message: Message): AsyncGenerator<WatchFrame> {
-  for await (const frame of framesOf(response)) yield readWatchFrame(frame, message);
+async function* eventsOf(response: AsyncIterable<Buffer>, message: Message): AsyncGenerator<StreamBatch> {
+  for await (const frames of framesOf(response)) yield frames.map((frame) => readWatchFrame(frame, message));
 }
 
 function readBody(call: Call, response: IncomingMessage, bytes: Buffer): unknown {

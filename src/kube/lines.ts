@@ -1,14 +1,11 @@
-/** The lines of a text that arrives in pieces, without their line ends; the last one need not have any. */
-export async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+/** The lines of a text that arrives in pieces, those that each piece ends together, without line ends; the last one need not have any. */
+export async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
   let rest = "";
   for await (const piece of pieces) {
-    let start = 0;
-    for (let end = piece.indexOf("\n"); end >= 0; end = piece.indexOf("\n", start)) {
-      yield rest + piece.slice(start, end);
-      rest = "";
-      start = end + 1;
-    }
-    rest += piece.slice(start);
+    const lines = piece.split("\n");
+    lines[0] = rest + (lines[0] ?? "");
+    rest = lines.pop() ?? "";
+    if (lines.length > 0) yield lines;
   }
-  if (rest !== "") yield rest;
+  if (rest !== "") yield [rest];
 }

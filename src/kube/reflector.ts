@@ -1,10 +1,9 @@
 import type { Clock } from "../net/clock.ts";
-import { type KubeClient, KubeError } from "./client.ts";
+import { type KubeClient, KubeError, type StreamBatch } from "./client.ts";
 import { listPages } from "./list-all.ts";
 import { type KubeObject, type ObjectChange, ObjectRevisions } from "./object-revisions.ts";
-import type { WatchFrame } from "./protobuf/envelope.ts";
 import type { Message } from "./protobuf/message.ts";
-import { readEvent, WatchListRefused } from "./watch-event.ts";
+import { readEvent, type WatchEvent, WatchListRefused } from "./watch-event.ts";
 
 /** Where a reflection delivers. Neither may throw. */
 export interface ReflectorSink {
@@ -62,6 +61,9 @@ interface Parts {
   readonly options: ReflectorOptions;
   readonly sink: ReflectorSink;
 }
+
+/** A reading of everything, under way. */
+type Reading = ReturnType<ObjectRevisions["startOver"]>;
 
 /** A watch that lived this long was a good one: the next failure counts as the first. */
 const steadyMs = 10_000;
@@ -149,29 +151,27 @@ class Reflector {
     if (dead.signal.aborted) throw new Error(`Cannot watch ${this.#parts.path}: the server fell silent`);
   }
 
-  async #follow(
-    told: AsyncIterable<string | WatchFrame>,
-    pending: ReturnType<ObjectRevisions["startOver"]> | undefined,
-  ) {
+  async #follow(told: AsyncIterable<StreamBatch>, pending: Reading | undefined): Promise<void> {
     let initial = pending;
-    for await (const one of told) {
-      const event = readEvent(this.#parts.path, one);
-      if (event.type === "BOOKMARK") {
-        if (initial !== undefined) {
-          // A server that does not know the parameter sends a plain bookmark, sooner or later, and never the right one.
-          if (!event.initialEventsEnd) throw new WatchListRefused();
-          this.#deliver(initial.finish());
-          initial = undefined;
-        }
-      } else if (event.type === "DELETED") {
-        this.#deliver(this.#held.remove(event.object));
-      } else {
-        this.#deliver((initial ?? this.#held).put(event.object));
-      }
-      if (initial !== undefined) continue;
-      this.#nowAt(event.object.metadata.resourceVersion);
-      this.synced.resolve();
+    for await (const batch of told) {
+      for (const one of batch) initial = this.#take(readEvent(this.#parts.path, one), initial);
     }
+  }
+
+  /** The first reading, for as long as it is not over. */
+  #take(event: WatchEvent, initial: Reading | undefined): Reading | undefined {
+    if (event.type === "BOOKMARK") {
+      // A server that does not know the parameter sends a plain bookmark, sooner or later, and never the right one.
+      if (initial !== undefined && !event.initialEventsEnd) throw new WatchListRefused();
+      this.#deliver(initial?.finish() ?? []);
+    } else {
+      const isGone = event.type === "DELETED";
+      this.#deliver(isGone ? this.#held.remove(event.object) : (initial ?? this.#held).put(event.object));
+      if (initial !== undefined) return initial;
+    }
+    this.#nowAt(event.object.metadata.resourceVersion);
+    this.synced.resolve();
+    return undefined;
   }
 
   #deliver(changes: readonly ObjectChange[]): void {

@@ -143,7 +143,7 @@ test("after the API server restarts past a compaction, only what changed is told
   await vi.waitFor(() => expect(followed.told.slice(told)).toEqual(["+after-restart"]), eventually);
   const query = { watch: true, resourceVersion: "1", timeoutSeconds: 5 };
   const lines = await Array.fromAsync(client.stream("/api/v1/namespaces", { query }));
-  expect(lines.join("\n")).toMatch(/"type":"ERROR".*"reason":"Expired"/);
+  expect(lines.flat().join("\n")).toMatch(/"type":"ERROR".*"reason":"Expired"/);
 });
 
 test("a change feed tells everything at once, then each change, and a bad object harms no other", async () => {

@@ -76,15 +76,16 @@ async function watched(path: string, message: Message | undefined): Promise<read
     resourceVersionMatch: "NotOlderThan",
   };
   const told: { readonly metadata: { readonly namespace?: string; readonly name: string } }[] = [];
-  for await (const one of client.stream(path, { query, signal: ended.signal, ...(message && { message }) })) {
-    const { type, object } = one as WatchFrame;
-    if (type === "BOOKMARK") {
+  for await (const batch of client.stream(path, { query, signal: ended.signal, ...(message && { message }) })) {
+    for (const { type, object } of batch as readonly WatchFrame[]) {
+      if (type !== "BOOKMARK") {
+        expect(type).toBe("ADDED");
+        told.push(object as (typeof told)[number]);
+        continue;
+      }
       expect(object).toMatchObject({ metadata: { annotations: { "k8s.io/initial-events-end": "true" } } });
       ended.abort();
-      break;
     }
-    expect(type).toBe("ADDED");
-    told.push(object as (typeof told)[number]);
   }
   const keyOf = ({ metadata }: (typeof told)[number]) => `${metadata.namespace ?? ""}/${metadata.name}`;
   return told.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

@@ -27,17 +27,22 @@ export function readWatchFrame(frame: Buffer, message: Message): WatchFrame {
   return { type, object: readEnvelope(object, type === "BOOKMARK" ? metadataMessage : message) };
 }
 
-/** The frames of a stream that arrives in pieces: each is as long as four bytes before it say, big endian. Throws a `ProtobufError`. */
-export async function* framesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/**
+ * The frames of a stream that arrives in pieces, those that each piece ends together. A frame is as long as four bytes before it say,
+ * big endian. Throws a `ProtobufError`.
+ */
+export async function* framesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<readonly Buffer[]> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const piece of pieces) {
     rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    const frames: Buffer[] = [];
     let start = 0;
     for (let end = endOfFrame(rest, start); end <= rest.length; end = endOfFrame(rest, start)) {
-      yield rest.subarray(start + lengthBytes, end);
+      frames.push(rest.subarray(start + lengthBytes, end));
       start = end;
     }
     rest = rest.subarray(start);
+    if (frames.length > 0) yield frames;
   }
   if (rest.length > 0) throw new ProtobufError("the stream ended within a frame");
 }

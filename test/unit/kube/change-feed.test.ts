@@ -9,22 +9,22 @@ import { testClock } from "../../fakes/test-clock.ts";
 
 /** The seven watches of one API server, each a queue of lines that the test fills. */
 function watches() {
-  const queues = new Map<string, ReadableStreamDefaultController<string>>();
+  const queues = new Map<string, ReadableStreamDefaultController<readonly string[]>>();
   const client: KubeClient = {
     server: "https://10.96.0.1",
     request: () => Promise.reject(new Error("no request was expected")),
     patch: () => Promise.reject(new Error("no patch was expected")),
     stream: (path, { signal } = {}) => {
-      const start = (queue: ReadableStreamDefaultController<string>) => {
+      const start = (queue: ReadableStreamDefaultController<readonly string[]>) => {
         queues.set(path, queue);
         signal?.addEventListener("abort", () => queue.close());
       };
-      return new ReadableStream<string>({ start });
+      return new ReadableStream<readonly string[]>({ start });
     },
     close: () => undefined,
   };
   const send = (path: string, type: string, object: object) =>
-    queues.get(path)?.enqueue(JSON.stringify({ type, object }));
+    queues.get(path)?.enqueue([JSON.stringify({ type, object })]);
   const end = (path: string) => {
     const annotations = { "k8s.io/initial-events-end": "true" };
     send(path, "BOOKMARK", { metadata: { resourceVersion: "1", annotations } });

@@ -18,7 +18,7 @@ test("many requests use one connection, and a watch beside them one of its own",
   await using server = await scriptedServer(streamed(["first\n"], "stay"), json({}));
   const client = clientOf(server.url);
   const watch = client.stream("/watch");
-  expect(await watch.next()).toEqual({ done: false, value: "first" });
+  expect(await watch.next()).toEqual({ done: false, value: ["first"] });
   for (let count = 0; count < 20; count++) await client.request("GET", "/api");
   expect(server.connections()).toBe(2);
   await watch.return(undefined);
@@ -138,8 +138,8 @@ test("an abort rejects a request with the signal's reason, and ends a stream", a
 
   const later = new AbortController();
   const lines: unknown[] = [];
-  for await (const line of client.stream("/watch", { signal: later.signal })) {
-    lines.push(line);
+  for await (const batch of client.stream("/watch", { signal: later.signal })) {
+    lines.push(...batch);
     later.abort();
   }
   expect(lines).toEqual(["one"]);
@@ -152,7 +152,7 @@ test("the time limit of a stream ends with the head of its answer", async () => 
   };
   await using server = await scriptedServer(slow, never);
   const client = clientOf(server.url);
-  expect(await Array.fromAsync(client.stream("/watch", { timeoutMs: 50 }))).toEqual(["one", "two"]);
+  expect(await Array.fromAsync(client.stream("/watch", { timeoutMs: 50 }))).toEqual([["one"], ["two"]]);
   await expect(Array.fromAsync(client.stream("/watch", { timeoutMs: 50 }))).rejects.toThrow("nothing came within");
 });
 
@@ -161,7 +161,7 @@ test("a stream that is cut throws; one that the server ends just ends", async ()
   const client = clientOf(server.url);
   const lines: unknown[] = [];
   const read = async () => {
-    for await (const line of client.stream("/watch")) lines.push(line);
+    for await (const batch of client.stream("/watch")) lines.push(...batch);
   };
   await expect(read()).rejects.toBeInstanceOf(KubeUnreachableError);
   expect(lines).toEqual(["one"]);
