@@ -52,7 +52,10 @@ test("a pod keeps its connections when the agent is killed between ADD's answer 
     ...others.map((other) => [other, peer] as const),
     ...([1, 2] as const).map((number) => [peer, stage.peer("server", number)] as const),
   ]);
-  for (const other of others) peer.order({ order: "renew", to: { ...nameAndAddress(other), port: echoPort } });
+  for (const other of others) {
+    peer.order({ order: "renew", to: { ...nameAndAddress(other), port: echoPort } });
+    other.order({ order: "renew", to: { ...nameAndAddress(peer), port: echoPort } });
+  }
   const goesOn = async () => {
     const before = await figuresOf(peers);
     await waitFor("lines that go on, and new connections", patience, async () => {

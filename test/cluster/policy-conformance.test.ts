@@ -1,68 +1,30 @@
 /**
  * The policy conformance run: for each named case the full truth table of pods, nodes and what is outside, by pod address and by
- * Service address, before and after the change, in real connections on a lab of two racks.
+ * Service address, before and after the change, in real connections on a lab of two racks. All cases with iptables, some of each
+ * subject with nftables; `make soak SOAK=conformance` runs all with each backend.
  */
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removeLab } from "../../lab/state.ts";
-import { clusterPeerCases } from "./conformance/cluster-policy-peers.ts";
-import { clusterTierCases } from "./conformance/cluster-policy-tiers.ts";
+import { groups } from "./conformance/cases.ts";
 import { expectation } from "./conformance/expectation.ts";
-import { changeCases } from "./conformance/kubernetes-changes.ts";
-import { hostCases } from "./conformance/kubernetes-hosts.ts";
-import { ipBlockCases } from "./conformance/kubernetes-ip-blocks.ts";
-import { isolationCases } from "./conformance/kubernetes-isolation.ts";
-import { portCases } from "./conformance/kubernetes-ports.ts";
-import { selectorCases } from "./conformance/kubernetes-selectors.ts";
-import {
-  clusterRecipes,
-  kubernetesRecipes,
-  quarantineCase,
-  recipeCases,
-  recipesFolder,
-} from "./conformance/recipes.ts";
+import { clusterRecipes, kubernetesRecipes, quarantineCase, recipesFolder } from "./conformance/recipes.ts";
 import { expectTable, runCase } from "./conformance/run-case.ts";
 import { type Stage, setStage } from "./conformance/stage.ts";
-import { asked } from "./conformance/table.ts";
-import { tierHostCases } from "./conformance/tiers-hosts.ts";
-import { tierOrderCases } from "./conformance/tiers-order.ts";
-import { tierProtocolCases } from "./conformance/tiers-protocols.ts";
-import { tierEntityCases } from "./conformance/tiers-rules.ts";
-import { tierStagedCases } from "./conformance/tiers-staged.ts";
+import { countAsked } from "./conformance/table.ts";
+import { useBackend } from "./restarts/backends-left.ts";
 
 const name = "conformance";
-const groups = {
-  "Kubernetes: label selectors": selectorCases,
-  "Kubernetes: ports": portCases,
-  "Kubernetes: address blocks": ipBlockCases,
-  "Kubernetes: isolation": isolationCases,
-  "Kubernetes: hosts": hostCases,
-  "Kubernetes: changes": changeCases,
-  "ClusterNetworkPolicy: tiers": clusterTierCases,
-  "ClusterNetworkPolicy: peers": clusterPeerCases,
-  "Calico: order": tierOrderCases,
-  "Calico: staged policies": tierStagedCases,
-  "Calico: whom rules name": tierEntityCases,
-  "Calico: protocols": tierProtocolCases,
-  "Calico: hosts": tierHostCases,
-  "recipes for a namespace": recipeCases(kubernetesRecipes),
-  "recipes for a cluster": [...recipeCases(clusterRecipes), quarantineCase],
-};
 const all = Object.values(groups).flat();
+/** Of each subject the first, and each fourth after it. */
+const sample = Object.values(groups).flatMap((cases) => cases.filter((_, index) => index % 4 === 0));
 let stage: Stage;
-let started: number;
 
 beforeAll(async () => {
   stage = await setStage(name);
-  started = performance.now();
 });
 
 afterAll(async () => {
-  const seconds = Math.round((performance.now() - started) / 1000);
-  const { cases, tables, probes, again } = asked;
-  process.stdout.write(
-    `policy conformance: ${cases} cases, ${tables} tables, ${probes} probes (${again} late answers), ${seconds} s\n`,
-  );
   await stage[Symbol.asyncDispose]();
   await removeLab(name);
 });
@@ -77,8 +39,29 @@ test("every case has a name of its own", () => {
   expect(names.filter((one, index) => names.indexOf(one) !== index)).toEqual([]);
 });
 
-describe.each(Object.entries(groups))("%s", (_group, cases) => {
-  test.each(cases.map((one) => [one.name, one] as const))("%s", (_name, one) => runCase(stage, one));
+describe("with iptables", () => {
+  tellFigures("policy conformance with iptables");
+  describe.each(Object.entries(groups))("%s", (_group, cases) => {
+    test.each(cases.map((one) => [one.name, one] as const))("%s", (_name, one) => runCase(stage, one));
+  });
+});
+
+describe("with nftables", () => {
+  beforeAll(() => useBackend(stage.lab, "nftables"));
+  tellFigures("policy conformance with nftables");
+  test.each(sample.map((one) => [one.name, one] as const))("%s", (_name, one) => runCase(stage, one));
 });
 
 test("in the end everything is open again", () => expectTable(stage, "in the end", expectation([])));
+
+// --- internal ---
+
+function tellFigures(what: string): void {
+  let figures = () => "";
+  beforeAll(() => {
+    figures = countAsked();
+  });
+  afterAll(() => {
+    process.stdout.write(`${what}: ${figures()}\n`);
+  });
+}

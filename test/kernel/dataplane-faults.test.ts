@@ -1,9 +1,11 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FelixMetrics } from "../../src/agent/metrics/felix-metrics.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
 import { variantPrograms } from "../../src/felix/dataplane/iptables-programs.ts";
 import { IptablesRules } from "../../src/felix/dataplane/iptables-rules.ts";
@@ -12,7 +14,9 @@ import type { DesiredState, IpSet, Rule, Table, TableName } from "../../src/feli
 import { printTable } from "../../src/felix/render/iptables.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { openSetNetlink, type SetNetlink } from "../../src/host/netlink/set-netlink.ts";
+import { Loop } from "../../src/reconcile/loop.ts";
 import { type Fault, FaultyHost } from "../fakes/faulty-host.ts";
+import { holdLock, lockWaits } from "./lock-holder.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
 
@@ -70,6 +74,8 @@ describe.each(["nft", "legacy"] as const)("with iptables (%s)", (variant) => {
       .split("\n")
       .filter((line) => line.startsWith("-A"));
   const all = () => iptables("-t", "raw", "-S") + iptables("-t", "filter", "-S");
+  /** Without the lock. */
+  const saved = () => sh(`iptables-${variant}-save`).replaceAll(/^#.*$|\[\d+:\d+\]/gm, "");
 
   class LockedHost extends NamespaceHost {
     override run(
@@ -241,22 +247,54 @@ describe.each(["nft", "legacy"] as const)("with iptables (%s)", (variant) => {
     expect(sh("ipset", "list", "-n").trim()).toBe("");
   });
 
-  test("the lock that another process holds is waited for by legacy alone, and told", async () => {
-    const waits: number[] = [];
-    const observer = { waitedForLock: (version: number) => waits.push(version) };
-    const lockWatch = new LockWatch({ host, clock: systemClock, observer });
-    const programs = variantPrograms[variant];
-    const watched = new IptablesRules({ host, sets, print: printTable, programs, lockWatch });
-    await watched.apply(closed);
-    expect(waits).toEqual([]);
-    const holder = spawn("flock", ["--no-fork", join(folder, "lock"), "sh", "-c", "echo held; exec sleep 600"]);
-    await new Promise((resolve) => holder.stdout.once("data", resolve));
-    const applied = watched.apply(open).then(() => "done");
-    const isOver = await Promise.race([applied, sleep(1500, "waiting")]);
-    expect(isOver).toBe(variant === "legacy" ? "waiting" : "done");
-    holder.kill();
-    await applied;
-    await expectInForce(open);
-    expect(waits).toEqual(variant === "legacy" ? [4] : []);
+  test("the lock that another process holds is waited for by legacy alone; the wait is told, and no change is lost", async () => {
+    const heldMs = variant === "legacy" ? 5_000 : 500;
+    const registry = new Registry();
+    const lockWatch = new LockWatch({ host, clock: systemClock, observer: new FelixMetrics(registry) });
+    const watched = new IptablesRules({ host, sets, print: printTable, programs: variantPrograms[variant], lockWatch });
+    const target = new Dataplane({ rules: watched, routes: unrouted, shapings: unshaped });
+    const failures: unknown[] = [];
+    let wanted = closed;
+    const loop = newLoop(() => target.apply(wanted), failures);
+    await loop.request();
+    expect(await lockWaits(registry)).toEqual({ count: 0, seconds: 0 });
+    const before = saved();
+    const release = await holdLock(join(folder, "lock"));
+    let done = 0;
+    const changes = [1, 2, 3, 4, 5].map(async (step) => {
+      await sleep(((step - 1) * heldMs) / 5);
+      wanted = stateOf([...Array(step).fill(fromSet("cali40s:x")), drop], [setOf("cali40s:x", [`10.0.0.${step}`])]);
+      await loop.request();
+      done++;
+    });
+    await sleep(heldMs);
+    if (variant === "nft") await Promise.all(changes);
+    expect(done).toBe(variant === "legacy" ? 0 : changes.length);
+    if (variant === "legacy") expect(saved()).toBe(before);
+    release();
+    await Promise.all(changes);
+    await expectInForce(wanted);
+    expect(chain("filter", "cali-FORWARD")).toHaveLength(6);
+    expect(sh("ipset", "save", "cali40s:x")).toContain("add cali40s:x 10.0.0.5\n");
+    expect(failures).toEqual([]);
+    const { count, seconds } = await lockWaits(registry);
+    expect(count).toBe(variant === "legacy" ? 1 : 0);
+    // As long as it was held, and not only as long as the kernel was watched.
+    expect(Math.round(seconds)).toBeGreaterThanOrEqual(variant === "legacy" ? 5 : 0);
+    // What comes after it waits for nobody.
+    wanted = closed;
+    await loop.request();
+    await expectInForce(closed);
+    expect((await lockWaits(registry)).count).toBe(count);
   });
 });
+
+// --- internal ---
+
+/** As Felix runs its passes. */
+function newLoop(pass: () => Promise<void>, failures: unknown[]): Loop {
+  return new Loop({
+    ...{ pass, sleep: (ms, signal) => sleep(ms, undefined, { signal }), firstRetryMs: 50, maxRetryMs: 10_000 },
+    onFailure: (error) => failures.push(error),
+  });
+}

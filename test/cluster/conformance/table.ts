@@ -12,6 +12,17 @@ export interface Difference {
 /** How much was done so far. */
 export const asked = { cases: 0, tables: 0, probes: 0, again: 0 };
 
+/** Begins to count. What it answers tells in words how much was done since. */
+export function countAsked(): () => string {
+  const [before, startedAt] = [{ ...asked }, performance.now()];
+  return () => {
+    const since = (what: keyof typeof asked) => asked[what] - before[what];
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    const probes = `${since("probes")} probes (${since("again")} late answers)`;
+    return `${since("cases")} cases, ${since("tables")} tables, ${probes}, ${seconds} s`;
+  };
+}
+
 const silenceMs = 250;
 
 /** Asks every cell of the truth table at once and gives those that are not as expected. */

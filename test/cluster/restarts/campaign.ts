@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeLayout } from "../../../lab/layout.ts";
 import { inNode } from "../../../lab/node.ts";
 import { waitFor } from "../../../lab/wait.ts";
-import { backendsTaken, placesOfRules } from "./backends-left.ts";
+import { backendsTaken, useBackend, wishes } from "./backends-left.ts";
 import { Churn } from "./churn.ts";
 import { Killer } from "./killer.ts";
 import { type BackendWish, felixConfiguration } from "./objects.ts";
@@ -40,7 +40,7 @@ export async function beginCampaign(stage: Stage, { random, signal }: CampaignOp
     for (; !until.signal.aborted; switches++) {
       await sleep(between(4_000, 8_000, random));
       const wish: BackendWish = oneOf(
-        wishes.filter((one) => one !== last),
+        Object.values(wishes).filter((one) => one !== last),
         random,
       );
       last = wish;
@@ -68,12 +68,6 @@ export async function cniStatus({ lab }: Pick<Stage, "lab">, node: NodeLayout): 
 
 // --- internal ---
 
-const wishes: readonly BackendWish[] = [
-  { nftablesMode: "Enabled", iptablesBackend: "NFT" },
-  { nftablesMode: "Disabled", iptablesBackend: "NFT" },
-  { nftablesMode: "Disabled", iptablesBackend: "Legacy" },
-];
-
 /** Ends all of them when one fails. Rejects then, but not before the last has ended. */
 async function allEnded(works: readonly Promise<void>[], until: AbortController): Promise<void> {
   const outcomes = works.map((work) =>
@@ -96,14 +90,7 @@ async function settle(stage: Stage): Promise<void> {
       return true;
     });
   }
-  await apply(lab, felixConfiguration({ nftablesMode: "Disabled", iptablesBackend: "NFT" }));
-  for (const node of lab.layout.nodes) {
-    await waitFor(`the rules of ${node.name} in one place`, patience, async () => {
-      const places = await placesOfRules(lab, node);
-      if (places.length === 1 && places[0]?.startsWith("iptables-nft")) return true;
-      throw new Error(`they are in ${places.join("; ")}`);
-    });
-  }
+  await useBackend(lab, "iptables-nft");
 }
 
 /** What was sent last has to come back too; what does not is a breach that its sender tells. */

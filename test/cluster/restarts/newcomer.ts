@@ -17,12 +17,13 @@ export interface Newcomer {
 const name = "newcomer";
 
 /**
- * A pod that may talk with the pods `open` alone, by their echo port, attached by the real executable. Disposed of, `undo` takes it
- * all back. Rejects when ADD fails.
+ * A pod that may talk with the pods `open` alone, by their echo port, attached by the real executable; the one on its own node lets
+ * in nobody else, so it has to be known by its label there. Disposed of, `undo` takes it all back. Rejects when ADD fails.
  */
 export async function addNewcomer(lab: Lab, node: NodeLayout, undo: AsyncDisposableStack): Promise<Newcomer> {
-  await apply(lab, policy, podObject(name, node.name, { app: name }));
+  await apply(lab, policy, welcomeOn(node.name), podObject(name, node.name, { app: name }));
   undo.defer(async () => {
+    await lab.kubectl(["delete", "networkpolicy", "welcome", `--namespace=${namespace}`]);
     await lab.kubectl(["delete", "pod", name, `--namespace=${namespace}`, "--grace-period=0", "--wait=false"]);
   });
   const uid = await lab.kubectl(["get", "pod", name, `--namespace=${namespace}`, "--output=jsonpath={.metadata.uid}"]);
@@ -86,6 +87,19 @@ const policy = {
     egress: [{ to: opens, ports }],
   },
 };
+
+/** Other nodes do not know the newcomer: nobody has told the API server of its address. */
+function welcomeOn(nodeName: string): object {
+  const from = [{ podSelector: { matchLabels: { app: name } } }];
+  return {
+    ...{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "welcome", namespace } },
+    spec: {
+      podSelector: { matchLabels: { app: "open", on: nodeName } },
+      policyTypes: ["Ingress"],
+      ingress: [{ from, ports }],
+    },
+  };
+}
 
 const cniConf = {
   ...{ name: "k8s-pod-network", cniVersion: "1.0.0", type: "calico", datastore_type: "kubernetes" },

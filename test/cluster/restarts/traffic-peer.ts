@@ -110,7 +110,10 @@ function hold({ name, address, port }: Destination): void {
     socket.removeAllListeners("close").destroy();
     tell({ news: "broken", name, why });
   };
-  createInterface({ input: socket }).on("line", (line) => {
+  const lines = createInterface({ input: socket });
+  // The socket tells it, too.
+  lines.on("error", () => undefined);
+  lines.on("line", (line) => {
     const sentAt = under.shift();
     const wanted = next - under.length - 1;
     if (sentAt === undefined || line !== `${wanted}`) {

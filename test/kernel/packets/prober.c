@@ -8,7 +8,7 @@
  *
  *   standard input      PLACE TOS DEVICE HEX    a packet to send; DEVICE `-` leaves the choice to the routes
  *                       GO QUIET_MS             send all, then listen until none of ours has come for so long
- *   standard output     arrived NUMBER PLACE DEVICE   `-` where a raw socket got it
+ *   standard output     arrived NUMBER PLACE DEVICE TOS   `-` and 0 where a raw socket got it
  *                       refused NUMBER PLACE ERROR    by send(2)
  *                       done
  */
@@ -117,6 +117,12 @@ static size_t header_size(const struct receiver *receiver, const uint8_t *bytes)
   return 40;
 }
 
+/* IPv4's type of service, IPv6's traffic class; 0 where a raw socket got it. */
+static int type_of_service(const struct receiver *receiver, const uint8_t *bytes) {
+  if (receiver->kind != FRAMES) return 0;
+  return bytes[0] >> 4 == 4 ? bytes[1] : (bytes[0] & 15) << 4 | bytes[1] >> 4;
+}
+
 static int receive(const struct receiver *receiver) {
   uint8_t bytes[2048];
   int ours = 0;
@@ -136,7 +142,8 @@ static int receive(const struct receiver *receiver) {
     if (receiver->kind == FRAMES && ioctl(receiver->fd, SIOCGIFNAME, &device) != 0) die("name an interface");
     uint32_t number;
     memcpy(&number, bytes + at + 4, sizeof number);
-    printf("arrived %u %s %s\n", ntohl(number), places[receiver->place].name, device.ifr_name);
+    const char *place = places[receiver->place].name;
+    printf("arrived %u %s %s %d\n", ntohl(number), place, device.ifr_name, type_of_service(receiver, bytes));
     ours++;
   }
 }

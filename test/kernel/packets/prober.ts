@@ -21,6 +21,8 @@ export interface Arrival {
   readonly number: number;
   readonly place: string;
   readonly device?: string;
+  /** IPv4's type of service, IPv6's traffic class, as the packet arrived; 0 without `device`. */
+  readonly tos: number;
 }
 
 /** What became of what was sent together. `refused`: the sender's own kernel said so, e.g. EPERM for what its OUTPUT drops. */
@@ -66,9 +68,9 @@ export class Prober implements Disposable {
       const { value: line, done } = await this.#lines.next();
       if (done) throw new Error(`Cannot send packets: the prober has ended: ${this.#said}`);
       if (line === "done") return { arrivals, refused };
-      const [what, number = "", place = "", rest = ""] = line.split(" ");
+      const [what, number = "", place = "", rest = "", tos = ""] = line.split(" ");
       if (what === "refused") refused.set(Number(number), rest);
-      else arrivals.push({ number: Number(number), place, ...(rest !== "-" && { device: rest }) });
+      else arrivals.push({ number: Number(number), place, tos: Number(tos), ...(rest !== "-" && { device: rest }) });
     }
   }
 

@@ -16,9 +16,20 @@ export function echoServer(namespace: string, port: number): TcpPeer {
   return startPeer(namespace, `net.createServer((socket) => socket.on("error", () => {}).pipe(socket)).${listen};`);
 }
 
-/** Connects, prints `open` once it is, and then every line that comes. */
-export function caller(namespace: string, to: { readonly ip: string; readonly port: number }): TcpPeer {
-  const connect = `const socket = net.connect(${to.port}, "${to.ip}", () => console.log("open"));`;
+/** Tells whoever connects, of either family, where it sees it come from and what it is reached at: `FROM AT`, two addresses. It prints `ready` first. */
+export function addressServer(namespace: string, port: number): TcpPeer {
+  const tell = `const plain = (ip) => ip.replace("::ffff:", ""); const onCall = (socket) => {
+    socket.on("error", () => {}).end(plain(socket.remoteAddress) + " " + plain(socket.localAddress) + "\\n"); };`;
+  return startPeer(namespace, `${tell} net.createServer(onCall).listen(${port}, "::", () => console.log("ready"));`);
+}
+
+/** Connects, prints `open` once it is, and then every line that comes. `from` is the address that it does it from. */
+export function caller(
+  namespace: string,
+  to: { readonly ip: string; readonly port: number; readonly from?: string },
+): TcpPeer {
+  const options = JSON.stringify({ host: to.ip, port: to.port, ...(to.from && { localAddress: to.from }) });
+  const connect = `const socket = net.connect(${options}, () => console.log("open"));`;
   return startPeer(namespace, `${connect} process.stdin.pipe(socket).pipe(process.stdout);`);
 }
 
