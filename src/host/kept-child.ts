@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { CommandError, type KeptProgram } from "./host.ts";
-import { notePort, releasePort } from "./netlink/own-ports.ts";
+import { forgetProgram, noteProgram } from "./netlink/own-ports.ts";
 import { codeOf } from "./system-error.ts";
 
 /** A child of this process. */
@@ -21,8 +21,8 @@ export class KeptChild implements KeptProgram {
     // What it changes in the kernel is our own doing.
     const { pid } = this.#child;
     if (pid !== undefined) {
-      notePort(pid);
-      this.#child.once("close", () => releasePort(pid));
+      noteProgram(pid);
+      this.#child.once("exit", () => forgetProgram(pid));
     }
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {

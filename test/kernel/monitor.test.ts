@@ -156,6 +156,23 @@ test("what this process does bears a port that is known for its own", async () =
   await monitor.close();
 });
 
+test("a program of another container does not pass for this process, though it has its process ID", async () => {
+  const monitor = follow();
+  namespace.ip("link", "set", "lo", "up");
+  const netlink = openNetlink(namespace.path);
+  await netlink.replaceRoutes([{ destination: parseCidr("10.1.0.0/16"), type: "blackhole" }]);
+  netlink.close();
+  const script = `echo ${process.pid - 1} > /proc/sys/kernel/ns_last_pid; ip route add blackhole 10.2.0.0/16; true`;
+  run("unshare", "--pid", "--fork", "--mount-proc", "sh", "-ec", script);
+  const ports = () =>
+    events.flatMap((event) =>
+      event.kind === "route" && event.route.destination === "10.2.0.0/16" ? [event.by.port] : [],
+    );
+  await vi.waitFor(() => expect(ports()).toEqual([process.pid]), { timeout: 10_000 });
+  expect(isOwnPort(process.pid)).toBe(false);
+  await monitor.close();
+});
+
 test("a monitor that was closed tells of nothing more", async () => {
   const monitor = follow();
   await monitor.close();

@@ -6,11 +6,11 @@ import { aligned } from "./attribute.ts";
 import { messageType } from "./constants.ts";
 import { type Refusal, refusalOf } from "./message.ts";
 import {
-  ANSWER_TIMEOUT_MS,
   closeNetlink,
   openNetlink,
   READ_BYTES,
   receiveMessages,
+  restoreAnswerTimeout,
   setAnswerTimeout,
 } from "./open-netlink.ts";
 
@@ -93,7 +93,7 @@ export class BatchSocket {
     } catch (error) {
       if (codeOf(error) !== "ETIMEDOUT") throw error;
     } finally {
-      setAnswerTimeout(this.#fd, ANSWER_TIMEOUT_MS);
+      restoreAnswerTimeout(this.#fd);
     }
   }
 

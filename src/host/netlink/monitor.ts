@@ -6,6 +6,7 @@ import { codeOf, SystemError, systemError } from "../system-error.ts";
 import { eventGroups } from "./constants.ts";
 import { decodeRouteEvents, type Follows, NftablesEvents } from "./event-codec.ts";
 import type { EventOrigin, KernelEvent, KernelMonitor } from "./kernel-event.ts";
+import { ownAddress } from "./open-netlink.ts";
 
 /** What is to be followed, and who is told. */
 export interface MonitorOptions {
@@ -135,20 +136,12 @@ function openEventSocket(source: Source, bufferBytes: number): number {
   const fd = openSocket(AF_NETLINK, SOCKET_TYPE, protocols[source]);
   try {
     setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferBytes);
-    bindSocket(fd, groupsAddress(eventGroups[source]));
+    bindSocket(fd, ownAddress(eventGroups[source]));
   } catch (error) {
     closeSync(fd);
     throw error instanceof SystemError ? error : systemError("follow the kernel's events", error);
   }
   return fd;
-}
-
-/** `struct sockaddr_nl` with multicast groups; port 0 lets the kernel choose. */
-function groupsAddress(groups: number): Uint8Array {
-  const bytes = Buffer.alloc(12);
-  bytes.writeUInt16LE(AF_NETLINK, 0);
-  bytes.writeUInt32LE(groups, 8);
-  return bytes;
 }
 
 /** Asks for each port once. */

@@ -1,9 +1,9 @@
 import { closeSync, readSync } from "node:fs";
-import { bindSocket, netlinkPort, openSocket, setSocketOption } from "../libc.ts";
+import { bindSocket, openSocket, setSocketOption } from "../libc.ts";
 import { inNetns } from "../netns.ts";
 import { codeOf, SystemError, systemError } from "../system-error.ts";
 import { decodeMessages, type Message } from "./message.ts";
-import { notePort, releasePort } from "./own-ports.ts";
+import { takePort } from "./own-ports.ts";
 
 /** What part of the kernel a socket speaks to. */
 export type NetlinkProtocol = "route" | "netfilter";
@@ -11,8 +11,14 @@ export type NetlinkProtocol = "route" | "netfilter";
 /** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
 export const READ_BYTES = 65_536;
 
-/** How long an answer of the kernel is waited for. */
-export const ANSWER_TIMEOUT_MS = 5000;
+/**
+ * How long any of this process's sockets, those that are open as well as those to come, waits for an answer of the kernel, in
+ * milliseconds and more than 0; 10 s until it is set. Throws a `SystemError`.
+ */
+export function setNetlinkTimeout(ms: number): void {
+  answerTimeoutMs = Math.max(1, Math.ceil(ms));
+  for (const fd of openSockets) restoreAnswerTimeout(fd);
+}
 
 /**
  * A socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good. Large receive and send
@@ -23,7 +29,7 @@ export function openNetlink(netns: string | undefined, protocol: NetlinkProtocol
   const fd = netns === undefined ? open() : inNetns(netns, open);
   try {
     prepareSocket(fd);
-    notePort(netlinkPort(fd));
+    openSockets.add(fd);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -33,7 +39,7 @@ export function openNetlink(netns: string | undefined, protocol: NetlinkProtocol
 
 /** Closes what `openNetlink` has opened. */
 export function closeNetlink(fd: number): void {
-  releasePort(netlinkPort(fd));
+  openSockets.delete(fd);
   closeSync(fd);
 }
 
@@ -51,12 +57,30 @@ export function receiveMessages(fd: number, buffer: Buffer): readonly Message[] 
   }
 }
 
-/** How long `receiveMessages` waits at this socket from now on. */
+/** `receiveMessages` waits as long at this socket as at any other. */
+export function restoreAnswerTimeout(fd: number): void {
+  setAnswerTimeout(fd, answerTimeoutMs);
+}
+
+/** How long `receiveMessages` waits at this socket, until `restoreAnswerTimeout`. */
 export function setAnswerTimeout(fd: number, ms: number): void {
   setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(ms));
 }
 
+/** `struct sockaddr_nl` for a socket of this process that hears of these multicast groups. */
+export function ownAddress(groups: number): Uint8Array {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt16LE(AF_NETLINK, 0);
+  bytes.writeUInt32LE(takePort(), 4);
+  bytes.writeUInt32LE(groups, 8);
+  return bytes;
+}
+
 // --- internal ---
+
+/** Upstream's. */
+let answerTimeoutMs = 10_000;
+const openSockets = new Set<number>();
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -76,13 +100,13 @@ const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const SEND_BUFFER_BYTES = 512 * 1024 * 1024;
 
 function prepareSocket(fd: number): void {
-  setAnswerTimeout(fd, ANSWER_TIMEOUT_MS);
+  restoreAnswerTimeout(fd);
   setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
   setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
     setSocketOption(fd, SOL_NETLINK, option, 1);
   }
-  bindSocket(fd, kernelChosenAddress());
+  bindSocket(fd, ownAddress(0));
 }
 
 /** `struct timeval` of a 64-bit machine. */
@@ -90,12 +114,5 @@ function timeval(ms: number): Uint8Array {
   const bytes = Buffer.alloc(16);
   bytes.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 0);
   bytes.writeBigInt64LE(BigInt((ms % 1000) * 1000), 8);
-  return bytes;
-}
-
-/** `struct sockaddr_nl` without multicast groups; port 0 lets the kernel choose. */
-function kernelChosenAddress(): Uint8Array {
-  const bytes = Buffer.alloc(12);
-  bytes.writeUInt16LE(AF_NETLINK, 0);
   return bytes;
 }

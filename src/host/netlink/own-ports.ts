@@ -1,34 +1,34 @@
+import { randomInt } from "node:crypto";
+
 /**
- * Whether a request of this netlink port was made by this process, or by a program that it keeps running: its sockets' ports and
- * those programs' process IDs, of whatever namespace and protocol; also of some that were closed lately, as their events come
- * after them. A port is one process's at a time.
+ * Whether a request of this netlink port was made by this process, in whatever namespace and protocol and however long ago, or by
+ * a program that it keeps running.
  */
 export function isOwnPort(port: number): boolean {
-  return open.has(port) || closed.has(port);
+  return (port >= firstPort && port < nextPort) || programs.has(port);
 }
 
-/** One of this process's sockets has this port; or it keeps a program running of this process ID, whose first socket has it. */
-export function notePort(port: number): void {
-  open.set(port, (open.get(port) ?? 0) + 1);
+/**
+ * A port for one of this process's sockets, never given before: a number that the kernel gives nobody by itself, so that whoever
+ * opens a socket later does not pass for this process.
+ */
+export function takePort(): number {
+  return nextPort++;
 }
 
-/** What was noted once is closed, or has ended. */
-export function releasePort(port: number): void {
-  const left = (open.get(port) ?? 0) - 1;
-  if (left > 0) {
-    open.set(port, left);
-    return;
-  }
-  open.delete(port);
-  closed.delete(port);
-  closed.add(port);
-  const [oldest] = closed;
-  if (closed.size > REMEMBERED && oldest !== undefined) closed.delete(oldest);
+/** This process keeps a program running of this process ID, which the program's first socket has for its port. */
+export function noteProgram(pid: number): void {
+  programs.add(pid);
+}
+
+/** The program has ended: its process ID may be another's soon. */
+export function forgetProgram(pid: number): void {
+  programs.delete(pid);
 }
 
 // --- internal ---
 
-const REMEMBERED = 64;
-/** How many have it: in two namespaces a port is two sockets'. */
-const open = new Map<number, number>();
-const closed = new Set<number>();
+/** The kernel gives process IDs, up to PID_MAX_LIMIT, and numbers from 2^31 on: netlink_autobind() in net/netlink/af_netlink.c. */
+const firstPort = randomInt(2 ** 22 + 1, 2 ** 30);
+let nextPort = firstPort;
+const programs = new Set<number>();

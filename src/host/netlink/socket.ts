@@ -25,7 +25,7 @@ export const REQUESTS_PER_WRITE = 128;
 /**
  * Requests and answers on one socket. Each call writes, reads its answers and returns: the kernel works on an rtnetlink
  * request inside the write and has answered when it returns (a route takes some 10 µs), so waiting for the event loop
- * would cost more than it saves. A missing answer is an ETIMEDOUT after 5 s. Answers are matched by sequence number.
+ * would cost more than it saves. A missing answer is an ETIMEDOUT (`setNetlinkTimeout`). Answers are matched by sequence number.
  */
 export class NetlinkSocket {
   readonly #fd: number;
