@@ -41,7 +41,7 @@ test("without a bundle the sources run", async () => {
 test("a bundle runs while it is newer than every source, and the agent from it too", async () => {
   await write("build/cli/main.mjs", 'console.log("bundle", ...process.argv.slice(2), ...process.execArgv);', 200);
   expect(await said("get")).toBe("bundle get");
-  expect(await said("agent")).toBe("bundle agent --max-semi-space-size=4");
+  expect(await said("agent")).toBe("bundle agent --max-semi-space-size=2");
 });
 
 test.each(["src/cli/other.ts", "package-lock.json"])("never when %s is newer", async (path) => {
