@@ -10,7 +10,7 @@ import type { RenderOptions } from "../felix/render/options.ts";
 import { render } from "../felix/render/render.ts";
 import type { Clock } from "../net/clock.ts";
 import { Loop } from "../reconcile/loop.ts";
-import { Writes } from "../reconcile/writes.ts";
+import { DriftProof } from "./drift-proof.ts";
 import type { Logger } from "./logger.ts";
 import type { PassObserver } from "./pass-observer.ts";
 import { PassReport } from "./pass-report.ts";
@@ -43,6 +43,7 @@ export interface FelixParts extends Partial<FelixTarget> {
 export class Felix implements Prover {
   readonly #parts: FelixParts;
   readonly #loop: Loop;
+  readonly #proof: DriftProof;
   readonly #qosReport: QosReport;
   readonly #policyReport: PolicyReport;
   readonly #observer: PassObserver;
@@ -62,7 +63,6 @@ export class Felix implements Prover {
   #inForce: DesiredState | undefined;
   /** The kernel was found to hold something else. */
   #mustRepair = false;
-  readonly #writes = new Writes();
   /** How often in a row something unused could not be taken away. */
   #untidied = 0;
   /** Ends the wait for the next time. */
@@ -78,8 +78,12 @@ export class Felix implements Prover {
     this.#qosReport = new QosReport(parts.logger);
     this.#policyReport = new PolicyReport(parts.logger);
     this.#observer = parts.observer ?? new PassReport({ ...parts, isToldOfWrites: false });
+    this.#proof = new DriftProof(parts.clock);
     this.#loop = new Loop({
-      pass: () => this.#pass(),
+      pass: async () => {
+        await this.#begun.promise;
+        await this.#proof.pass(() => this.#pass());
+      },
       sleep: (ms, signal) => parts.clock.sleep(ms, signal),
       onFailure: (error, attempt) => {
         parts.logger.error({ err: error, attempt }, "cannot bring the kernel to the plan");
@@ -150,13 +154,12 @@ export class Felix implements Prover {
 
   /**
    * As `Prover`: how the kernel differs from what it has acknowledged last. A pass that is wanted meanwhile does not wait: then
-   * nothing is known. Rejects when the kernel cannot be asked.
+   * nothing is known. When it `insists`, passes and it take turns, and they wait for it, a few seconds at most. Rejects when the
+   * kernel cannot be asked.
    */
-  async drift(parts: ReadonlySet<DriftPart>): Promise<readonly Drift[] | undefined> {
-    const [state, isValid] = [this.#inForce, this.#writes.reading()];
-    if (state === undefined || this.#writes.isRunning) return undefined;
-    const found = await this.#usedTarget?.dataplane.drift(state, parts);
-    return isValid() ? found : undefined;
+  drift(parts: ReadonlySet<DriftPart>, insists = false): Promise<readonly Drift[] | undefined> {
+    const read = async () => this.#inForce && this.#usedTarget?.dataplane.drift(this.#inForce, parts);
+    return this.#proof.take(read, insists);
   }
 
   /** As `Prover`: has a pass put right what `drift` has found. */
@@ -182,7 +185,7 @@ export class Felix implements Prover {
     if (!this.#mustRepair || state === undefined) return false;
     this.#inForce = undefined;
     const target = this.#usedTarget;
-    await this.#writes.during(async () => target?.dataplane.apply(state));
+    await this.#proof.write(async () => target?.dataplane.apply(state));
     this.#inForce = state;
     this.#mustRepair = false;
     this.#untidy();
@@ -194,7 +197,7 @@ export class Felix implements Prover {
     const [state, target, { clock, logger }] = [this.#applied, this.#usedTarget, this.#parts];
     if (this.#isTidy || state === undefined || target === undefined) return;
     try {
-      this.#isTidy = await this.#writes.during(() => target.dataplane.tidy(state));
+      this.#isTidy = await this.#proof.write(() => target.dataplane.tidy(state));
     } catch (err) {
       // Whatever comes next must not wait for it.
       logger.error({ err }, "cannot take away what nothing uses any more: trying again");
@@ -226,6 +229,7 @@ export class Felix implements Prover {
     this.#isStopped = true;
     this.#tidiesAgain.abort();
     this.#loop.stop();
+    this.#proof.stop();
   }
 
   /** Resolves when no pass runs; one that waits for `begin` does nothing. */
@@ -234,7 +238,6 @@ export class Felix implements Prover {
   }
 
   async #pass(): Promise<void> {
-    await this.#begun.promise;
     const { calculator, beforeApply } = this.#parts;
     const target = this.#target;
     if (target === undefined) throw new Error("Cannot bring the plan into the kernel: nothing says how");
@@ -249,11 +252,11 @@ export class Felix implements Prover {
     }
     this.#inKernel = undefined;
     this.#inForce = undefined;
-    this.#qosReport.look(plan.endpoints);
+    this.#qosReport.look(plan.endpoints, target.renderOptions);
     this.#policyReport.look(plan.policies);
     const state = render(plan, target.renderOptions);
     await beforeApply?.(this.#held, plan);
-    await this.#writes.during(() => target.dataplane.apply(state));
+    await this.#proof.write(() => target.dataplane.apply(state));
     this.#usedTarget = target;
     this.#mustRepair = false;
     this.#applied = state;

@@ -85,9 +85,9 @@ export async function makeDriftNode(backend: RulesBackend): Promise<DriftNode> {
   const proofs: string[] = [];
   const counted = (prover: Prover): Prover => ({
     parts: prover.parts,
-    drift: (parts) => {
+    drift: (parts, insists) => {
       proofs.push([...parts].join());
-      return prover.drift(parts);
+      return prover.drift(parts, insists);
     },
     repair: () => prover.repair(),
   });

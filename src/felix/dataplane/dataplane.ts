@@ -1,3 +1,4 @@
+import { allEnded } from "../../net/all-ended.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { DesiredState, Route, Shaping, Table } from "../render/desired-state.ts";
 
@@ -30,7 +31,7 @@ export interface RulesDriver {
   /**
    * Reads from the kernel what is ours, and answers how it differs from `state`, which is what was last applied. The next call
    * of `apply` starts from what was read here, so that it puts right what was found. It may run beside `apply` and `prune`: what
-   * they have overtaken is not kept, and the answer then means nothing. Only `parts` need be looked at.
+   * they have overtaken since the call is not answered. Only `parts` need be looked at.
    */
   drift(state: Rules, parts?: ReadonlySet<DriftPart>): Promise<readonly Drift[]>;
   /** The next call compares with the kernel itself and not with what was last written. */
@@ -119,16 +120,19 @@ export class Dataplane {
 
   /**
    * How the kernel differs from `state`, which is what `apply` was last called with and has brought about; nothing is changed. The
-   * next `apply` puts it right. Only `parts` are looked at. `apply` may come meanwhile and need not wait; then the answer means
-   * nothing. Rejects when the kernel cannot be asked; the next `apply` then asks again.
+   * next `apply` puts it right. Only `parts` are looked at. `apply` may come meanwhile and need not wait; what is answered is then
+   * true, but not all. Rejects when the kernel cannot be asked; the next `apply` then asks again.
    */
   async drift(state: DesiredState, parts: ReadonlySet<DriftPart> = allParts): Promise<readonly Drift[]> {
     const { rules, routes } = this.#drivers;
     try {
-      return [
-        ...(parts.has("rules") || parts.has("sets") ? await rules.drift(state, parts) : []),
-        ...(parts.has("routes") ? await routes.drift(state.routes) : []),
-      ];
+      const none = Promise.resolve<readonly Drift[]>([]);
+      // All at once: one that began later could not know that the state was no longer in force by then.
+      const found = await allEnded([
+        parts.has("rules") || parts.has("sets") ? rules.drift(state, parts) : none,
+        parts.has("routes") ? routes.drift(state.routes) : none,
+      ]);
+      return found.flat();
     } catch (error) {
       this.#forget();
       throw error;

@@ -76,7 +76,8 @@ export class IpsetDriver {
     const known = this.#actual;
     const isValid = this.#writes.reading();
     const actual = await this.#readKernel();
-    if (isValid()) this.#actual = actual;
+    if (!isValid()) return [];
+    this.#actual = actual;
     const drift = (name: string, difference: string): Drift => ({ part: "sets", where: `set ${name}`, difference });
     const strange = [...actual.keys()].filter((name) => !sets.has(name) && known !== undefined && !known.has(name));
     return [

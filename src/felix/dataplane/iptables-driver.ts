@@ -75,7 +75,8 @@ export class IptablesDriver {
       [...byVersion].map(async ([version, ofVersion]) => {
         const isValid = this.#writes.reading();
         const actual = await this.#readKernel(version);
-        if (isValid()) this.#actual.set(version, actual);
+        if (!isValid()) return [];
+        this.#actual.set(version, actual);
         return ofVersion.flatMap((table) => tableDrift(table, actual.get(table.name) ?? emptySavedTable));
       }),
     );

@@ -1,5 +1,6 @@
 import type { Host } from "../../host/host.ts";
 import type { SetNetlink } from "../../host/netlink/set-netlink.ts";
+import { allEnded } from "../../net/all-ended.ts";
 import type { IpVersion } from "../../net/ip.ts";
 import type { Table } from "../render/desired-state.ts";
 import type { PrintedTable } from "../render/iptables.ts";
@@ -50,10 +51,13 @@ export class IptablesRules implements RulesDriver {
   }
 
   async drift({ sets, tables }: Rules, parts?: ReadonlySet<DriftPart>): Promise<readonly Drift[]> {
-    return [
-      ...(parts?.has("sets") === false ? [] : await this.#sets.drift(sets)),
-      ...(parts?.has("rules") === false ? [] : await this.#tables.drift(this.#printed(tables))),
-    ];
+    const none = Promise.resolve<readonly Drift[]>([]);
+    // At once, as in `Dataplane.drift`.
+    const found = await allEnded([
+      parts?.has("sets") === false ? none : this.#sets.drift(sets),
+      parts?.has("rules") === false ? none : this.#tables.drift(this.#printed(tables)),
+    ]);
+    return found.flat();
   }
 
   /**

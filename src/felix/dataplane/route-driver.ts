@@ -66,7 +66,8 @@ export class NetlinkRouteDriver implements RouteDriver {
     const isValid = this.#writes.reading();
     const actual = await this.#readKernel();
     const links = await this.#links();
-    if (isValid()) this.#actual = actual;
+    if (!isValid()) return [];
+    this.#actual = actual;
     const missing = [...routes.values()].flatMap((route): readonly Drift[] => {
       const link = links.get(route.hostInterface);
       // The route of an interface that is gone went with it.

@@ -6,8 +6,11 @@ import type { Drift, DriftPart } from "./dataplane.ts";
 /** What can be compared with the kernel, and put right. */
 export interface Prover {
   readonly parts: ReadonlySet<DriftPart>;
-  /** How the kernel differs in these parts; undefined when that cannot be said now, since something is being written: ask again. */
-  drift(parts: ReadonlySet<DriftPart>): Promise<readonly Drift[] | undefined>;
+  /**
+   * How the kernel differs in these parts; undefined when that cannot be said now, since something is being written: ask again. Who
+   * `insists` has writing wait meanwhile, as that may go on for ever.
+   */
+  drift(parts: ReadonlySet<DriftPart>, insists: boolean): Promise<readonly Drift[] | undefined>;
   /** Puts right what `drift` has found. Resolves when the kernel has it. */
   repair(): Promise<void>;
 }
@@ -40,7 +43,8 @@ export interface SentinelParts {
 /**
  * Looks after what is ours in the kernel. Whoever else changes it is noticed by the kernel's events, and where it sends none by
  * looking now and then; what differs is put right and told of. One proof at a time, of the parts that were touched, and none while
- * others write what it would read. Between two there is a pause, the longer the more a proof costs.
+ * others write what it would read, who wait only for one that they have overtaken several times. Between two there is a pause, the
+ * longer the more a proof costs.
  */
 export class Sentinel {
   readonly #parts: SentinelParts;
@@ -155,12 +159,13 @@ export class Sentinel {
 
   async #prove(prover: Prover, parts: ReadonlySet<DriftPart>) {
     const begunAt = this.#parts.clock.monotonicNow();
-    for (let pauseMs = BUSY_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MS)) {
+    for (let attempt = 1, pauseMs = BUSY_MS; ; attempt++, pauseMs = Math.min(2 * pauseMs, RETRY_MS)) {
       const startedAt = this.#parts.clock.monotonicNow();
-      const found = await prover.drift(parts);
+      const insists = attempt % INSISTING_ATTEMPT === 0;
+      const found = await prover.drift(parts, insists);
       if (found !== undefined) return { found, startedAt };
-      if (startedAt - begunAt > MOST_BUSY_MS)
-        throw new Error("Cannot prove what the kernel holds: it is being written");
+      if (insists && startedAt - begunAt > MOST_BUSY_MS)
+        throw new Error("Cannot prove what the kernel holds: writing it has failed, or reading it takes too long");
       await this.#sleep(pauseMs);
       this.#stopped.signal.throwIfAborted();
     }
@@ -203,6 +208,8 @@ const PAUSE_FACTOR = 5;
 const MAX_PAUSE_MS = 500;
 const RETRY_MS = 1000;
 const BUSY_MS = 20;
+/** Every so many: others wait for one proof in so many at the most, even if none comes to its end. */
+const INSISTING_ATTEMPT = 4;
 /** Then others have their turn. */
 const MOST_BUSY_MS = 5000;
 /** Periods that end so near are one proof. */

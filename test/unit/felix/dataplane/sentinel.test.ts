@@ -43,3 +43,16 @@ test("an answer that means nothing is asked for again, and nothing is put right 
   expect([repairs, answers.length]).toEqual([1, 0]);
   await sentinel.stop();
 });
+
+test("it insists on every fourth answer, when those before have meant nothing", async () => {
+  const asked: boolean[] = [];
+  const one = prover("rules", async (_, insists) => {
+    asked.push(insists);
+    return asked.length < 8 ? undefined : [difference("rules")];
+  });
+  const { sentinel, repaired, failures } = await watching([one]);
+  await expect.poll(() => repaired, { timeout: 10_000 }).toEqual(["rules"]);
+  expect(asked).toEqual([false, false, false, true, false, false, false, true]);
+  expect(failures).toEqual([]);
+  await sentinel.stop();
+});
