@@ -7,13 +7,14 @@ const changes = 2400;
 /** One at the end of each backend's turn in each quarter. */
 const sampleEvery = 200;
 
-test("thousands of changes, every backend in turn, leave no descriptor, child or timer behind, and the kernel as it should be", async () => {
+test("thousands of changes, every backend in turn, leave no descriptor, child, timer or entry behind, and the kernel as it should be", async () => {
   const report = await runChurn({ changes, sampleEvery, seed: 20261122 }, () => undefined);
   process.stdout.write(`${reportText(report).join("\n")}\n`);
-  const { samples, newcomers, left, figures, mutations, repaired } = report;
+  const { samples, grown, newcomers, left, figures, mutations, repaired } = report;
   const turns = new Set(samples.map(({ quarter, backend }) => `${quarter} ${backend}`));
   expect(turns.size).toBe(12);
   expect(grownCounts(samples)).toEqual([]);
+  expect(grown).toEqual([]);
   expect(leftOf(left)).toEqual([]);
   expect(newcomers).toEqual({ nftables: [], "iptables-nft": [], "iptables-legacy": [] });
   expect(Object.values(figures).map((one) => one.changes > changes / 6)).toEqual([true, true, true]);

@@ -38,7 +38,10 @@ export class ChurnCluster {
     this.#random = random;
     this.#cluster = new BenchCluster(size, random);
     this.#policies = new ChurnPolicies(this.#cluster.namespaces, random);
-    this.#slots = this.#cluster.pods.map((pod, slot) => ({ ...pod, ips: addressesOf(slot) }));
+    this.#slots = this.#cluster.pods.map((pod, slot) => {
+      const labels = { ...pod.labels, release: releaseOf(++this.#serial) };
+      return { ...pod, labels, ips: addressesOf(slot) };
+    });
     this.#steps = [
       [34, () => this.#policies.change(++this.#serial)],
       [36, () => this.#flip()],

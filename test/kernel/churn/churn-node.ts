@@ -3,7 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { attachmentChange, thisNode } from "../../../bench/policy/cluster.ts";
-import { enableForwarding } from "../../../src/agent/forwarding.ts";
 import { FelixMetrics } from "../../../src/agent/metrics/felix-metrics.ts";
 import { NodeFelix } from "../../../src/agent/node-felix.ts";
 import type { ToldPass } from "../../../src/agent/pass-report.ts";
@@ -79,8 +78,7 @@ export class ChurnNode {
 
   /** All parts see the changes. Resolves when the kernel holds them. */
   apply(changes: readonly Change[]): Promise<void> {
-    const kinds = this.#store.apply(changes);
-    if (kinds.has("ipPool")) enableForwarding(this.#store.snapshot.ipPool.values());
+    this.#store.apply(changes);
     return this.#felix.apply(changes);
   }
 
@@ -165,7 +163,12 @@ function makeFelix(store: SnapshotStore, { registry, onLine, onPass, onRepaired 
     ...{ node: thisNode, snapshot: store.snapshot, host: new LinuxHost(), clock: systemClock, registry },
     logger: pino({}, { write: onLine }),
     metrics: {
-      ...{ failed: metrics.failed, called: metrics.called, waitedForLock: metrics.waitedForLock },
+      ...{
+        received: metrics.received,
+        failed: metrics.failed,
+        called: metrics.called,
+        waitedForLock: metrics.waitedForLock,
+      },
       applied: (pass) => {
         metrics.applied(pass);
         onPass?.(pass);

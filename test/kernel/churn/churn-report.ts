@@ -48,11 +48,14 @@ export function grownCounts(samples: readonly ChurnSample[]): readonly string[] 
 }
 
 /** Everything that is not as it should be, a sentence each. */
-export function faultsOf({ samples, newcomers, left }: ChurnReport): readonly string[] {
+export function faultsOf({ samples, grown, newcomers, left }: ChurnReport): readonly string[] {
   const writes = Object.entries(newcomers).flatMap(([backend, lines]) =>
     lines.map((line) => `a newcomer with ${backend} has something to do: ${line}`),
   );
-  return [...grownHeap(samples), ...grownCounts(samples), ...writes, ...leftOf(left)];
+  const collections = grown.map(
+    ({ kind, from, to, last }) => `a ${kind} has grown from ${from} to ${to}: ${last.join(", ")}`,
+  );
+  return [...grownHeap(samples), ...grownCounts(samples), ...collections, ...writes, ...leftOf(left)];
 }
 
 /** What is left at the end, a sentence each. */

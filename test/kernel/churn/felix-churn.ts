@@ -9,6 +9,7 @@ import { ChurnCluster } from "./churn-cluster.ts";
 import { type BackendFigures, ChurnMeter } from "./churn-meter.ts";
 import { ChurnNode, type Told } from "./churn-node.ts";
 import { otherSettings, plainSettings } from "./churn-settings.ts";
+import { type GrownCollection, GrownCollections } from "./grown-collections.ts";
 import { type HeldResources, heldResources } from "./held-resources.ts";
 
 /** How much is to be done. */
@@ -36,6 +37,8 @@ export interface ChurnFindings {
   /** How many things somebody else has changed. */
   readonly mutations: number;
   readonly told: Told;
+  /** Collections that have taken in more than a tenth as many as there were changes in the second half, and given nothing back. */
+  readonly grown: readonly GrownCollection[];
   readonly sizes: { readonly policyChains: number; readonly sets: number; readonly members: number };
 }
 
@@ -51,6 +54,10 @@ export class FelixChurn {
   /** Slots of pods that have an interface. */
   readonly #wired = new Set<number>();
   readonly #samples: ChurnSample[] = [];
+  readonly #collections = new GrownCollections();
+  #grown: readonly GrownCollection[] = [];
+  /** How many changes there had been when collections were counted first. */
+  #countedAt = 0;
   readonly #newcomers: Record<string, readonly string[]> = {};
   #undo: (() => void)[] = [];
   #backend: RulesBackend = backends[0];
@@ -89,7 +96,7 @@ export class FelixChurn {
       return {
         samples: this.#samples,
         newcomers: this.#newcomers,
-        mutations: this.#mutations,
+        ...{ mutations: this.#mutations, grown: this.#grown },
         ...{ figures, told, sizes },
       };
     } finally {
@@ -190,8 +197,20 @@ export class FelixChurn {
       const place = { changes: this.#done, backend: this.#backend, quarter: this.#quarter };
       const sample = { ...place, ...held, timers: least("timers") };
       this.#samples.push(sample);
+      await this.#count();
       return sample;
     });
+  }
+
+  /** In the first half some grow that are then as large as they will ever be. */
+  async #count(): Promise<void> {
+    if (this.#quarter < 2) return;
+    if (this.#countedAt > 0) {
+      this.#grown = this.#collections.look((this.#done - this.#countedAt) / 10);
+      return;
+    }
+    this.#countedAt = this.#done;
+    await this.#collections.begin(this.#done / 10);
   }
 
   /** Once all that others have changed was surely found. */
