@@ -1,3 +1,4 @@
+import { parseSourcePrefixes } from "../src/api/kubernetes/allowed-source-prefixes.ts";
 import { parseDscp } from "../src/api/kubernetes/dscp.ts";
 import { parseFloatingIps } from "../src/api/kubernetes/floating-ips.ts";
 import type { NodeName } from "../src/api/names.ts";
@@ -27,11 +28,12 @@ export function wishesOf(
   snapshot: Snapshot,
   node: NodeName,
   { hostInterface, pod, addresses }: ReturnType<typeof joinedAt> & { readonly pod: Pod },
-): Pick<EndpointPlan, "floatingIps" | "dscp" | "problems"> {
+): Pick<EndpointPlan, "floatingIps" | "dscp" | "foreignSources" | "problems"> {
   const { dscp, problems: unread } = parseDscp(pod.annotations);
   const { ips, problems: unreadIps } = parseFloatingIps(pod.annotations);
+  const { networks, problems: unreadNetworks } = parseSourcePrefixes(pod.annotations);
   const floatingIps: FloatingIp[] = [];
-  const problems: string[] = [...unread, ...unreadIps];
+  const problems: string[] = [...unread, ...unreadIps, ...unreadNetworks];
   for (const external of ips) {
     const internal = addresses.find((ip) => versionOf(ip) === versionOf(external));
     const [winner] = claimsOf(snapshot, node, external);
@@ -45,6 +47,7 @@ export function wishesOf(
   return {
     ...(floatingIps.length > 0 && { floatingIps }),
     ...(dscp !== undefined && { dscp }),
+    ...(networks.length > 0 && { foreignSources: networks }),
     ...(problems.length > 0 && { problems }),
   };
 }

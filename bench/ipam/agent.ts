@@ -57,7 +57,7 @@ const server = new CniServer(
       mtuFile: join(folder, "mtu"),
     },
     ...{ host, openNetlink, readSysctl, writeSysctl, report, clock: systemClock },
-    ...{ readInterfaceAddresses, mayLeadToNamespace },
+    ...{ readInterfaceAddresses, mayLeadToNamespace, isUplink: () => false },
     ipam: new Allocator({ store: ipamStore(), node: nodeName, clock: systemClock }),
     attachments: new AttachmentFiles(host, join(folder, "attachments"), report),
     leases: new LeaseFiles(host, join(folder, "leases"), report),

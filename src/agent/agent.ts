@@ -11,9 +11,11 @@ import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
+import { setNetlinkTimeout } from "../host/netlink/open-netlink.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import { intoNode, pluginRunner } from "../host/run-plugin.ts";
+import { shrinkHeap } from "../host/shrink-heap.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
 import { Allocator } from "../ipam/allocator.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -24,7 +26,6 @@ import { agentIpamStore } from "./agent-ipam-store.ts";
 import { beginAnnotations } from "./begin-annotations.ts";
 import { Bgp } from "./bgp.ts";
 import { Datastore } from "./datastore.ts";
-import { enableForwarding } from "./forwarding.ts";
 import { bgpHealth, cniHealth } from "./health/agent-health.ts";
 import { HostInterfaces } from "./host-interfaces.ts";
 import type { Logger } from "./logger.ts";
@@ -94,6 +95,7 @@ export class Agent {
       ...{ ...parts, node: nodeName, snapshot, overrides: options.overrides, host: this.#host },
       ...{ environment: process.env, filePath: felixFile },
       onChange: (settings) => {
+        setNetlinkTimeout(settings.netlinkTimeoutMs);
         this.#operations.configure(settings);
         this.#felix.configure(settings);
       },
@@ -190,13 +192,13 @@ export class Agent {
     const { logger } = this.#options;
     await this.#datastore.synced();
     await this.#hostInterfaces.touched();
-    this.#enableForwarding();
     this.#bgp.begin();
     await this.#felix.begin();
     this.#ready = true;
     void beginAnnotations({ annotations: this.#annotations, attachments: this.#attachments, logger });
     const sinceStartMs = Math.round(systemClock.monotonicNow());
     logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
+    shrinkHeap();
   }
 
   /** All parts see the changes. Resolves as `Felix.apply`. */
@@ -206,9 +208,7 @@ export class Agent {
     this.#bgp.touched(kinds);
     if (kinds.has("node")) this.#query.touched();
     if (kinds.has("hostEndpoint")) void this.#hostInterfaces.touched();
-    const applied = this.#felix.apply(changes, receivedAt);
-    if (this.#ready && kinds.has("ipPool")) this.#enableForwarding();
-    return applied;
+    return this.#felix.apply(changes, receivedAt);
   }
 
   /** For changes that nobody waits for. It rejects only when the agent is stopped, and then there is nobody to tell. */
@@ -227,10 +227,6 @@ export class Agent {
     if (this.#felix.hasBegun) await this.#take(gone);
     else this.#takeUnwatched(gone);
     await this.#felix.forgetConnections(addresses);
-  }
-
-  #enableForwarding(): void {
-    if (this.#settings.settings.ipForwarding) enableForwarding(this.#store.snapshot.ipPool.values());
   }
 
   #counts(): AgentCounts {
@@ -269,6 +265,7 @@ export class Agent {
       writeSysctl,
       readInterfaceAddresses,
       mayLeadToNamespace,
+      isUplink: (name) => this.#settings.settings.mtuIfacePattern.test(name),
       ipam: new Allocator({ store, node: nodeName, clock: systemClock }),
       attachments: this.#attachments,
       leases: this.#leases,

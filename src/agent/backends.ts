@@ -93,8 +93,7 @@ export class Backends {
     // What a pass that is under way is about to write cannot be seen yet.
     const isLeft = (name: RulesBackend) =>
       name !== nameOf(chosen) && (this.#rules.has(name) || leftIn(name, observed, tables));
-    // What is left of ours goes by itself.
-    const conflicts = backendConflicts(chosen, withoutOurs(observed));
+    const conflicts = backendConflicts(chosen, observed);
     const facts = { backend: nameOf(chosen), reason: chosen.reason, replaces: names.filter(isLeft) };
     report("info", "chose how rules go into the kernel", facts);
     for (const conflict of conflicts) report("warn", "others' rules stand elsewhere", { conflict });
@@ -215,10 +214,6 @@ function variantOf(name: RulesBackend): IptablesVariant | undefined {
 function leftIn(name: RulesBackend, { iptables }: ObservedBackends, tables: readonly string[]): boolean {
   const variant = variantOf(name);
   return variant === undefined ? tables.includes("calico") : iptables[variant].ours;
-}
-
-function withoutOurs({ iptables: { nft, legacy }, ...rest }: ObservedBackends): ObservedBackends {
-  return { ...rest, iptables: { nft: { ...nft, ours: false }, legacy: { ...legacy, ours: false } } };
 }
 
 /** Upstream's `routeSyncDisabled`: somebody else takes care of them. */

@@ -1,7 +1,7 @@
 import type { Change } from "../api/snapshot.ts";
 import { ChangeFeed } from "../kube/change-feed.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { agentKinds } from "../kube/fed-kinds.ts";
+import { agentKinds, type FedKind } from "../kube/fed-kinds.ts";
 import type { RejectedObject } from "../kube/rejected-objects.ts";
 import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
@@ -20,23 +20,20 @@ export interface DatastoreParts {
 /** The API server, as this agent follows it. */
 export class Datastore {
   readonly #feed: ChangeFeed;
-  /** Why it does not answer, until it tells something again. */
-  #trouble: string | undefined;
+  /** Why it does not answer, by the kind that was asked for, until it does. */
+  readonly #troubles = new Map<FedKind, string>();
   #isSynced = false;
 
   constructor({ client, clock, logger, onChanges }: DatastoreParts) {
     this.#feed = new ChangeFeed({
-      ...{ client, clock, kinds: agentKinds },
-      onChanges: (changes, receivedAt) => {
-        this.#trouble = undefined;
-        onChanges(changes, receivedAt);
-      },
+      ...{ client, clock, kinds: agentKinds, onChanges },
       onRejected: (report) =>
         logger.error(report, "cannot read an object: it is set aside; a policy denies, and a pool gives nothing"),
       onTrouble: ({ kind, error: err }) => {
-        this.#trouble = messageOf(err);
+        this.#troubles.set(kind, messageOf(err));
         logger.warn({ kind, err }, "cannot follow the API server: asking again");
       },
+      onAnswer: (kind) => this.#troubles.delete(kind),
     });
   }
 
@@ -58,11 +55,12 @@ export class Datastore {
 
   get state(): "waiting" | "syncing" | "in sync" {
     if (this.#isSynced) return "in sync";
-    return this.#trouble === undefined ? "syncing" : "waiting";
+    return this.#troubles.size === 0 ? "syncing" : "waiting";
   }
 
   health(): PartHealth {
-    return datastoreHealth({ isSynced: this.#isSynced, trouble: this.#trouble });
+    const [trouble] = this.#troubles.values();
+    return datastoreHealth({ isSynced: this.#isSynced, trouble });
   }
 
   /** As `ChangeFeed.stop`. */

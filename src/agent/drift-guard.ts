@@ -1,19 +1,21 @@
+import type { IpPool } from "../api/ip-pool.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { FelixSettings } from "../felix/config/felix-settings.ts";
 import type { DriftPart } from "../felix/dataplane/dataplane.ts";
 import { partsOfEvent, type RulesBackend, touchesOurs } from "../felix/dataplane/event-parts.ts";
-import { reversePathProblem } from "../felix/dataplane/link-faults.ts";
+import { foreignSourcesProblem, reversePathProblem } from "../felix/dataplane/link-faults.ts";
 import { LinkKeeper } from "../felix/dataplane/link-keeper.ts";
 import { Sentinel } from "../felix/dataplane/sentinel.ts";
+import { forwardingSettings, type Setting } from "../host/host-settings.ts";
 import type { KernelMonitor } from "../host/netlink/kernel-event.ts";
 import { openMonitor } from "../host/netlink/monitor.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
+import { cidrVersion, parseCidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
 import { DriftReport } from "./drift-report.ts";
 import type { Felix } from "./felix.ts";
-import { forwardingOf } from "./forwarding.ts";
 import type { Logger } from "./logger.ts";
 import type { FelixMetrics } from "./metrics/felix-metrics.ts";
 
@@ -36,6 +38,7 @@ export class DriftGuard {
   #monitor: KernelMonitor | undefined;
   #isStarted = false;
   #isCheckDue = false;
+  #isStrictTold = false;
   readonly #stopped = new AbortController();
 
   constructor(parts: DriftGuardParts) {
@@ -68,19 +71,45 @@ export class DriftGuard {
     this.#settings = settings;
     const isOther = backend !== this.#backend;
     this.#backend = backend;
+    this.forward();
     if (!this.#isStarted) return;
     if (isOther) this.#follow();
     // The periods may be others; and what the old monitor had not told yet is lost.
     this.#sentinel.suspect(isOther ? everyPart : ["settings"]);
   }
 
+  /** Lets this node forward packets, if it is to: the pools may be others. After `configure`. */
+  forward(): void {
+    try {
+      this.#links.setNode();
+    } catch (err) {
+      this.#parts.logger.error({ err }, "cannot let the node forward packets: trying again");
+      this.#sentinel.suspect(["settings"]);
+    }
+  }
+
   /** To be called once, when the kernel has held everything for the first time, and after `configure`. */
   start(): void {
     this.#isStarted = true;
-    const problem = reversePathProblem(readSysctl(undefined, "ipv4/conf/all/rp_filter"));
+    const problem = reversePathProblem(readSysctl(undefined, allReversePath));
     if (problem !== undefined) this.#parts.logger.warn({ problem }, "the node's own check of sources is weak");
     this.#follow();
     this.#sentinel.start();
+  }
+
+  /** The workloads behind these interfaces may send from addresses of IPv4 that are not theirs, and no others. */
+  allowForeignSources(hostInterfaces: ReadonlySet<string>): void {
+    const { logger } = this.#parts;
+    const problem =
+      hostInterfaces.size === 0 ? undefined : foreignSourcesProblem(readSysctl(undefined, allReversePath));
+    if (problem !== undefined && !this.#isStrictTold) logger.warn({ problem }, "workloads cannot send as they may");
+    this.#isStrictTold = problem !== undefined;
+    try {
+      this.#links.leaveUnchecked(hostInterfaces);
+    } catch (err) {
+      logger.warn({ err }, "cannot set what the kernel checks of workloads' sources: trying again");
+      this.#sentinel.suspect(["settings"]);
+    }
   }
 
   /** Rules have been written. Where the kernel tells of nobody's changes, they are soon read back once. */
@@ -157,5 +186,11 @@ export class DriftGuard {
 
 // --- internal ---
 
+/** IPv6 once some pool has IPv6 addresses, since a node that forwards IPv6 takes no router advertisements any more. */
+function forwardingOf(pools: Iterable<IpPool>): readonly Setting[] {
+  return forwardingSettings(new Set([...pools].map(({ spec }) => cidrVersion(parseCidr(spec.cidr)))));
+}
+
 const everyPart: readonly DriftPart[] = ["rules", "sets", "routes", "links", "settings"];
 const followAgainMs = 5_000;
+const allReversePath = "ipv4/conf/all/rp_filter";

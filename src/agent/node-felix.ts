@@ -3,8 +3,11 @@ import type { Registry } from "prom-client";
 import type { NodeName } from "../api/names.ts";
 import type { Change, Snapshot } from "../api/snapshot.ts";
 import { NodeCalculator } from "../felix/calc/node-calculator.ts";
+import type { NodePlan } from "../felix/calc/plan.ts";
 import { movedAddresses } from "../felix/calc/verdict/touched-endpoints.ts";
 import type { FelixSettings } from "../felix/config/felix-settings.ts";
+import { dataplaneTimeoutMs } from "../felix/config/health-timeouts.ts";
+import { foreignSources } from "../felix/render/foreign-sources.ts";
 import type { RenderOptions } from "../felix/render/options.ts";
 import type { Host } from "../host/host.ts";
 import { openConntrackNetlink } from "../host/netlink/conntrack-netlink.ts";
@@ -36,7 +39,7 @@ export interface NodeFelixParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
-  readonly metrics: Pick<FelixMetrics, "applied" | "failed" | "repaired" | "called" | "waitedForLock">;
+  readonly metrics: Pick<FelixMetrics, "received" | "applied" | "failed" | "repaired" | "called" | "waitedForLock">;
   readonly sync: FelixState["sync"];
 }
 
@@ -67,10 +70,12 @@ export class NodeFelix {
     const { node, host, clock, logger, metrics, snapshot } = parts;
     this.#passes = new PassReport({
       ...{ clock, logger, isToldOfWrites: true },
+      onReceived: metrics.received,
       onApplied: (pass) => {
         metrics.applied(pass);
         this.#keeper.applied(pass.plan);
         this.#guard.wrote();
+        this.#guard.allowForeignSources(foreignSenders(pass.plan.endpoints, this.#renderOptions));
       },
       onFailed: metrics.failed,
     });
@@ -123,6 +128,7 @@ export class NodeFelix {
 
   /** As `Felix.apply`. */
   apply(changes: readonly Change[], receivedAt?: number): Promise<void> {
+    if (this.#isBeginning && changes.some(({ kind }) => kind === "ipPool")) this.#guard.forward();
     return this.#felix.apply(changes, receivedAt);
   }
 
@@ -147,7 +153,7 @@ export class NodeFelix {
   }
 
   health(): PartHealth {
-    return dataplaneHealth(this.#passes, this.#settings?.dataplaneWatchdogTimeoutMs ?? 0);
+    return dataplaneHealth(this.#passes, this.#settings === undefined ? 0 : dataplaneTimeoutMs(this.#settings));
   }
 
   /**
@@ -188,7 +194,7 @@ export class NodeFelix {
       hasConflictingVariants: () => (this.#backend?.conflicts.length ?? 0) > 0,
     });
     new PolicyCounters(registry, {
-      ...{ detail: "policies", mostPolicies: 200, clock, logger },
+      ...{ mostPolicies: 200, clock, logger },
       source: () => this.#backend?.counters ?? noCounters,
       inForce: () => inForce()?.state,
       marks: () => this.#renderOptions?.marks,
@@ -200,6 +206,14 @@ export class NodeFelix {
 
 function hasIpv6(): boolean {
   return readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined;
+}
+
+/** The interfaces of IPv4 workloads that may send from addresses that are not theirs. */
+function foreignSenders(endpoints: NodePlan["endpoints"], options: RenderOptions | undefined): ReadonlySet<string> {
+  if (options?.foreignSources !== true) return new Set();
+  const names = foreignSources(endpoints, 4).map(({ hostInterface }) => hostInterface);
+  // One without addresses is being wired: its interface need not be there yet.
+  return new Set(names.filter((name) => endpoints.get(name)?.addresses.length));
 }
 
 const noCounters = { read: async () => [], places: () => [] };

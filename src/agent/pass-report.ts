@@ -24,6 +24,8 @@ export interface PassReportParts {
   readonly logger: Pick<Logger, "info" | "debug" | "isLevelEnabled">;
   /** Whether `wrote` is told of all that is written; if not, every pass is taken to have written something. */
   readonly isToldOfWrites: boolean;
+  /** Told of all changes as they come. */
+  readonly onReceived?: (changes: readonly Change[]) => void;
   /** Told of each pass that has brought something about. */
   readonly onApplied?: (pass: ToldPass) => void;
   readonly onFailed?: () => void;
@@ -77,6 +79,7 @@ export class PassReport implements PassObserver {
 
   received(changes: readonly Change[], at: number): void {
     this.#pending.add(changes, at);
+    this.#parts.onReceived?.(changes);
   }
 
   began(): void {

@@ -1,4 +1,6 @@
+import { sourcePrefixesAnnotation } from "../api/kubernetes/allowed-source-prefixes.ts";
 import type { EndpointPlan } from "../felix/calc/plan.ts";
+import type { RenderOptions } from "../felix/render/options.ts";
 import type { Logger } from "./logger.ts";
 
 /** Tells once what of the wishes in pods' annotations cannot be had: again only when it is something else. */
@@ -10,13 +12,13 @@ export class QosReport {
     this.#logger = logger;
   }
 
-  /** Takes the endpoints of a plan, by interface. */
-  look(endpoints: ReadonlyMap<string, EndpointPlan>): void {
+  /** Takes the endpoints of a plan, by interface, and how it goes into the kernel. */
+  look(endpoints: ReadonlyMap<string, EndpointPlan>, options: Pick<RenderOptions, "foreignSources">): void {
     for (const hostInterface of this.#told.keys()) {
-      if (!problemsOf(endpoints.get(hostInterface)).length) this.#told.delete(hostInterface);
+      if (!problemsOf(endpoints.get(hostInterface), options).length) this.#told.delete(hostInterface);
     }
     for (const [hostInterface, endpoint] of endpoints) {
-      const problems = problemsOf(endpoint);
+      const problems = problemsOf(endpoint, options);
       if (problems.length === 0) continue;
       const { addresses } = endpoint;
       const text = problems.join("; ");
@@ -31,7 +33,14 @@ export class QosReport {
 
 const none: readonly string[] = [];
 
-function problemsOf(endpoint: EndpointPlan | undefined): readonly string[] {
-  const { qos, problems = none } = endpoint ?? {};
-  return qos === undefined ? problems : [...qos.problems, ...problems];
+function problemsOf(
+  endpoint: EndpointPlan | undefined,
+  options: Pick<RenderOptions, "foreignSources">,
+): readonly string[] {
+  const { qos, problems = none, foreignSources } = endpoint ?? {};
+  const isForbidden = foreignSources !== undefined && !options.foreignSources;
+  if (qos === undefined && !isForbidden) return problems;
+  return [...(qos?.problems ?? none), ...problems, ...(isForbidden ? [forbidden] : none)];
 }
+
+const forbidden = `${sourcePrefixesAnnotation} is left out: workloadSourceSpoofing of FelixConfiguration is Disabled`;

@@ -35,8 +35,8 @@ export const nodeFields = {
   ipv6ElevatedRoutePriority: count(unused("The metric of IPv6 routes while a workload moves.", migration), priority),
   liveMigrationRouteConvergenceTime: period(unused("How long such routes are kept.", migration)),
   mtuIfacePattern: text(
-    "A regular expression over the names of the node's interfaces: pods get the smallest MTU of those it is found in. " +
-      "Default: ^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*).",
+    "A regular expression over the names of the node's interfaces: pods get the smallest MTU of those it is found in, where " +
+      "neither the network's configuration nor /var/lib/calico/mtu says one. Default: ^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*).",
   ),
   requireMTUFile: flag(unused("Whether the agent waits for a file with the MTU.", "it looks at the interfaces")),
   routeRefreshInterval: period(
@@ -76,13 +76,20 @@ export const nodeFields = {
   healthTimeoutOverrides: z
     .array(
       z.object({
-        name: z.string().describe("The part of the agent, as /liveness names it."),
-        timeout: durationField().describe("How long that part may give no sign of life."),
+        name: z
+          .string()
+          .describe(
+            "The part of the agent: dataplane, as /liveness names it, or InternalDataplaneMainLoop, as upstream does.",
+          ),
+        timeout: durationField().describe("How long that part may make no progress. 0s: forever."),
       }),
     )
     .optional()
     .meta({ "x-kubernetes-list-type": "atomic" })
-    .describe("For parts of the agent, how long they may give no sign of life."),
+    .describe(
+      "For parts of the agent, how long they may make no progress before the agent says that it is not live. It goes before " +
+        "dataplaneWatchdogTimeout.",
+    ),
   prometheusMetricsEnabled: flag("Whether /metrics is served by HTTP. Default: false."),
   prometheusMetricsHost: text("The address to serve it on. Default: every one of the node."),
   prometheusMetricsPort: count("The TCP port to serve it on. Default: 9091."),

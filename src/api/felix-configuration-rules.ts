@@ -12,6 +12,7 @@ import {
   oneOf,
   period,
   text,
+  unused,
 } from "./felix-configuration-fields.ts";
 
 const failsafe = z.object({
@@ -91,7 +92,9 @@ export const ruleFields = {
     "How long after iptables rules were written they are read back, to find what another program has overwritten. 0s: " +
       "they are not. Default: 5s.",
   ),
-  iptablesLockProbeInterval: period("How often the lock of iptables is tried for while it is held. Default: 50ms."),
+  iptablesLockProbeInterval: period(
+    unused("How often the lock of iptables is tried for while it is held.", "iptables itself waits for it"),
+  ),
   iptablesNATOutgoingInterfaceFilter: text(
     "Only what leaves by this interface is masqueraded; a trailing + stands for any ending of a name. Default: every one.",
   ),
@@ -142,7 +145,12 @@ export const ruleFields = {
     .array(numberOrText())
     .max(7)
     .optional()
-    .describe("Ports and ranges, such as 30000:32767, that Services of type NodePort have. Default: 30000:32767."),
+    .describe(
+      unused(
+        "Ports and ranges, such as 30000:32767, that Services of type NodePort have.",
+        "no rule goes by them, since kube-proxy's mode ipvs is not supported",
+      ),
+    ),
   serviceLoopPrevention: anyCase(
     ["Drop", "Reject", "Disabled"],
     "What becomes of a packet to an address of a Service that no rule has taken up, so that it does not go round. " +
@@ -150,7 +158,7 @@ export const ruleFields = {
   ),
   workloadSourceSpoofing: anyCase(
     ["Disabled", "Any"],
-    "Any: pods may send from the addresses that their annotation cni.projectcalico.org/allowedSourcePrefixes names. " +
+    "Any: pods may send from the networks that their annotation cni.projectcalico.org/allowedSourcePrefixes names, too. " +
       "Default: Disabled.",
   ),
   floatingIPs: oneOf(
@@ -159,7 +167,7 @@ export const ruleFields = {
   ),
   logPrefix: text(
     "What a line begins with that a rule with the action Log writes: %t is the tier's name, %k the kind, %n the name, and " +
-      "%p the namespace and name of the policy. Default: calico-packet.",
+      "%p the namespace and name of the policy. A colon and a blank follow. Default: calico-packet.",
     { pattern: /^([a-zA-Z0-9%: /_-])*$/ },
   ),
   logActionRateLimit: text("How many lines each rule with the action Log may write, such as 10/second. Default: all.", {

@@ -24,6 +24,8 @@ export interface CniDependencies {
   readonly writeSysctl: typeof writeSysctl;
   readonly readInterfaceAddresses: typeof readInterfaceAddresses;
   readonly mayLeadToNamespace: typeof mayLeadToNamespace;
+  /** Whether the node's interface of this name leads to other nodes: pods get the smallest MTU of these. */
+  readonly isUplink: (name: string) => boolean;
   readonly ipam: Ipam;
   /** What this node has wired. The agent reads it too; nobody else writes it. */
   readonly attachments: AttachmentFiles;

@@ -228,6 +228,7 @@ export function dependenciesOf(node: NodeFacts): NodeParts {
     readInterfaceAddresses: (isWanted) => readAddresses(node.namespacePaths, isWanted),
     // As far as this node goes: the machine's first process may be out of sight here.
     mayLeadToNamespace: (path) => existsSync(path),
+    isUplink: () => false,
     ipam: new Allocator({ store, node: nodeName, clock: { ...systemClock, sleep: async () => {} } }),
     cachedPod: (pod) => node.pods.get(pod),
     namespaceOf: (name) => node.namespaces.get(name),

@@ -83,6 +83,23 @@ test("the MTU comes from the file when the configuration gives none, else from t
   expect(peer).toMatchObject({ mtu: 1430 });
 });
 
+test("of the interfaces that lead to other nodes the one with the smallest MTU counts, and none of a pod's", async ({
+  node,
+}) => {
+  const [netns, db] = [node.addPod("web"), node.addPod("db")];
+  const ip = (...argv: string[]) => node.run(node.netns, ["ip", "link", ...argv]);
+  await ip("add", "bond0", "mtu", "1440", "type", "veth", "peer", "name", "bond1", "mtu", "1435");
+  await ip("add", "cali-bond", "mtu", "1300", "type", "veth", "peer", "name", "other");
+  const pattern = { of: /^bond|bond$/ };
+  await node.serve({ isUplink: (name) => pattern.of.test(name) });
+  const mtuIn = async (path: string) => JSON.parse(await node.run(path, ["ip", "-j", "link", "show", "eth0"]))[0].mtu;
+  await node.call({ verb: "ADD", container, netns, pod: "web" });
+  expect(await mtuIn(netns)).toBe(1435);
+  pattern.of = /^bond0$/;
+  await node.call({ verb: "ADD", container: "other", netns: db, pod: "db" });
+  expect(await mtuIn(db)).toBe(1440);
+});
+
 test("the pools' encapsulation takes from the MTU that is found, not from one that is said", async ({ node }) => {
   node.cluster.pools = [...node.cluster.pools, poolOf("wrapped", { cidr: "192.168.8.0/24", vxlanMode: "CrossSubnet" })];
   const [netns, db, cache] = [node.addPod("web"), node.addPod("db"), node.addPod("cache")];

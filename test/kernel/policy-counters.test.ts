@@ -150,7 +150,7 @@ describe.for(backends)("$name", ({ make }) => {
 function countersOf(parts: { readonly source: RuleCounterSource; readonly inForce: () => DesiredState }) {
   const registry = new Registry();
   new PolicyCounters(registry, {
-    ...{ detail: "rules", mostPolicies: 200, marks: () => marks, source: () => parts.source, inForce: parts.inForce },
+    ...{ mostPolicies: 200, marks: () => marks, source: () => parts.source, inForce: parts.inForce },
     ...{ clock: { monotonicNow: () => now }, logger: pino({ level: "silent" }) },
   });
   return async () => {

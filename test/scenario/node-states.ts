@@ -21,6 +21,7 @@ const revision = { uid: "uid", generation: 1 };
 
 const dscp = "qos.projectcalico.org/dscp";
 const floatingIPs = "cni.projectcalico.org/floatingIPs";
+const sources = "cni.projectcalico.org/allowedSourcePrefixes";
 const asked = JSON.stringify(["192.0.2.1", "192.0.2.2", "224.0.0.1", "10.0.0.2", "198.51.100.1", "fd00::1", "x"]);
 const web = pod({ name: "web", labels: { app: "web" }, ips: ["10.0.0.1"] });
 const db = pod({ name: "db", labels: { app: "db" }, ips: ["10.0.0.2"] });
@@ -145,6 +146,11 @@ export const scenarios: Readonly<Record<string, readonly Snapshot[]>> = {
     snapshot({ ...base, pods: [{ ...web, annotations: { ...shaped, [ownEgress]: "much" } }, db, remote] }),
     snapshot({ ...base, pods: [{ ...web, annotations: shaped, finished: true }, db, remote] }),
     snapshot({ ...base, pods: [web, { ...db, annotations: shaped }, { ...remote, annotations: shaped }] }),
+  ],
+  "a pod asks to send from networks, then from others, then in a way that cannot be read": [
+    snapshot({ ...base, pods: [{ ...web, annotations: { [sources]: '["192.0.2.0/24", "::1"]' } }, db, remote] }),
+    snapshot({ ...base, pods: [{ ...web, annotations: { [sources]: '["2001:db8::/32"]' } }, db, remote] }),
+    snapshot({ ...base, pods: [{ ...web, annotations: { [sources]: "all" } }, db, remote] }),
   ],
   "a pod's packets are to have a code point, then an unreadable one, then none": [
     snapshot({ ...base, pods: [{ ...web, annotations: { [dscp]: "af11" } }, db, remote] }),

@@ -68,6 +68,11 @@ const annotations = fc.oneof(
         fc.array(fc.oneof(ip, fc.constantFrom("192.0.2.9", "::1")), { maxLength: 3 }).map((ips) => JSON.stringify(ips)),
       ),
       "qos.projectcalico.org/dscp": fc.constantFrom("ef", "12", "CS7"),
+      "cni.projectcalico.org/allowedSourcePrefixes": fc.constantFrom(
+        "",
+        "all",
+        '["192.0.2.9/24", "2001:db8::/32", "::1"]',
+      ),
     },
     { noNullPrototype: true },
   ),

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry, Summary } from "prom-client";
+import type { Change } from "../../api/snapshot.ts";
 import type { DataplaneObserver, KernelCall, Written } from "../../felix/dataplane/dataplane-observer.ts";
 import type { IpVersion } from "../../net/ip.ts";
 import type { ToldPass } from "../pass-report.ts";
@@ -12,6 +13,7 @@ export class FelixMetrics implements Pick<DataplaneObserver, "called" | "waitedF
   readonly #lockWaits: Histogram<"ip_version">;
   readonly #applySeconds: Summary;
   readonly #failures: Counter;
+  readonly #updates: Counter<"type">;
   readonly #messages: Counter<"type">;
   readonly #batches: Summary;
   readonly #firstSeconds: Gauge;
@@ -59,6 +61,10 @@ export class FelixMetrics implements Pick<DataplaneObserver, "called" | "waitedF
       "How long passes took that had something to apply.",
     );
     this.#failures = counter("felix_int_dataplane_failures", "Passes that failed; each is tried again.");
+    const updates = "Changes that have come, by kind of object, those that are nothing to this node too.";
+    this.#updates = new Counter({
+      ...{ name: "felix_calc_graph_updates_processed", help: updates, labelNames: ["type"] as const, registers },
+    });
     const messages = "Changes that passes have answered to, by kind of object.";
     this.#messages = new Counter({
       ...{ name: "felix_int_dataplane_messages", help: messages, labelNames: ["type"] as const, registers },
@@ -99,6 +105,11 @@ export class FelixMetrics implements Pick<DataplaneObserver, "called" | "waitedF
 
   readonly waitedForLock = (version: IpVersion, ms: number): void => {
     this.#lockWaits.observe({ ip_version: `IPv${version}` }, ms / 1000);
+  };
+
+  /** For `PassReport`. */
+  readonly received = (changes: readonly Change[]): void => {
+    for (const { kind } of changes) this.#updates.inc({ type: kind });
   };
 
   /** For `PassReport`. */

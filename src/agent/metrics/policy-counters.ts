@@ -8,9 +8,10 @@ import { countedRules, type VerdictMarks } from "./counted-rules.ts";
 import { TopTotals, type TotalSeries, type Traffic } from "./top-totals.ts";
 
 export interface PolicyCountersParts {
-  /** `rules`: each rule of a policy has series of its own too. `off`: the kernel is not asked. */
-  readonly detail: "off" | "policies" | "rules";
-  /** So many policies have series of their own, those with the most traffic; the others are summed. */
+  /**
+   * So many policies have series of their own, those with the most traffic, and a quarter as many have one for each rule; the
+   * others are summed.
+   */
   readonly mostPolicies: number;
   /** Of the backend in use. */
   readonly source: () => RuleCounterSource;
@@ -23,9 +24,9 @@ export interface PolicyCountersParts {
 }
 
 /**
- * Packets and bytes by policy, as the kernel counts them, read when somebody asks for metrics and at most every ten seconds. The
- * kernel's counters begin anew with each rule that is written anew: the totals here go on. What a rule has seen between the
- * last reading and its end is lost. A reading that fails is told in the log, and the totals stand.
+ * Packets and bytes by policy and by rule, as the kernel counts them, read when somebody asks for metrics and at most every ten
+ * seconds. The kernel's counters begin anew with each rule that is written anew: the totals here go on. What a rule has seen
+ * between the last reading and its end is lost. A reading that fails is told in the log, and the totals stand.
  */
 export class PolicyCounters {
   readonly #parts: PolicyCountersParts;
@@ -38,11 +39,9 @@ export class PolicyCounters {
   constructor(registry: Registry, parts: PolicyCountersParts) {
     this.#parts = parts;
     this.#byAction = new TopTotals(parts.mostPolicies);
-    this.#byRule = new TopTotals(parts.mostPolicies);
-    if (parts.detail === "off") return;
+    this.#byRule = new TopTotals(Math.ceil(parts.mostPolicies / 4));
     const policies = { prefix: "margay_policy", of: "the policy", label: "action", totals: this.#byAction };
     this.#register(registry, { ...policies, labels: ["policy", "direction", "action"] });
-    if (parts.detail !== "rules") return;
     const rules = { prefix: "margay_policy_rule", of: "the rule", label: "rule", totals: this.#byRule };
     this.#register(registry, { ...rules, labels: ["policy", "direction", "rule"] });
   }
@@ -98,7 +97,7 @@ export class PolicyCounters {
       const one = counted.get(place);
       if (one === undefined) continue;
       this.#byAction.add(one, one.action, traffic);
-      if (this.#parts.detail !== "rules" || one.rule === undefined) continue;
+      if (one.rule === undefined) continue;
       this.#byRule.add(
         one,
         this.#byRule.isNamed(one.policy) && Number(one.rule) < mostRules ? one.rule : "other",

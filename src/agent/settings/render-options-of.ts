@@ -35,6 +35,7 @@ export function renderOptionsOf(settings: FelixSettings, { hasIpv6, backend }: R
     },
     natOutgoing: natOutgoingOf(settings),
     floatingIps: settings.floatingIPs,
+    foreignSources: settings.workloadSourceSpoofing === "any",
     routes: routesOf(settings),
     maxSetSize: settings.maxIpsetSize,
     failsafes: {
@@ -46,6 +47,7 @@ export function renderOptionsOf(settings: FelixSettings, { hasIpv6, backend }: R
       ipip: settings.allowIPIPPacketsFromWorkloads,
     },
     vxlanPort: settings.vxlanPort,
+    logPrefix: settings.logPrefix || defaultRenderOptions.logPrefix,
     ...(logActionRateLimit === undefined
       ? {}
       : {

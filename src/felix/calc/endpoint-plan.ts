@@ -1,7 +1,9 @@
+import { parseSourcePrefixes } from "../../api/kubernetes/allowed-source-prefixes.ts";
 import { parseDscp } from "../../api/kubernetes/dscp.ts";
 import { parseFloatingIps } from "../../api/kubernetes/floating-ips.ts";
 import type { NamespacedName } from "../../api/names.ts";
 import type { Attachment, Labels } from "../../api/objects.ts";
+import type { Cidr } from "../../net/cidr.ts";
 import { compareIps, type Ip } from "../../net/ip.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
 import { bothDirections, noPolicies } from "./direction-plan.ts";
@@ -56,6 +58,7 @@ export function endpointPlan(
     ...(open.qos === undefined ? {} : { qos: open.qos }),
     ...(floating === undefined || floating.floatingIps.length === 0 ? {} : { floatingIps: floating.floatingIps }),
     ...(open.dscp === undefined ? {} : { dscp: open.dscp }),
+    ...(open.foreignSources.length === 0 ? {} : { foreignSources: open.foreignSources }),
     ...(problems.length === 0 ? {} : { problems }),
   };
 }
@@ -71,7 +74,9 @@ interface OpenEndpoint {
   readonly dscp: number | undefined;
   /** The floating addresses that it asks for. */
   readonly wanted: readonly Ip[];
-  /** What of `dscp` and `wanted` could not be read. */
+  /** The networks that it asks to send from. */
+  readonly foreignSources: readonly Cidr[];
+  /** What of these three could not be read. */
   readonly problems: readonly string[];
 }
 
@@ -82,9 +87,11 @@ function openEndpoint(attachment: Attachment, context: LocalPods): OpenEndpoint 
   const labels = endpointLabels(pod, namespace, context.pods.serviceAccountOf(pod));
   const { dscp, problems } = parseDscp(pod.annotations);
   const floating = parseFloatingIps(pod.annotations);
+  const sources = parseSourcePrefixes(pod.annotations);
   return {
     ...{ pod: attachment.pod, namespace: pod.namespace, labels },
     qos: qosOf(pod.annotations, attachment.bandwidthPlugin),
-    ...{ dscp, wanted: floating.ips, problems: [...problems, ...floating.problems] },
+    ...{ dscp, wanted: floating.ips, foreignSources: sources.networks },
+    problems: [...problems, ...floating.problems, ...sources.problems],
   };
 }

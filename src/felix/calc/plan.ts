@@ -41,11 +41,13 @@ export interface EndpointPlan {
   readonly egress: DirectionPlan;
   /** How its traffic is shaped, if its pod asks for it. */
   readonly qos?: QosPlan;
-  /** Addresses that stand for one of its own, both ways; absent: none. */
+  /** Addresses that stand for one of its own, both ways; no other endpoint has any of them, as its own or like this; absent: none. */
   readonly floatingIps?: readonly FloatingIp[];
   /** Differentiated services code point of what it sends out of the cluster, 0 to 63; absent: as the pod has it. */
   readonly dscp?: number;
-  /** What of its pod's wishes about these two cannot be had, one sentence each; absent: nothing. */
+  /** Networks that it asks to send from besides its own addresses; absent: none. */
+  readonly foreignSources?: readonly Cidr[];
+  /** What of its pod's wishes about these three cannot be had, one sentence each; absent: nothing. */
   readonly problems?: readonly string[];
 }
 
@@ -137,8 +139,6 @@ export interface RulePlan {
   readonly destination: MatchPlan;
   /** Only requests like these; an allow rule that has this matches no packet until something can look into requests. */
   readonly http?: HttpMatch;
-  /** Of a log rule: what the line in the kernel's log begins with. */
-  readonly logPrefix?: string;
 }
 
 /** ICMP or, under protocol 58, ICMPv6; without a code, every code of the type. */

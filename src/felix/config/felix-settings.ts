@@ -36,13 +36,12 @@ export interface FelixSettings {
   readonly vxlanPort: number;
   readonly failsafeInboundHostPorts: readonly FailsafePort[];
   readonly failsafeOutboundHostPorts: readonly FailsafePort[];
-  readonly kubeNodePortRanges: readonly PortRange[];
   readonly serviceLoopPrevention: "drop" | "reject" | "disabled";
-  /** `any`: workloads whose annotation asks for it may send from the addresses it names. */
+  /** `any`: workloads whose annotation asks for it may send from the networks it names. */
   readonly workloadSourceSpoofing: "disabled" | "any";
   readonly floatingIPs: boolean;
   readonly maxIpsetSize: number;
-  /** What a log rule's line begins with; may hold %t, %k, %n and %p. Empty: nothing. */
+  /** What a log rule's line begins with; may hold %t, %k, %n and %p. Empty: as built in. */
   readonly logPrefix: string;
   /** Absent: every packet is logged. */
   readonly logActionRateLimit: LogRate | undefined;
@@ -79,8 +78,6 @@ export interface FelixSettings {
   readonly interfaceRefreshIntervalMs: number;
   /** How long after a write of rules they are read back; 0: not at all. */
   readonly iptablesPostWriteCheckIntervalMs: number;
-  /** How often the lock of xtables is tried for. */
-  readonly iptablesLockProbeIntervalMs: number;
   /** After which a netlink request without an answer has failed. */
   readonly netlinkTimeoutMs: number;
   /** After which an apply that makes no progress makes the agent neither ready nor live. */
@@ -94,7 +91,7 @@ export interface FelixSettings {
   readonly healthEnabled: boolean;
   readonly healthHost: string;
   readonly healthPort: number;
-  /** By the name of the part of the agent, as its logs and /liveness call it. */
+  /** How long a part of the agent may make no progress, by its name; 0: forever. `dataplaneTimeoutMs` knows the names. */
   readonly healthTimeoutOverrides: ReadonlyMap<string, number>;
   readonly prometheusMetricsEnabled: boolean;
   /** Empty: every address of the node. */

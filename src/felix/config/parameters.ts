@@ -1,5 +1,6 @@
 import type { FelixSettings } from "./felix-settings.ts";
-import { failsafePorts, portRange, portRanges } from "./port-readers.ts";
+import { idleTimeouts } from "./health-timeouts.ts";
+import { failsafePorts, portRange } from "./port-readers.ts";
 import {
   address,
   expression,
@@ -22,6 +23,8 @@ export interface Parameter<T> {
   readonly reader: Reader<T>;
   /** What holds when no source has a value. */
   readonly builtIn: T;
+  /** What of a value has no effect, each as a sentence without a full stop. */
+  idle?(value: T): readonly string[];
 }
 
 const allow = oneOf({ Accept: "accept", Return: "return" } as const);
@@ -67,7 +70,6 @@ export const parameters: { readonly [K in keyof FelixSettings]: Parameter<FelixS
   vxlanPort: is(integer(1, 65_535), 4789),
   failsafeInboundHostPorts: is(failsafePorts, failsafePorts.text(`tcp:22,udp:68,${both}`)),
   failsafeOutboundHostPorts: is(failsafePorts, failsafePorts.text(`udp:53,udp:67,${both}`)),
-  kubeNodePortRanges: is(portRanges, [{ first: 30_000, last: 32_767 }]),
   serviceLoopPrevention: is(oneOf({ Drop: "drop", Reject: "reject", Disabled: "disabled" }, "disabled"), "drop"),
   workloadSourceSpoofing: is(oneOf({ Disabled: "disabled", Any: "any" }, "disabled"), "disabled"),
   floatingIPs: is(oneOf({ Enabled: true, Disabled: false }, false), false),
@@ -108,7 +110,6 @@ export const parameters: { readonly [K in keyof FelixSettings]: Parameter<FelixS
   routeRefreshIntervalMs: is(seconds, 90_000),
   interfaceRefreshIntervalMs: is(seconds, 90_000),
   iptablesPostWriteCheckIntervalMs: is(seconds, 5000),
-  iptablesLockProbeIntervalMs: is(period(1, "positive"), 50),
   netlinkTimeoutMs: is(period(1000, "positive"), 10_000),
   dataplaneWatchdogTimeoutMs: is(seconds, 90_000),
   policyChangeConnections: is(oneOf({ Keep: "keep", Report: "report", End: "end" }, "keep"), "keep"),
@@ -122,7 +123,7 @@ export const parameters: { readonly [K in keyof FelixSettings]: Parameter<FelixS
   healthEnabled: is(flag, false),
   healthHost: is(hostAddress, "localhost"),
   healthPort: is(port, 9099),
-  healthTimeoutOverrides: is(namedPeriods, new Map()),
+  healthTimeoutOverrides: { ...is(namedPeriods, new Map()), idle: idleTimeouts },
   prometheusMetricsEnabled: is(flag, false),
   prometheusMetricsHost: is(hostAddress, ""),
   prometheusMetricsPort: is(port, 9091),

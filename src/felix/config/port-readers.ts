@@ -5,13 +5,6 @@ import { listOf, optional, type Reader, within } from "./readers.ts";
 /** `80`, or `80:90`. */
 export const portRange: Reader<PortRange | undefined> = optional({ text: rangeOf });
 
-/** Such ranges with commas, or a list of them; 7 at most, as many as one rule can hold. */
-export const portRanges: Reader<readonly PortRange[]> = {
-  text: (text) => few(listOf(text)).map(rangeOf),
-  value: (value) => few(value as readonly (number | string)[]).map((range) => rangeOf(String(range))),
-  none: { value: [] },
-};
-
 /** `tcp:10.0.0.0/8:22`, `udp:[2001:db8::/32]:53`, `udp:53` or `22` with commas, or a list of objects. */
 export const failsafePorts: Reader<readonly FailsafePort[]> = {
   text: (text) => listOf(text).map(failsafeOf),
@@ -29,11 +22,6 @@ function rangeOf(text: string): PortRange {
   if (first === undefined || Number(first) > Number(last))
     throw new Error("it must be a port, or a range such as 80:90");
   return { first: portOf(first), last: portOf(last ?? first) };
-}
-
-function few<T>(ranges: readonly T[]): readonly T[] {
-  if (ranges.length <= 7) return ranges;
-  throw new Error("there must be at most 7 ranges");
 }
 
 function failsafeOf(text: string): FailsafePort {

@@ -68,13 +68,14 @@ interface Resolved {
 }
 
 function resolve(name: keyof FelixSettings, overrides: Partial<FelixSettings>, layers: readonly Layer[]): Resolved {
-  const { reader, builtIn }: Parameter<unknown> = parameters[name];
+  const { reader, builtIn, idle = () => [] }: Parameter<unknown> = parameters[name];
   const field = fieldOf(name);
   let winner: Omit<Resolved, "problems"> | undefined =
     overrides[name] === undefined
       ? undefined
       : { value: overrides[name], source: "override", instead: "what the command line says counts" };
   const refused: string[] = [];
+  const withoutEffect: string[] = [];
   for (const layer of layers) {
     const raw = layer.get(field);
     if (raw === undefined) continue;
@@ -82,13 +83,14 @@ function resolve(name: keyof FelixSettings, overrides: Partial<FelixSettings>, l
     try {
       const value = read(reader, raw, layer.holds);
       winner ??= { value, source, instead: `${label(field)} counts` };
+      withoutEffect.push(...idle(value).map((what) => `${label(field)}: ${what}.`));
     } catch (error) {
       refused.push(`Cannot use ${JSON.stringify(raw)} as ${label(field)}: ${messageOf(error)}`);
     }
   }
   winner ??= { value: builtIn, source: "built-in", instead: "the default counts" };
   const { instead } = winner;
-  return { ...winner, problems: refused.map((text) => `${text}; ${instead}.`) };
+  return { ...winner, problems: [...refused.map((text) => `${text}; ${instead}.`), ...withoutEffect] };
 }
 
 function read(reader: Reader<unknown>, raw: unknown, holds: Layer["holds"]): unknown {

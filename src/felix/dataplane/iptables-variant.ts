@@ -65,8 +65,8 @@ export function chooseBackend(settings: BackendSettings, observed: ObservedBacke
 }
 
 /**
- * What stands in the way of what was chosen, in sentences for people: rules of ours or of kube-proxy elsewhere, which packets pass
- * as well. Empty when all is well.
+ * What stands in the way of what was chosen, in sentences for people: rules of kube-proxy elsewhere, which packets pass as well.
+ * Empty when all is well. Rules of ours elsewhere are none: whoever writes to the kernel takes them away.
  */
 export function backendConflicts(
   chosen: ChosenBackend,
@@ -76,10 +76,7 @@ export function backendConflicts(
   const used = chosen.kind === "iptables" ? `iptables (${chosen.variant})` : "nftables";
   for (const variant of ["nft", "legacy"] as const) {
     if (chosen.kind === "iptables" && chosen.variant === variant) continue;
-    const { ours, kubeProxys } = iptables[variant];
-    if (ours)
-      sentences.push(`chains of ours are left in iptables (${variant}), while ${used} is in use: packets pass both`);
-    if (kubeProxys)
+    if (iptables[variant].kubeProxys)
       sentences.push(
         `kube-proxy's chains are in iptables (${variant}), while ${used} is in use: set both to the same backend`,
       );

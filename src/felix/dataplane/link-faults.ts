@@ -72,6 +72,12 @@ export function settingFaultsOf(
   });
 }
 
+/** Why workloads cannot send from addresses that are not theirs, though they may, or undefined; `all` as below. */
+export function foreignSourcesProblem(all: string | undefined): string | undefined {
+  if (all !== "1") return undefined;
+  return "net.ipv4.conf.all.rp_filter is 1: the kernel drops what workloads send from other addresses than their own, and 0 is wanted";
+}
+
 /**
  * Why workloads could send with addresses of others past the kernel's own check, or undefined. The kernel takes the greater of
  * `all` and the interface's own, so 2 (loose) there cannot be undone here; our own check in raw PREROUTING remains.

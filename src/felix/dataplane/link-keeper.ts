@@ -24,12 +24,15 @@ export interface LinkKeeperParts {
 
 /**
  * Keeps the host's ends of the pods' interfaces as they were wired: name, MTU, up, and their sysctls (of which `rp_filter` is the
- * default that was found at first, as upstream has it); and the node's own sysctls. It changes nothing but what a proof has found.
+ * default that was found at first, or 0 for those that `leaveUnchecked` names, as upstream has it); and the node's own sysctls. It
+ * changes what a proof has found, and what is wanted otherwise than before.
  */
 export class LinkKeeper implements Prover {
   readonly parts: ReadonlySet<DriftPart> = new Set(["links", "settings"]);
   readonly #parts: LinkKeeperParts;
   readonly #rpFilter: string | undefined;
+  /** Whose workloads may send from addresses that are not theirs. */
+  #unchecked: ReadonlySet<string> = new Set();
   /** The names that links were first seen with, by index. */
   readonly #names = new Map<number, string>();
   #linkFaults: readonly LinkFault[] = [];
@@ -54,6 +57,28 @@ export class LinkKeeper implements Prover {
     this.#settingFaults = [];
     for (const { link, change } of linkFaults) await this.#change(link, change);
     for (const { setting } of settingFaults) this.#set(setting);
+  }
+
+  /**
+   * The kernel does not check by itself from where the workloads behind these interfaces send, and from now on behind no others. Only
+   * what changes is written, and what is proven follows. Throws a `SystemError` when the kernel refuses.
+   */
+  leaveUnchecked(hostInterfaces: ReadonlySet<string>): void {
+    const changed = this.#unchecked.symmetricDifference(hostInterfaces);
+    this.#unchecked = hostInterfaces;
+    if (changed.size === 0) return;
+    const wanted = this.#parts.wanted();
+    for (const name of changed) {
+      const link = wanted.get(name);
+      for (const setting of link === undefined ? [] : this.#reversePath(link)) this.#set(setting);
+    }
+  }
+
+  /** Brings the node's own settings to what they are to be by now, which is no drift. Throws when one cannot be read or written. */
+  setNode(): void {
+    const { nodeSettings, readSetting } = this.#parts;
+    // Only what differs: turning forwarding on makes the kernel set other settings of every interface anew.
+    for (const { setting } of settingFaultsOf(nodeSettings(), readSetting)) this.#set(setting);
   }
 
   /** Whether the event is about one of the links, and more than a new link's coming up. To be told of every one. */
@@ -100,10 +125,13 @@ export class LinkKeeper implements Prover {
   }
 
   #settingsOf(link: WorkloadLink): readonly Setting[] {
-    const settings = hostSettings(link);
-    const value = rpFilterValues.find((one) => one === this.#rpFilter);
-    if (value === undefined || !link.addresses.some((ip) => versionOf(ip) === 4)) return settings;
-    return [...settings, { key: `ipv4/conf/${link.hostInterface}/rp_filter`, value }];
+    return [...hostSettings(link), ...this.#reversePath(link)];
+  }
+
+  #reversePath({ hostInterface, addresses }: WorkloadLink): readonly Setting[] {
+    const value = this.#unchecked.has(hostInterface) ? "0" : rpFilterValues.find((one) => one === this.#rpFilter);
+    if (value === undefined || !addresses.some((ip) => versionOf(ip) === 4)) return [];
+    return [{ key: `ipv4/conf/${hostInterface}/rp_filter`, value }];
   }
 
   async #change(link: string, change: LinkFault["change"]): Promise<void> {

@@ -3,6 +3,7 @@ import { parseCidr } from "../../net/cidr.ts";
 import type { Hook, Rule, TableName } from "./desired-state.ts";
 import { toDscpChain } from "./dscp-chain.ts";
 import { filterTable } from "./filter-chains.ts";
+import { foreignSourcesChain, spoofedComment } from "./foreign-sources.ts";
 import { allMarks, markSet, setMark } from "./marks.ts";
 import { hostDispatchChain } from "./names.ts";
 import { natTable } from "./nat-chains.ts";
@@ -25,6 +26,8 @@ export interface FixedNeeds {
   readonly stages: HostStageKeys;
   /** Whether some endpoint has a code point for what it sends. */
   readonly hasDscp: boolean;
+  /** Whether some endpoint may send from addresses that are not its own. */
+  readonly hasForeignSources: boolean;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface FixedNeeds {
  */
 export function fixedTables(family: Family, needs: FixedNeeds): ReadonlyMap<TableName, FixedTable> {
   const known = tablesOf(family);
-  const key = `${needs.hasDscp} ${[...needs.stages].toSorted().join(" ")}`;
+  const key = `${needs.hasDscp} ${needs.hasForeignSources} ${[...needs.stages].toSorted().join(" ")}`;
   const tables = known.get(key) ?? newTables(family, needs);
   known.set(key, tables);
   return tables;
@@ -47,20 +50,20 @@ function newTables(family: Family, needs: FixedNeeds): ReadonlyMap<TableName, Fi
   const { stages } = needs;
   const mangle = mangleTable(family, needs);
   return new Map([
-    ["raw", rawTable(family, stages)],
+    ["raw", rawTable(family, needs)],
     ...(mangle.chains.size === 0 ? [] : [["mangle", mangle] as const]),
     ["nat", natTable(family)],
     ["filter", filterTable(family, stages)],
   ]);
 }
 
-function rawTable(family: Family, stages: HostStageKeys): FixedTable {
+function rawTable(family: Family, { stages, hasForeignSources }: FixedNeeds): FixedTable {
   const { marks } = family.options;
   const isMarked = stages.has("raw/fh") || stages.has("mangle/fh");
   const spoofed: Rule = {
     matches: [fromWorkload(family), { kind: "reverse-path-failed" }],
-    action: { kind: "drop" },
-    comment: "Source is not an address of this workload",
+    action: hasForeignSources ? { kind: "jump", chain: foreignSourcesChain } : { kind: "drop" },
+    comment: spoofedComment,
   };
   const prerouting: readonly Rule[] = [
     // What comes later trusts the accept bit.

@@ -29,6 +29,8 @@ export interface RenderOptions {
   readonly natOutgoing: NatOutgoing;
   /** Addresses that stand for a pod's in both directions are exchanged only with this. */
   readonly floatingIps: boolean;
+  /** Workloads that ask for it may send from networks that are not theirs only with this. */
+  readonly foreignSources: boolean;
   /** What the routes to workloads have. */
   readonly routes: {
     /** IPv4's and IPv6's; absent: the kernel's own choice. */
@@ -44,6 +46,8 @@ export interface RenderOptions {
   readonly allowFromWorkloads: { readonly vxlan: boolean; readonly ipip: boolean };
   /** The UDP port of VXLAN. */
   readonly vxlanPort: number;
+  /** What the lines of log rules begin with; `logPrefixOf` says what %t, %k, %n and %p in it stand for. */
+  readonly logPrefix: string;
   /** How many lines a log rule may write, each rule for itself; absent: as many as there are packets. */
   readonly logLimit?: { readonly rate: `${number}/${"second" | "minute" | "hour" | "day"}`; readonly burst: number };
 }
@@ -88,6 +92,7 @@ export const defaultRenderOptions: RenderOptions = {
   serviceLoop: { action: "drop", networks: [] },
   natOutgoing: { exclusions: "pools" },
   floatingIps: false,
+  foreignSources: false,
   routes: {},
   maxSetSize: 1_048_576,
   failsafes: {
@@ -96,6 +101,7 @@ export const defaultRenderOptions: RenderOptions = {
   },
   allowFromWorkloads: { vxlan: false, ipip: false },
   vxlanPort: 4789,
+  logPrefix: "calico-packet",
 };
 
 /** One address family's view of the options: the argument of everything that renders for one family. */

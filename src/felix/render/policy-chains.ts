@@ -1,5 +1,6 @@
 import type { PolicyPlan, RulePlan } from "../calc/plan.ts";
 import type { Rule } from "./desired-state.ts";
+import { logPrefixOf } from "./log-prefix.ts";
 import { markSet } from "./marks.ts";
 import { type Direction, policyChain } from "./names.ts";
 import type { Family, RenderOptions } from "./options.ts";
@@ -27,7 +28,7 @@ function chainIn(direction: Direction): (policy: PolicyPlan, family: Family) => 
 
 function linesOf(policy: PolicyPlan, direction: Direction, family: Family): readonly Rule[] {
   return policy[direction].flatMap((rule) => {
-    const verdict = policy.staged ? stagedVerdict(rule) : verdictOf(rule, family.options);
+    const verdict = policy.staged ? stagedVerdict(rule) : verdictOf(rule, policy, family.options);
     return verdict === undefined ? [] : ruleLines(rule, verdict, commentOf(policy, direction, rule), family);
   });
 }
@@ -54,7 +55,8 @@ interface Verdict {
 }
 
 /** Undefined: the rule does nothing. */
-function verdictOf(rule: RulePlan, { marks, denyAction }: RenderOptions): Verdict | undefined {
+function verdictOf(rule: RulePlan, policy: PolicyPlan, options: RenderOptions): Verdict | undefined {
+  const { marks, denyAction } = options;
   switch (rule.action) {
     case "deny":
       return { action: { kind: denyAction } };
@@ -63,7 +65,7 @@ function verdictOf(rule: RulePlan, { marks, denyAction }: RenderOptions): Verdic
     case "pass":
       return isUnseen(rule) ? undefined : marking(marks.pass);
     case "log":
-      return { action: { kind: "log", prefix: (rule.logPrefix ?? "calico-packet: ").slice(0, maxLogPrefix) } };
+      return { action: { kind: "log", prefix: logPrefixOf(policy, options) } };
   }
 }
 
@@ -80,6 +82,3 @@ function isUnseen({ http }: RulePlan): boolean {
 function marking(bit: number): Verdict {
   return { action: { kind: "set-mark", value: bit, mask: bit }, bit };
 }
-
-/** The LOG target takes 29 characters (iptables-extensions(8)). */
-const maxLogPrefix = 29;

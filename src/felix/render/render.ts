@@ -5,6 +5,7 @@ import { dscpChain, dscpRules, dscpSources } from "./dscp-chain.ts";
 import { endpointChains } from "./endpoint-chains.ts";
 import { type FixedTable, fixedTables } from "./fixed-chains.ts";
 import { floatingAddresses } from "./floating-ips.ts";
+import { type ForeignSource, foreignSourceRules, foreignSources, foreignSourcesChain } from "./foreign-sources.ts";
 import { type HostLayouts, hostChains, hostLayouts } from "./host-chains.ts";
 import { IpSets } from "./ip-sets.ts";
 import { Latest } from "./latest.ts";
@@ -20,7 +21,8 @@ import { type Chains, type JudgingChain, TableChains } from "./table-chains.ts";
  * is the same object in both results: rules, chains, sets, maps and whole tables. So a plan that differs little from the last one
  * of the same options costs little. The order within the maps means nothing.
  *
- *   raw    PREROUTING ─▶ cali-PREROUTING: spoofed sources and loopback destinations dropped
+ *   raw    PREROUTING ─▶ cali-PREROUTING: loopback destinations and spoofed sources dropped
+ *                        ├▶ {cali-rpf-skip: the latter, but for what workloads may send from}
  *                        └▶ [cali-from-host-endpoint ─▶ cali-fh-<if>: untracked]
  *          [OUTPUT ────▶ cali-OUTPUT ─▶ cali-to-host-endpoint ─▶ cali-th-<if>: untracked]
  *   mangle [PREROUTING ─▶ cali-PREROUTING ─▶ cali-from-host-endpoint ─▶ cali-fh-<if>: before DNAT]
@@ -93,7 +95,11 @@ class FamilyRenderer {
   }
 
   tables(plan: NodePlan, hosts: HostLayouts): readonly (readonly [TableKey, Table])[] {
-    const needs = { stages: new Set(hosts.stages.keys()), hasDscp: dscpSources(plan.endpoints).length > 0 };
+    const needs = {
+      stages: new Set(hosts.stages.keys()),
+      hasDscp: dscpSources(plan.endpoints).length > 0,
+      hasForeignSources: this.#foreignSources(plan.endpoints).length > 0,
+    };
     const tables = fixedTables(this.#family, needs);
     for (const name of this.#chains.keys()) if (!tables.has(name)) this.#chains.delete(name);
     return [...tables].map(([name, fixed]) => {
@@ -134,11 +140,22 @@ class FamilyRenderer {
       const of = addresses.map(({ external, internal }) => `${external}>${internal}`).join(" ");
       return { chains: this.#small.get(name, of, () => floatingChains(addresses, family)), maps: noMaps };
     }
+    const foreign = name === "raw" ? this.#foreignSources(endpoints) : [];
+    if (foreign.length > 0) {
+      const of = foreign.map(({ hostInterface, network }) => `${hostInterface}<${network}`).join(" ");
+      const make = () => new Map([[foreignSourcesChain, foreignSourceRules(foreign)]]);
+      return { chains: this.#small.get(name, of, make), maps: noMaps };
+    }
     const sources = name === "mangle" ? dscpSources(endpoints) : [];
     if (sources.length === 0) return { chains: noChains, maps: noMaps };
     const of = sources.map(({ address, dscp }) => `${dscp}<${address}`).join(" ");
     const make = () => new Map([[dscpChain, dscpRules(sources, family)]]);
     return { chains: this.#small.get(name, of, make), maps: noMaps };
+  }
+
+  #foreignSources(endpoints: NodePlan["endpoints"]): readonly ForeignSource[] {
+    const { version, options } = this.#family;
+    return options.foreignSources ? foreignSources(endpoints, version) : [];
   }
 
   /** The table of before, when nothing in it has changed. */

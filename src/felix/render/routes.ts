@@ -1,8 +1,9 @@
 import { type Cidr, hostCidr } from "../../net/cidr.ts";
+import { compareText } from "../../net/compare-text.ts";
 import { type Ip, versionOf } from "../../net/ip.ts";
-import type { NodePlan } from "../calc/plan.ts";
+import type { EndpointPlan, NodePlan } from "../calc/plan.ts";
 import type { Route } from "./desired-state.ts";
-import { byPreference, floatingAddresses } from "./floating-ips.ts";
+import { floatingAddresses } from "./floating-ips.ts";
 import type { RenderOptions } from "./options.ts";
 import { rememberPair } from "./remember.ts";
 
@@ -30,6 +31,14 @@ export const routes = rememberPair(
 );
 
 // --- internal ---
+
+/** In the order in which endpoints are given an address that several hold. */
+function byPreference(endpoints: Iterable<EndpointPlan>): readonly EndpointPlan[] {
+  return [...endpoints].sort(
+    (a, b) =>
+      Number(a.state === "closed") - Number(b.state === "closed") || compareText(a.hostInterface, b.hostInterface),
+  );
+}
 
 function attributesOf(ip: Ip, { routes: { metric, source } }: RenderOptions): Pick<Route, "metric" | "source"> {
   const version = versionOf(ip);

@@ -39,7 +39,7 @@ async function printed(): Promise<ReadonlySet<string>> {
   collectHealth(registry, new HealthBoard());
   collectProcessMetrics(registry, { process: true, runtime: true });
   new PolicyCounters(registry, {
-    ...{ detail: "rules", mostPolicies: 1, marks: () => ({ accept: 1, pass: 2 }), inForce: () => undefined },
+    ...{ mostPolicies: 1, marks: () => ({ accept: 1, pass: 2 }), inForce: () => undefined },
     ...{ clock: systemClock, logger: pino({ level: "silent" }) },
     source: () => ({ read: async () => [], places: () => [] }),
   });

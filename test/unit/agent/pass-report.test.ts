@@ -28,6 +28,7 @@ beforeEach(() => {
     clock: { monotonicNow: () => now },
     logger: pino({ level: "debug" }, { write: (line: string) => lines.push(JSON.parse(line)) }),
     isToldOfWrites: true,
+    onReceived: metrics.received,
     onApplied: (told) => {
       applied.push(told);
       metrics.applied(told);
@@ -127,6 +128,8 @@ test("who waits is measured from when the changes came to the kernel's word, but
     'margay_policy_programming_seconds_count{kind="policy"} 1',
     'margay_policy_programming_seconds_bucket{le="0.005",kind="pod"} 1',
     'felix_int_dataplane_messages{type="policy"} 3',
+    'felix_calc_graph_updates_processed{type="networkPolicy"} 3',
+    'felix_calc_graph_updates_processed{type="pod"} 1',
     "felix_int_dataplane_apply_time_seconds_count 2",
     "felix_int_dataplane_failures 1",
     'margay_apply_written_sum{what="rules"} 7',

@@ -86,7 +86,6 @@ test("a reading that fails is told and leaves the totals, and one at a time is u
   const registry = new Registry();
   new PolicyCounters(registry, {
     ...{
-      detail: "policies",
       mostPolicies: 200,
       marks: () => marks,
       inForce: () => state,

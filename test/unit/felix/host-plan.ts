@@ -36,7 +36,7 @@ const policies: readonly PolicyPlan[] = [
   }),
   policyOf(idOf("ports"), {
     ingress: [
-      ruleOf("log", { logPrefix: "calico-packet of a long name: ", protocol: 6 }),
+      ruleOf("log", { protocol: 6 }),
       ruleOf("allow", {
         protocol: 6,
         source: { notSets: [trusted], notPorts: portOf(7) },

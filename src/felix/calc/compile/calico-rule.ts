@@ -36,7 +36,6 @@ export function calicoRule(rule: PolicyRule, origin: number, place: RulePlace): 
     ...(notIcmp !== undefined && { notIcmp }),
     ...sidesOf(rule, place),
     ...(http !== undefined && { http }),
-    ...(rule.action === "Log" && { logPrefix }),
   };
   return byFamily(plan, families);
 }
@@ -44,9 +43,6 @@ export function calicoRule(rule: PolicyRule, origin: number, place: RulePlace): 
 // --- internal ---
 
 const actions = { Allow: "allow", Deny: "deny", Pass: "pass", Log: "log" } as const;
-
-/** Upstream's default, which a configuration may change one day. */
-const logPrefix = "calico-packet: ";
 
 /** ICMP and ICMPv6 are each of one family. */
 const familyOf: ReadonlyMap<number, IpVersion> = new Map([

@@ -21,6 +21,10 @@ test("what is built in gives the defaults of rendering, with upstream's metrics"
   expect(renderOptionsOf(settings(), nftables)).toEqual({ ...defaultRenderOptions, routes, backend: "nftables" });
 });
 
+test("without a prefix lines of the log have the one that is built in, as upstream's", () => {
+  expect(renderOptionsOf(settings({ LOGPREFIX: "none" }), iptables).logPrefix).toBe("calico-packet");
+});
+
 test("IPv6 is left out where the kernel has none, and where it is switched off", () => {
   expect(renderOptionsOf(settings(), { ...iptables, hasIpv6: false }).versions).toEqual([4]);
   expect(renderOptionsOf(settings({ IPV6SUPPORT: "false" }), iptables).versions).toEqual([4]);
@@ -42,7 +46,13 @@ test("each backend has its own actions and marks", () => {
 test("every other setting of rules and routes reaches rendering", () => {
   const all = settings({
     ...{ CHAININSERTMODE: "append", DEFAULTENDPOINTTOHOSTACTION: "drop", DISABLECONNTRACKINVALIDCHECK: "true" },
-    ...{ SERVICELOOPPREVENTION: "Disabled", FLOATINGIPS: "Enabled", MAXIPSETSIZE: "1000", VXLANPORT: "8472" },
+    ...{
+      SERVICELOOPPREVENTION: "Disabled",
+      WORKLOADSOURCESPOOFING: "Any",
+      FLOATINGIPS: "Enabled",
+      MAXIPSETSIZE: "1000",
+      VXLANPORT: "8472",
+    },
     ...{ ALLOWVXLANPACKETSFROMWORKLOADS: "1", ALLOWIPIPPACKETSFROMWORKLOADS: "1", INTERFACEPREFIX: "cal" },
     ...{ NATOUTGOINGADDRESS: "192.0.2.1", NATPORTRANGE: "1:2", IPTABLESNATOUTGOINGINTERFACEFILTER: "eth+" },
     ...{ NATOUTGOINGEXCLUSIONS: "IPPoolsAndHostIPs", DEVICEROUTESOURCEADDRESS: "192.0.2.2" },
@@ -51,12 +61,14 @@ test("every other setting of rules and routes reaches rendering", () => {
       FAILSAFEINBOUNDHOSTPORTS: "sctp:5",
       FAILSAFEOUTBOUNDHOSTPORTS: "udp:10.0.0.0/8:53",
       LOGACTIONRATELIMIT: "3/day",
+      LOGPREFIX: "%t: %n",
     },
   });
   expect(renderOptionsOf(all, iptables)).toEqual({
     ...{ versions: [4, 6], backend: "iptables", interfacePrefix: "cal", marks: marksFromMask(0xffff0000) },
     ...{ endpointToHostAction: "drop", denyAction: "drop", allowAction: { filter: "accept", mangle: "accept" } },
     ...{ hookPlace: "append", allowInvalid: true, serviceLoop: { action: "none", networks: [] }, floatingIps: true },
+    ...{ foreignSources: true, logPrefix: "%t: %n" },
     natOutgoing: {
       address: "192.0.2.1",
       ports: { first: 1, last: 2 },

@@ -102,28 +102,24 @@ test("of an object with a field that has the wrong type, the others count", () =
 
 test("objects say times, ports and lists in their own way", () => {
   const object = felixObject("default", {
-    ...{ routeRefreshInterval: "1m30s", nftablesRefreshInterval: "0", iptablesLockProbeInterval: "2s" },
-    ...{ iptablesMarkMask: 0xff, natPortRange: 5000, kubeNodePortRanges: [80, "90:91"], ipv6Support: false },
+    ...{ routeRefreshInterval: "1m30s", nftablesRefreshInterval: "0", netlinkTimeout: "2s" },
+    ...{ iptablesMarkMask: 0xff, natPortRange: 5000, ipv6Support: false },
     failsafeInboundHostPorts: [],
     failsafeOutboundHostPorts: [{ port: 22 }, { protocol: "UDP", port: 53, net: "10.0.0.1/8" }],
-    healthTimeoutOverrides: [{ name: "felix", timeout: "1m" }],
+    healthTimeoutOverrides: [{ name: "dataplane", timeout: "1m" }],
     logPrefix: "none",
   });
   const { settings, problems } = resolve({ objects: { default: object } });
   expect(problems).toEqual([]);
   expect(settings).toMatchObject({
-    ...{ routeRefreshIntervalMs: 90_000, nftablesRefreshIntervalMs: 0, iptablesLockProbeIntervalMs: 2000 },
+    ...{ routeRefreshIntervalMs: 90_000, nftablesRefreshIntervalMs: 0, netlinkTimeoutMs: 2000 },
     ...{ iptablesMarkMask: 0xff, natPortRange: { first: 5000, last: 5000 }, ipv6Support: false },
-    kubeNodePortRanges: [
-      { first: 80, last: 80 },
-      { first: 90, last: 91 },
-    ],
     failsafeInboundHostPorts: [],
     failsafeOutboundHostPorts: [
       { protocol: "tcp", port: 22 },
       { protocol: "udp", port: 53, net: "10.0.0.0/8" },
     ],
-    healthTimeoutOverrides: new Map([["felix", 60_000]]),
+    healthTimeoutOverrides: new Map([["dataplane", 60_000]]),
     logPrefix: "",
   });
 });
@@ -158,12 +154,20 @@ test("names count in any case, and one that no setting has is told of", () => {
 test("what is accepted without effect is told of where it asks for something, and not where it asks for nothing", () => {
   const asking = resolve({
     environment: { FELIX_BPFENABLED: "true", FELIX_TYPHAADDR: "typha:5473", FELIX_IPINIPMTU: "1440" },
-    objects: { default: felixObject("default", { wireguardEnabled: true, bpfLogFilters: { all: "tcp" } }) },
+    objects: {
+      default: felixObject("default", {
+        ...{ wireguardEnabled: true, bpfLogFilters: { all: "tcp" } },
+        ...{ iptablesLockProbeInterval: "50ms", kubeNodePortRanges: [80, "30000:32767"] },
+      }),
+    },
   });
   expect(asking.problems).toEqual([
     "FELIX_IPINIPMTU of the environment has no effect here: there are no tunnels between nodes.",
     "FELIX_BPFENABLED of the environment has no effect here: there is no eBPF dataplane.",
     "FELIX_TYPHAADDR of the environment has no effect here: the agent follows the API server itself.",
+    "iptablesLockProbeInterval of FelixConfiguration default has no effect here: iptables itself waits for it.",
+    "kubeNodePortRanges of FelixConfiguration default has no effect here: no rule goes by them, since kube-proxy's mode " +
+      "ipvs is not supported.",
     "wireguardEnabled of FelixConfiguration default has no effect here: there is no WireGuard.",
     "bpfLogFilters of FelixConfiguration default has no effect here: there is no eBPF dataplane.",
   ]);

@@ -82,11 +82,10 @@ describe("conflicts", () => {
 
   test("are what is elsewhere than where we write", () => {
     expect(backendConflicts({ kind: "iptables", variant: "nft", reason: "" }, all)).toEqual([
-      expect.stringMatching(/^chains of ours are left in iptables \(legacy\)/),
       expect.stringMatching(/^kube-proxy's chains are in iptables \(legacy\)/),
       expect.stringMatching(/^kube-proxy uses nftables/),
     ]);
-    expect(backendConflicts({ kind: "nftables", reason: "" }, all)).toHaveLength(4);
+    expect(backendConflicts({ kind: "nftables", reason: "" }, all)).toHaveLength(2);
   });
 
   test("are none when all is in one place", () => {

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { linkFaults, reversePathProblem, settingFaultsOf } from "../../../../src/felix/dataplane/link-faults.ts";
+import {
+  foreignSourcesProblem,
+  linkFaults,
+  reversePathProblem,
+  settingFaultsOf,
+} from "../../../../src/felix/dataplane/link-faults.ts";
 import type { Link } from "../../../../src/host/netlink/netlink.ts";
 import { parseIp } from "../../../../src/net/ip.ts";
 
@@ -61,4 +66,9 @@ test("settings differ that the kernel has otherwise; what went with its interfac
 test("only a loose check of the kernel's is a problem", () => {
   expect([undefined, "0", "1"].map(reversePathProblem)).toEqual([undefined, undefined, undefined]);
   expect(reversePathProblem("2")).toContain("rp_filter is 2 (loose)");
+});
+
+test("a strict check for all interfaces keeps workloads from sending from other addresses, where they may", () => {
+  expect([undefined, "0", "2"].map(foreignSourcesProblem)).toEqual([undefined, undefined, undefined]);
+  expect(foreignSourcesProblem("1")).toContain("rp_filter is 1");
 });

@@ -14,6 +14,7 @@ const direction = { tiers: [], profile: "allow" } as const;
 
 const endpoint: EndpointPlan = {
   ...{ hostInterface: floating, addresses, state: "open", ingress: direction, egress: direction, dscp: 46 },
+  foreignSources: ["198.18.0.0/15", "2001:db8:5::/48", "0.0.0.0/0", "::/0"].map(parseCidr),
   floatingIps: [
     { external: parseIp("203.0.113.10"), internal: parseIp("192.168.1.1") },
     { external: parseIp("203.0.113.9"), internal: parseIp("192.168.1.1") },
@@ -44,8 +45,10 @@ export const otherOptions: RenderOptions = {
     exclusions: "pools-and-hosts",
   },
   floatingIps: true,
+  foreignSources: true,
   routes: { metric: { 4: 1024, 6: 1025 }, source: { 4: parseIp("172.16.0.1"), 6: parseIp("fd01::1") } },
   maxSetSize: 65_536,
+  logPrefix: "%k %p of %t in the log of the whole node",
   logLimit: { rate: "10/minute", burst: 5 },
 };
 

@@ -205,9 +205,8 @@ const marked = (action: "allow" | "pass", mark: string): Printed => [
 test.for<Printed>([
   marked("allow", "0x10000"),
   marked("pass", "0x20000"),
-  [ruleOf("log", { ...tcp, logPrefix: "shop: " }), ['-p tcp -j LOG --log-prefix "shop: " --log-level 5']],
+  [ruleOf("log", tcp), ['-p tcp -j LOG --log-prefix "calico-packet: " --log-level 5']],
   [ruleOf("log"), ['-j LOG --log-prefix "calico-packet: " --log-level 5']],
-  [ruleOf("log", { logPrefix: "x".repeat(30) }), [`-j LOG --log-prefix "${"x".repeat(29)}" --log-level 5`]],
   [ruleOf("allow", { http: { methods: [], paths: [] } }), []],
 ])("a rule's action: %o", ([rule, lines]) => {
   expect(textOf(rule, 4)).toEqual(lines);

@@ -14,7 +14,7 @@ test("actions", () => {
     { action: "allow", origin: 0, source: {}, destination: {} },
     { action: "deny", origin: 1, source: {}, destination: {} },
     { action: "pass", origin: 2, source: {}, destination: {} },
-    { action: "log", origin: 3, source: {}, destination: {}, logPrefix: "calico-packet: " },
+    { action: "log", origin: 3, source: {}, destination: {} },
   ]);
 });
 
