@@ -49,7 +49,7 @@ const sh = (...argv: readonly string[]) =>
 const tearDown = () =>
   teardown({
     ...kernel,
-    ...{ host: new NamespaceHost(namespace.name), interfacePrefix: "cali", clock: systemClock },
+    ...{ host: new NamespaceHost(namespace.name), interfacePrefix: "cali", routeProtocol: 3, clock: systemClock },
     tell: (line) => told.push(line),
   });
 
@@ -192,7 +192,9 @@ test("what cannot be removed is told, and the rest is gone on with", async () =>
   sh("ipset", "create", "cali40s:x", "hash:net");
   const host = new NamespaceHost(namespace.name, (name) => (name.startsWith("ip6tables-legacy") ? "false" : name));
   const tell = (line: string) => told.push(line);
-  expect(await teardown({ ...kernel, host, interfacePrefix: "cali", clock: systemClock, tell })).toBe(1);
+  expect(await teardown({ ...kernel, host, interfacePrefix: "cali", routeProtocol: 3, clock: systemClock, tell })).toBe(
+    1,
+  );
   expect(told).toEqual([expect.stringContaining("Cannot remove the rules of ip6tables-legacy: "), "removed 1 set"]);
 });
 
@@ -217,11 +219,17 @@ test("nothing is removed while an agent runs, and a socket that nobody serves is
   expect(sh(...node)).toMatch(/^removed 1 set\n/);
 });
 
-test("the command tears down the namespace that it runs in", () => {
+test("the command tears down the namespace that it runs in, with routes of the protocol that the environment names", () => {
   sh("ipset", "create", "cali40s:x", "hash:net");
+  sh("ip", "link", "add", "cali1", "type", "veth", "peer", "peer1");
+  sh("ip", "link", "set", "cali1", "up");
+  sh("ip", "route", "add", "10.9.0.1/32", "dev", "cali1", "proto", "80", "scope", "link");
+  sh("ip", "route", "add", "10.9.0.2/32", "dev", "cali1", "proto", "boot", "scope", "link");
   const argv = ["netns", "exec", namespace.name, join(import.meta.dirname, "../../bin/margay"), "agent", "--teardown"];
-  const { stdout, status, stderr } = spawnSync("ip", argv, { encoding: "utf8", env: { PATH: process.env["PATH"] } });
+  const env = { PATH: process.env["PATH"], FELIX_DEVICEROUTEPROTOCOL: "80" };
+  const { stdout, status, stderr } = spawnSync("ip", argv, { encoding: "utf8", env });
   expect([stderr, status]).toEqual(["", 0]);
-  expect(stdout).toMatch(/^removed 1 set\n/);
+  expect(stdout).toMatch(/^removed 1 route to pods\nremoved 1 set\n/);
   expect(sh("ipset", "list", "-name")).toBe("");
+  expect(sh("ip", "-4", "route")).toMatch(/^10\.9\.0\.2 dev cali1 [^\n]*\n$/);
 });

@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { resolveSettings } from "../../felix/config/resolve-settings.ts";
 import { systemClock } from "../../host/clock.ts";
 import { LinuxHost } from "../../host/linux-host.ts";
 import { openNftables } from "../../host/netlink/nftables-netlink.ts";
@@ -7,6 +8,7 @@ import { openSetNetlink } from "../../host/netlink/set-netlink.ts";
 import { openTrafficControl } from "../../host/netlink/traffic-netlink.ts";
 import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts";
 import { defaultPaths } from "../paths.ts";
+import { felixFile } from "../settings/settings-follower.ts";
 import { teardown } from "./teardown.ts";
 
 /**
@@ -26,8 +28,17 @@ export async function runTeardown(
   const nftables = openNftables();
   const trafficControl = openTrafficControl();
   try {
-    const kernel = { netlink, sets, nftables, trafficControl, interfacePrefix: workloadInterfacePrefix };
-    const failures = await teardown({ ...kernel, host: new LinuxHost(), clock: systemClock, tell });
+    const host = new LinuxHost();
+    // What only the API server knows is not asked for: it may be gone for good.
+    const { settings } = resolveSettings({
+      environment: process.env,
+      file: await host.readFile(felixFile),
+      objects: {},
+    });
+    const routeProtocol = settings.deviceRouteProtocol;
+    const kernel = { netlink, sets, nftables, trafficControl, interfacePrefix: workloadInterfacePrefix, routeProtocol };
+    const failures = await teardown({ ...kernel, host, clock: systemClock, tell });
+    tell(`routes of protocol ${routeProtocol} were looked for; FELIX_DEVICEROUTEPROTOCOL names another`);
     tell("pods' interfaces, addresses and sysctls stay as they are; BIRD and the CNI's files are not looked at");
     return failures === 0 ? 0 : 1;
   } finally {

@@ -19,6 +19,8 @@ export interface TeardownParts {
   readonly trafficControl: TrafficControl;
   /** What the names of workload interfaces begin with. */
   readonly interfacePrefix: string;
+  /** The rtm_protocol of agents' routes (`deviceRouteProtocol`). */
+  readonly routeProtocol: number;
   readonly clock: Pick<Clock, "sleep">;
   /** Told in a sentence of each thing that was removed, or was left though it is ours. */
   readonly tell: (line: string) => void;
@@ -48,9 +50,11 @@ export async function teardown(parts: TeardownParts): Promise<number> {
 
 type Failed = (action: string, error: unknown) => void;
 
-async function removeRoutes({ netlink, interfacePrefix, tell }: TeardownParts): Promise<void> {
+async function removeRoutes({ netlink, interfacePrefix, routeProtocol, tell }: TeardownParts): Promise<void> {
   const before = await countRoutes(netlink);
-  await new NetlinkRouteDriver(netlink, interfacePrefix, { removesExternal: false }).prune(new Map());
+  await new NetlinkRouteDriver(netlink, interfacePrefix, { protocol: routeProtocol, removesExternal: false }).prune(
+    new Map(),
+  );
   const removed = before - (await countRoutes(netlink));
   if (removed > 0) tell(`removed ${counted(removed, "route")} to pods`);
 }

@@ -31,7 +31,7 @@ export function iptablesCounters({ host, print, savers = defaultSavers }: Iptabl
   return {
     async read(versions) {
       const read = async (version: IpVersion) =>
-        parseSavedCounters((await host.run([savers[version], "-c"], { timeoutMs: 60_000 })).stdout, version);
+        parseSavedCounters((await host.run([savers[version], "-c"], { timeoutMs })).stdout, version);
       return (await allEnded(versions.map(read))).flat();
     },
     *places(table) {
@@ -92,6 +92,9 @@ export function parseSavedCounters(text: string, version: IpVersion): readonly R
 }
 
 // --- internal ---
+
+/** Less than a scrape may take: iptables-nft-save begins anew whenever rules change under it, and may then never end. */
+const timeoutMs = 8_000;
 
 const defaultSavers = { 4: "iptables-save", 6: "ip6tables-save" } as const;
 
