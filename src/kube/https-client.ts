@@ -14,8 +14,8 @@ import { Deadline } from "./deadline.ts";
 import { formatJson, parseJson } from "./json.ts";
 import { linesOf } from "./lines.ts";
 import { statusMessage } from "./protobuf/core-messages.ts";
-import { framesOf, protobufType, readEnvelope, readWatchFrame } from "./protobuf/envelope.ts";
-import type { Message } from "./protobuf/message.ts";
+import { framesOf, protobufType, readEnvelope, readWatchFrame, type WatchFrame } from "./protobuf/envelope.ts";
+import { type Message, ProtobufError, UnknownFieldError } from "./protobuf/message.ts";
 
 /** What a caller presents to the server. */
 export interface Credentials {
@@ -139,7 +139,8 @@ export class HttpsKubeClient implements KubeClient {
 
   #failure(call: Call, deadline: Deadline, cause: unknown): unknown {
     if (call.options.signal?.aborted === true) return call.options.signal.reason;
-    if (cause instanceof KubeError) return cause;
+    if (cause instanceof KubeError || cause instanceof UnknownFieldError) return cause;
+    if (cause instanceof ProtobufError) return new Error(`Cannot ${call.action}: ${cause.message}`, { cause });
     if (deadline.expired) return new KubeUnreachableError(call.action, this.#server.origin, deadline.error());
     if (!isSystemError(cause)) return cause;
     return new KubeUnreachableError(call.action, this.#server.origin, readable(cause));
@@ -192,7 +193,21 @@ function messageFor({ action, options }: Call): Message {
 }
 
 async function* eventsOf(response: AsyncIterable<Buffer>, message: Message): AsyncGenerator<StreamBatch> {
-  for await (const frames of framesOf(response)) yield frames.map((frame) => readWatchFrame(frame, message));
+  for await (const frames of framesOf(response)) {
+    const events: WatchFrame[] = [];
+    let failure: unknown;
+    for (const frame of frames) {
+      try {
+        events.push(readWatchFrame(frame, message));
+      } catch (error) {
+        failure = error;
+        break;
+      }
+    }
+    // What came before one that cannot be read counts.
+    if (events.length > 0) yield events;
+    if (failure !== undefined) throw failure;
+  }
 }
 
 function readBody(call: Call, response: IncomingMessage, bytes: Buffer): unknown {
@@ -208,8 +223,9 @@ function readBody(call: Call, response: IncomingMessage, bytes: Buffer): unknown
 /** metav1.Status, or whatever stood between us and the API server and answered in its place. */
 function kubeErrorOf({ action }: Call, response: IncomingMessage, bytes: Buffer): KubeError {
   const status = response.statusCode ?? 0;
-  const said = isProtobuf(response) ? (readEnvelope(bytes, statusMessage) as Status) : statusOf(bytes.toString("utf8"));
-  const message = said?.message ?? (excerpt(bytes.toString("utf8")) || `the server answered HTTP ${status}`);
+  const said = statusOf(response, bytes);
+  const text = isProtobuf(response) ? "" : excerpt(bytes.toString("utf8"));
+  const message = said?.message ?? (text || `the server answered HTTP ${status}`);
   return new KubeError(action, status, said?.reason ?? "", message);
 }
 
@@ -219,9 +235,11 @@ interface Status {
   readonly reason?: string;
 }
 
-function statusOf(text: string): Status | undefined {
+/** Undefined for what is none, or cannot be read. */
+function statusOf(response: IncomingMessage, bytes: Buffer): Status | undefined {
   try {
-    const value = parseJson(text) as Status | null;
+    const isBinary = isProtobuf(response);
+    const value = (isBinary ? readEnvelope(bytes, statusMessage) : parseJson(bytes.toString("utf8"))) as Status | null;
     return value?.kind === "Status" ? value : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,7 @@ import type { Clock } from "../net/clock.ts";
 import { type KubeClient, KubeError, type StreamBatch } from "./client.ts";
 import { listPages } from "./list-all.ts";
 import { type KubeObject, type ObjectChange, ObjectRevisions } from "./object-revisions.ts";
-import type { Message } from "./protobuf/message.ts";
+import { type Message, UnknownFieldError } from "./protobuf/message.ts";
 import { readEvent, type WatchEvent, WatchListRefused } from "./watch-event.ts";
 
 /** Where a reflection delivers. Neither may throw. */
@@ -19,7 +19,10 @@ export interface ReflectorSink {
 export interface ReflectorOptions {
   readonly clock: Clock;
   readonly fieldSelector?: string;
-  /** Has the objects come as protobuf, where the server can, with the fields that this names. */
+  /**
+   * Has the objects come as protobuf, where the server can, with the fields that this names; as JSON from then on when one has a
+   * field that must not be left out.
+   */
   readonly message?: Message | undefined;
   /** Objects in one page of a list; default 500. */
   readonly pageSize?: number;
@@ -79,11 +82,14 @@ class Reflector {
   /** Where the next watch goes on; undefined when all must be read anew. */
   #revision: string | undefined;
   #watchList = true;
+  /** Undefined once the server has said something in protobuf that only JSON makes clear. */
+  #message: Message | undefined;
   #failures = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#clock = parts.options.clock;
+    this.#message = parts.options.message;
   }
 
   async run(): Promise<void> {
@@ -93,6 +99,10 @@ class Reflector {
       if (this.abort.signal.aborted) return;
       if (error instanceof WatchListRefused) {
         this.#watchList = false;
+        continue;
+      }
+      if (error instanceof UnknownFieldError) {
+        this.#message = undefined;
         continue;
       }
       if (isExpired(error)) this.#revision = undefined;
@@ -114,13 +124,13 @@ class Reflector {
   async #list(): Promise<void> {
     const seen = this.#held.startOver();
     const { client, path, options } = this.#parts;
-    const { fieldSelector, pageSize, message } = options;
+    const { fieldSelector, pageSize } = options;
     let revision: string | undefined;
     for await (const page of listPages<KubeObject>(client, path, {
       query: { fieldSelector },
       signal: this.abort.signal,
       pageSize,
-      message,
+      message: this.#message,
     })) {
       this.#deliver(page.items.flatMap((object) => seen.put(object)));
       revision = page.resourceVersion;
@@ -136,7 +146,8 @@ class Reflector {
     const dead = new AbortController();
     const guard = this.#abortAfter(timeoutSeconds * 1000 + graceMs, dead);
     const signal = AbortSignal.any([this.abort.signal, dead.signal]);
-    const { fieldSelector, message } = this.#parts.options;
+    const { fieldSelector } = this.#parts.options;
+    const message = this.#message;
     const query = { fieldSelector, watch: true, allowWatchBookmarks: true, timeoutSeconds, ...start };
     const initial = "sendInitialEvents" in start ? this.#held.startOver() : undefined;
     try {

@@ -84,7 +84,7 @@ export const networkPolicyMessage: Message = loose({
 export const statusMessage: Message = loose({
   3: one("message", "text"),
   4: one("reason", "text"),
-  6: one("code", "number"),
+  6: one("code", "count"),
 });
 
 /** The list of a kind. */
@@ -95,18 +95,20 @@ export function listMessage(item: Message): Message {
   });
 }
 
-// --- internal ---
-
-function one(name: string, type: FieldType): Field {
+/** A field that is there once. */
+export function one(name: string, type: FieldType): Field {
   return { name, type, repeated: false };
 }
 
-function many(name: string, type: FieldType): Field {
-  return { name, type, repeated: true };
+/** A message of which these fields are read, and the others left out. */
+export function loose(fields: Message["fields"]): Message {
+  return { fields, strict: false };
 }
 
-function loose(fields: Message["fields"]): Message {
-  return { fields, strict: false };
+// --- internal ---
+
+function many(name: string, type: FieldType): Field {
+  return { name, type, repeated: true };
 }
 
 function strict(fields: Message["fields"]): Message {

@@ -1,6 +1,5 @@
-import { PbfReader } from "pbf";
-import { metadataMessage, statusMessage } from "./core-messages.ts";
-import { type Message, orProtobufError, ProtobufError, readMessage } from "./message.ts";
+import { loose, metadataMessage, one, statusMessage } from "./core-messages.ts";
+import { type Message, ProtobufError, readMessage } from "./message.ts";
 
 /** The media type of Kubernetes' protobuf encoding; a watch has it with `;stream=watch`. */
 export const protobufType = "application/vnd.kubernetes.protobuf";
@@ -10,7 +9,10 @@ export const protobufType = "application/vnd.kubernetes.protobuf";
  * as one, whatever was asked for; it has `kind`. Throws a `ProtobufError`.
  */
 export function readEnvelope(bytes: Buffer, message: Message): object {
-  const { kind, raw } = orProtobufError(() => openEnvelope(bytes));
+  if (!bytes.subarray(0, magic.length).equals(magic)) throw new ProtobufError("it does not begin as an object");
+  const { typeMeta, raw } = readMessage<Envelope>(bytes.subarray(magic.length), unknown);
+  if (raw === undefined) throw new ProtobufError("there is no object in it");
+  const kind = typeMeta?.kind;
   return kind === "Status" ? { kind, ...readMessage(raw, statusMessage) } : readMessage(raw, message);
 }
 
@@ -22,9 +24,10 @@ export interface WatchFrame {
 
 /** The event that one frame of a watch is. Throws a `ProtobufError`. */
 export function readWatchFrame(frame: Buffer, message: Message): WatchFrame {
-  const { type, object } = orProtobufError(() => openFrame(frame));
+  const { type, object } = readMessage<EventEnvelope>(frame, watchEvent);
+  if (type === undefined || object?.raw === undefined) throw new ProtobufError("it is no watch event");
   // A bookmark has metadata alone, whatever kind it is of.
-  return { type, object: readEnvelope(object, type === "BOOKMARK" ? metadataMessage : message) };
+  return { type, object: readEnvelope(object.raw, type === "BOOKMARK" ? metadataMessage : message) };
 }
 
 /**
@@ -54,45 +57,21 @@ const lengthBytes = 4;
 /** No object is so large: etcd takes 1.5 MB. */
 const maxFrameBytes = 64 * 2 ** 20;
 
-function openFrame(frame: Buffer): { readonly type: string; readonly object: Buffer } {
-  const reader = new PbfReader(frame);
-  let type = "";
-  let object: Buffer | undefined;
-  for (let number = reader.nextField(); number !== 0; number = reader.nextField()) {
-    if (number === 1) type = reader.readString();
-    else if (number === 2) object = bytesIn(reader.readBytes(), 1);
-  }
-  if (reader.pos !== frame.length || object === undefined) throw new ProtobufError("it is no watch event");
-  return { type, object };
+interface Envelope {
+  readonly typeMeta?: { readonly kind?: string };
+  readonly raw?: Buffer;
 }
 
-function openEnvelope(bytes: Buffer): { readonly kind: string; readonly raw: Buffer } {
-  if (!bytes.subarray(0, magic.length).equals(magic)) throw new ProtobufError("it does not begin as an object");
-  const reader = new PbfReader(bytes.subarray(magic.length));
-  let kind = "";
-  let raw: Buffer | undefined;
-  for (let number = reader.nextField(); number !== 0; number = reader.nextField()) {
-    if (number === 1) kind = bytesIn(reader.readBytes(), 2)?.toString("utf8") ?? "";
-    else if (number === 2) raw = bufferOf(reader.readBytes());
-  }
-  if (reader.pos !== reader.length || raw === undefined) throw new ProtobufError("the object is cut off");
-  return { kind, raw };
+/** runtime.Unknown. */
+const unknown = loose({ 1: one("typeMeta", loose({ 2: one("kind", "text") })), 2: one("raw", "bytes") });
+
+interface EventEnvelope {
+  readonly type?: string;
+  readonly object?: { readonly raw?: Buffer };
 }
 
-/** The field of this number, which is length-delimited. */
-function bytesIn(message: Uint8Array, wanted: number): Buffer | undefined {
-  const reader = new PbfReader(message);
-  let found: Buffer | undefined;
-  for (let number = reader.nextField(); number !== 0; number = reader.nextField()) {
-    if (number === wanted) found = bufferOf(reader.readBytes());
-  }
-  if (reader.pos !== message.length) throw new ProtobufError("a field goes beyond the end of its message");
-  return found;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
+/** metav1.WatchEvent, whose object is a runtime.RawExtension. */
+const watchEvent = loose({ 1: one("type", "text"), 2: one("object", loose({ 1: one("raw", "bytes") })) });
 
 /** Beyond the end of what is there, unless the frame is there as a whole. */
 function endOfFrame(bytes: Buffer, start: number): number {

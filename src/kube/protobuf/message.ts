@@ -1,10 +1,10 @@
 import { PbfReader } from "pbf";
 import { messageOf } from "../../net/message-of.ts";
 
-/** Which fields of a message are read, by number, and whether it may have others. */
+/** Which fields of a message are read, by number. */
 export interface Message {
   readonly fields: Readonly<Record<number, Field>>;
-  /** A field that is not named shows in what is read as `protobuf field N`, so that a strict schema refuses it. */
+  /** It must have no others, and what is empty in it counts, as in a restriction that nothing may be left out of. */
   readonly strict: boolean;
 }
 
@@ -16,15 +16,16 @@ export interface Field {
 }
 
 /**
- * - `text`: a string. Empty is as absent, as Kubernetes writes JSON, except in a list.
+ * - `text`: a string. Empty is as absent, as Kubernetes writes JSON, but for a list and a strict message.
  * - `number`: an int32 or int64 within what a double can hold.
  * - `count`: one that is as absent when it is 0.
  * - `flag`: a bool, absent when it is false.
  * - `texts`: a `map<string, string>`.
- * - `time`: metav1.Time or MicroTime, which JSON has as RFC 3339.
+ * - `time`: metav1.Time, which JSON has as RFC 3339.
  * - `intOrString`: a number or a text.
+ * - `bytes`: a Buffer, another message mostly.
  */
-export type FieldType = "text" | "number" | "count" | "flag" | "texts" | "time" | "intOrString" | Message;
+export type FieldType = "text" | "number" | "count" | "flag" | "texts" | "time" | "intOrString" | "bytes" | Message;
 
 /** Bytes that are no such message: cut off, or of another kind. */
 export class ProtobufError extends Error {
@@ -35,17 +36,18 @@ export class ProtobufError extends Error {
 }
 
 /**
+ * A strict message has a field that is not known. Whether it says anything cannot be told: what JSON would leave out is written as
+ * zero or empty here. So JSON is to be asked for.
+ */
+export class UnknownFieldError extends ProtobufError {}
+
+/**
  * What the JSON of a Kubernetes object would be (protobuf encoding, proto2, as k8s.io/api's `generated.proto` files have it), with
  * the fields that `message` names and no others. Throws a `ProtobufError`.
  */
-export function readMessage(bytes: Buffer, message: Message): object {
-  return orProtobufError(() => new MessageReader(bytes).message(message, bytes.length));
-}
-
-/** What `read` gives. Throws a `ProtobufError` for whatever it throws. */
-export function orProtobufError<T>(read: () => T): T {
+export function readMessage<T extends object = object>(bytes: Buffer, message: Message): T {
   try {
-    return read();
+    return new MessageReader(bytes).message(message, bytes.length) as T;
   } catch (error) {
     throw error instanceof ProtobufError ? error : new ProtobufError(messageOf(error), { cause: error });
   }
@@ -56,8 +58,6 @@ export function orProtobufError<T>(read: () => T): T {
 /** Wire types (Protocol Buffers, "Encoding"). */
 const varint = 0;
 const lengthDelimited = 2;
-
-const nanosInMicro = 1_000;
 
 class MessageReader {
   readonly #bytes: Buffer;
@@ -72,13 +72,13 @@ class MessageReader {
     const object: Record<string, unknown> = {};
     this.#each(end, (number) => {
       const field = fields[number];
-      if (field !== undefined) this.#put(object, field);
-      else if (strict) object[`protobuf field ${number}`] = true;
+      if (field !== undefined) this.#put(object, field, strict);
+      else if (strict) throw new UnknownFieldError(`field ${number} is not known here`);
     });
     return object;
   }
 
-  #put(object: Record<string, unknown>, { name, type, repeated }: Field): void {
+  #put(object: Record<string, unknown>, { name, type, repeated }: Field, strict: boolean): void {
     if (type === "texts") {
       object[name] ??= {};
       this.#entry(object[name] as Record<string, string>);
@@ -88,13 +88,15 @@ class MessageReader {
     if (repeated) {
       object[name] ??= [];
       (object[name] as unknown[]).push(value);
-    } else if (value !== "" && value !== undefined) object[name] = value;
+    } else if (value !== undefined && (value !== "" || strict)) object[name] = value;
   }
 
   #value(type: Exclude<FieldType, "texts">): unknown {
     switch (type) {
       case "text":
-        return this.#text();
+        return this.#bytesOfField().toString("utf8");
+      case "bytes":
+        return this.#bytesOfField();
       case "number":
         return this.#number();
       case "count":
@@ -112,7 +114,6 @@ class MessageReader {
 
   #each(end: number, read: (number: number) => void): void {
     const reader = this.#reader;
-    if (end > this.#bytes.length) throw new ProtobufError("it is cut off");
     for (let number = reader.nextField(end); number !== 0; number = reader.nextField(end)) read(number);
     if (reader.pos !== end) throw new ProtobufError(`a field goes beyond the end of its message, at byte ${end}`);
   }
@@ -121,15 +122,16 @@ class MessageReader {
   #end(): number {
     this.#expect(lengthDelimited);
     const length = this.#reader.readVarint();
-    return this.#reader.pos + length;
+    const end = this.#reader.pos + length;
+    if (end > this.#bytes.length) throw new ProtobufError("it is cut off");
+    return end;
   }
 
-  #text(): string {
+  #bytesOfField(): Buffer {
     const end = this.#end();
-    if (end > this.#bytes.length) throw new ProtobufError("it is cut off");
-    const text = this.#bytes.toString("utf8", this.#reader.pos, end);
+    const bytes = this.#bytes.subarray(this.#reader.pos, end);
     this.#reader.pos = end;
-    return text;
+    return bytes;
   }
 
   #number(): number {
@@ -143,11 +145,7 @@ class MessageReader {
   }
 
   #entry(map: Record<string, string>): void {
-    let [key, value] = ["", ""];
-    this.#each(this.#end(), (number) => {
-      if (number === 1) key = this.#text();
-      else if (number === 2) value = this.#text();
-    });
+    const { key = "", value = "" } = this.message(mapEntry, this.#end()) as { key?: string; value?: string };
     // An assignment to this name would change the map's prototype, and the entry be lost.
     if (key === "__proto__") Object.defineProperty(map, key, { value, enumerable: true });
     else map[key] = value;
@@ -155,25 +153,38 @@ class MessageReader {
 
   /** Undefined for the zero time, which JSON has as null. */
   #time(): string | undefined {
-    let seconds: number | undefined;
-    let nanos = 0;
-    this.#each(this.#end(), (number) => {
-      if (number === 1) seconds = this.#number();
-      else if (number === 2) nanos = this.#number();
-    });
-    if (seconds === undefined) return undefined;
-    const whole = new Date(seconds * 1000).toISOString().slice(0, -".000Z".length);
-    const micros = String(Math.floor(nanos / nanosInMicro)).padStart(6, "0");
-    return nanos === 0 ? `${whole}Z` : `${whole}.${micros}Z`;
+    const { seconds } = this.message(timestamp, this.#end()) as { seconds?: number };
+    return seconds === undefined ? undefined : new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
   }
 
   #intOrString(): number | string {
-    let [type, number, text] = [0, 0, ""];
-    this.#each(this.#end(), (field) => {
-      if (field === 1) type = this.#number();
-      else if (field === 2) number = this.#number();
-      else if (field === 3) text = this.#text();
-    });
-    return type === 0 ? number : text;
+    const {
+      type,
+      number = 0,
+      text = "",
+    } = this.message(intOrString, this.#end()) as {
+      type?: number;
+      number?: number;
+      text?: string;
+    };
+    return type === undefined ? number : text;
   }
 }
+
+const mapEntry: Message = {
+  fields: { 1: { name: "key", repeated: false, type: "text" }, 2: { name: "value", repeated: false, type: "text" } },
+  strict: false,
+};
+
+/** metav1.Time: its seconds since 1970, and nanoseconds that are always 0. */
+const timestamp: Message = { fields: { 1: { name: "seconds", repeated: false, type: "number" } }, strict: false };
+
+/** intstr.IntOrString: its type is 0 for a number, 1 for a text. */
+const intOrString: Message = {
+  fields: {
+    1: { name: "type", repeated: false, type: "count" },
+    2: { name: "number", repeated: false, type: "number" },
+    3: { name: "text", repeated: false, type: "text" },
+  },
+  strict: false,
+};

@@ -1,9 +1,11 @@
 import { expect, test, vi } from "vitest";
 import { HttpsKubeClient } from "../../../src/kube/https-client.ts";
 import type { KubeObject } from "../../../src/kube/object-revisions.ts";
+import { networkPolicyMessage } from "../../../src/kube/protobuf/core-messages.ts";
 import { type ReflectorOptions, reflect } from "../../../src/kube/reflector.ts";
 import { type Answer, json, refusal, scriptedServer, streamed } from "../../fakes/scripted-server.ts";
 import { testClock } from "../../fakes/test-clock.ts";
+import { encode, watchFrame } from "./protobuf/encode.ts";
 
 /** Follows `/things` of a server that gives these answers in turn; `told` holds what arrived, as `+name@revision` or `-name`. */
 async function follow(answers: readonly [Answer, ...Answer[]], options: Partial<ReflectorOptions> = {}) {
@@ -225,4 +227,33 @@ test("nothing is told after stop, though it has arrived, and stop ends", async (
   );
   await stopped.promise;
   expect(told).toEqual(["t0"]);
+});
+
+test("what protobuf does not make clear is asked for as JSON, and nothing is told twice or lost", async () => {
+  const object = (name: string, ...more: readonly (readonly [number, Buffer])[]) => {
+    const metadata = encode([
+      [1, name],
+      [5, name],
+      [6, "5"],
+    ]);
+    return encode([[1, metadata], ...more]);
+  };
+  const newerSpec = encode([[9, ""]]);
+  const frames = [object("a"), object("b", [2, newerSpec])].map((one) => watchFrame("ADDED", "NetworkPolicy", one));
+  const asked: (string | undefined)[] = [];
+  const binary: Answer = (response, request) => {
+    asked.push(request.headers.accept);
+    response.writeHead(200, { "content-type": "application/vnd.kubernetes.protobuf;stream=watch" });
+    response.write(Buffer.concat(frames));
+  };
+  const text: Answer = (response, request, body) => {
+    asked.push(request.headers.accept);
+    const events = [event("ADDED", thing("a", 5)), event("ADDED", thing("b", 5)), bookmark(5, true)];
+    streamed(events, "stay")(response, request, body);
+  };
+  await using followed = await follow([binary, text], { message: networkPolicyMessage });
+  await followed.reflection.synced;
+  expect(asked).toEqual(["application/vnd.kubernetes.protobuf,application/json", "application/json"]);
+  expect(followed.told).toEqual(["+a@5", "+b@5"]);
+  expect(followed.troubles).toEqual([]);
 });
