@@ -95,9 +95,9 @@ export class Agent {
       ...{ ...parts, node: nodeName, snapshot, overrides: options.overrides, host: this.#host },
       ...{ environment: process.env, filePath: felixFile },
       onChange: (settings) => {
-        setNetlinkTimeout(settings.netlinkTimeoutMs);
         this.#operations.configure(settings);
         this.#felix.configure(settings);
+        setNetlinkTimeout(settings.netlinkTimeoutMs);
       },
     });
     const { registry, felix: metrics } = this.#operations;

@@ -50,7 +50,7 @@ export class DriftGuard {
         const wired = [...snapshot.attachment.values()].filter(({ addresses }) => addresses.length > 0);
         return new Map(wired.map((one) => [one.hostInterface, one]));
       },
-      nodeSettings: () => (this.#settings?.ipForwarding === false ? [] : forwardingOf(snapshot.ipPool.values())),
+      nodeSettings: () => (this.#settings?.ipForwarding ? forwardingOf(snapshot.ipPool.values()) : []),
       readSetting: (key) => readSysctl(undefined, key),
       writeSetting: (key, value) => writeSysctl(undefined, key, value),
     });
@@ -71,15 +71,15 @@ export class DriftGuard {
     this.#settings = settings;
     const isOther = backend !== this.#backend;
     this.#backend = backend;
-    this.forward();
     if (!this.#isStarted) return;
     if (isOther) this.#follow();
     // The periods may be others; and what the old monitor had not told yet is lost.
     this.#sentinel.suspect(isOther ? everyPart : ["settings"]);
   }
 
-  /** Lets this node forward packets, if it is to: the pools may be others. After `configure`. */
-  forward(): void {
+  /** Lets this node forward packets, if the settings have it so. Of itself it knows neither other settings nor other pools. */
+  forward(settings = this.#settings): void {
+    this.#settings = settings;
     try {
       this.#links.setNode();
     } catch (err) {
@@ -100,12 +100,12 @@ export class DriftGuard {
   /** The workloads behind these interfaces may send from addresses of IPv4 that are not theirs, and no others. */
   allowForeignSources(hostInterfaces: ReadonlySet<string>): void {
     const { logger } = this.#parts;
-    const problem =
-      hostInterfaces.size === 0 ? undefined : foreignSourcesProblem(readSysctl(undefined, allReversePath));
-    if (problem !== undefined && !this.#isStrictTold) logger.warn({ problem }, "workloads cannot send as they may");
-    this.#isStrictTold = problem !== undefined;
     try {
       this.#links.leaveUnchecked(hostInterfaces);
+      const problem =
+        hostInterfaces.size === 0 ? undefined : foreignSourcesProblem(readSysctl(undefined, allReversePath));
+      if (problem !== undefined && !this.#isStrictTold) logger.warn({ problem }, "workloads cannot send as they may");
+      this.#isStrictTold = problem !== undefined;
     } catch (err) {
       logger.warn({ err }, "cannot set what the kernel checks of workloads' sources: trying again");
       this.#sentinel.suspect(["settings"]);

@@ -174,6 +174,8 @@ export class NodeFelix {
   async #configure(): Promise<void> {
     const settings = this.#settings;
     if (settings === undefined) throw new Error("Cannot configure Felix before there are settings");
+    // It hangs on no backend, and BGP announces pods meanwhile.
+    this.#guard.forward(settings);
     const backend = await this.#backends.choose(settings);
     const kind = backend.name === "nftables" ? "nftables" : "iptables";
     const options = renderOptionsOf(settings, { hasIpv6: hasIpv6(), backend: kind });

@@ -1,4 +1,5 @@
 import type { IpPool } from "../api/ip-pool.ts";
+import type { Link } from "../host/netlink/netlink.ts";
 import { cidrVersion } from "../net/cidr.ts";
 import type { IpVersion } from "../net/ip.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
@@ -8,8 +9,8 @@ import type { NetConf } from "./net-conf.ts";
 import { usingNetlink } from "./using-netlink.ts";
 
 /**
- * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else the smallest of the node's interfaces
- * that `isUplink` finds (when there is none, that of the interface with the default route, and else 1500) less what the pools'
+ * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else the smallest of the interface with
+ * the default route and of those that are up and that `isUplink` finds (1500 when there is none) less what the pools'
  * encapsulation takes. Throws a `CniError` (7) when the file is required and missing, or holds no number.
  */
 export async function podMtu(conf: NetConf, node: CniDependencies): Promise<number> {
@@ -51,11 +52,12 @@ const vxlanOverhead: Readonly<Record<IpVersion, number>> = { 4: 50, 6: 70 };
 function nodeMtu(node: CniDependencies): Promise<number> {
   return usingNetlink(node, undefined, async (netlink) => {
     const links = await netlink.links();
-    const found = links.filter(({ name }) => !name.startsWith(workloadInterfacePrefix) && node.isUplink(name));
-    if (found.length > 0) return Math.min(...found.map(({ mtu }) => mtu));
     const routes = await netlink.routes(4);
     const way = routes.find((route) => route.destination === "0.0.0.0/0" && route.linkIndex !== undefined);
-    return links.find((link) => link.index === way?.linkIndex)?.mtu ?? usualMtu;
+    const counts = ({ index, name, up }: Link) =>
+      index === way?.linkIndex || (up && !name.startsWith(workloadInterfacePrefix) && node.isUplink(name));
+    const mtus = links.filter(counts).map(({ mtu }) => mtu);
+    return mtus.length === 0 ? usualMtu : Math.min(...mtus);
   });
 }
 

@@ -83,21 +83,26 @@ test("the MTU comes from the file when the configuration gives none, else from t
   expect(peer).toMatchObject({ mtu: 1430 });
 });
 
-test("of the interfaces that lead to other nodes the one with the smallest MTU counts, and none of a pod's", async ({
+test("of the interfaces that lead to other nodes and are up the one with the smallest MTU counts, and none of a pod's", async ({
   node,
 }) => {
-  const [netns, db] = [node.addPod("web"), node.addPod("db")];
   const ip = (...argv: string[]) => node.run(node.netns, ["ip", "link", ...argv]);
   await ip("add", "bond0", "mtu", "1440", "type", "veth", "peer", "name", "bond1", "mtu", "1435");
-  await ip("add", "cali-bond", "mtu", "1300", "type", "veth", "peer", "name", "other");
+  await ip("add", "cali-bond", "mtu", "1300", "type", "veth", "peer", "name", "big", "mtu", "9000");
+  for (const name of ["bond0", "cali-bond", "big"]) await ip("set", name, "up");
   const pattern = { of: /^bond|bond$/ };
   await node.serve({ isUplink: (name) => pattern.of.test(name) });
-  const mtuIn = async (path: string) => JSON.parse(await node.run(path, ["ip", "-j", "link", "show", "eth0"]))[0].mtu;
-  await node.call({ verb: "ADD", container, netns, pod: "web" });
-  expect(await mtuIn(netns)).toBe(1435);
-  pattern.of = /^bond0$/;
-  await node.call({ verb: "ADD", container: "other", netns: db, pod: "db" });
-  expect(await mtuIn(db)).toBe(1440);
+  const mtuOf = async (pod: string) => {
+    const netns = node.addPod(pod);
+    await node.call({ verb: "ADD", container: pod, netns, pod });
+    return JSON.parse(await node.run(netns, ["ip", "-j", "link", "show", "eth0"]))[0].mtu;
+  };
+  expect(await mtuOf("web")).toBe(1440);
+  await ip("set", "bond1", "up");
+  expect(await mtuOf("db")).toBe(1435);
+  pattern.of = /^big$/;
+  // The interface with the default route.
+  expect(await mtuOf("cache")).toBe(1450);
 });
 
 test("the pools' encapsulation takes from the MTU that is found, not from one that is said", async ({ node }) => {

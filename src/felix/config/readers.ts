@@ -30,9 +30,13 @@ export function oneOf<T extends string | boolean>(values: Readonly<Record<string
   return { text: (text) => choose(text, values), ...(none === undefined ? {} : { none: { value: none } }) };
 }
 
+/** What Go's durations can hold. */
+const longestMs = 2 ** 63 / 1e6;
+
 /** A time in milliseconds; as text in the unit, or as Go writes durations. With `positive`, 0 is none. */
 export function period(unitMs: number, positive?: "positive"): Reader<number> {
   const checked = (ms: number) => {
+    if (ms > longestMs) throw new Error("it must be at most 292 years");
     if (positive === undefined || ms > 0) return ms;
     throw new Error("it must be more than 0");
   };

@@ -34,3 +34,10 @@ test("nobody gets more than 100", () => {
   expect(networks).toEqual(many.slice(0, 100));
   expect(problems).toEqual([expect.stringContaining("after the first 100 networks")]);
 });
+
+test("however much is wrong, few words are said of it", () => {
+  const { problems } = parse(JSON.stringify(Array.from({ length: 100 }, () => "\0".repeat(1000))));
+  expect(problems).toHaveLength(4);
+  expect(problems.at(-1)).toContain("so are 97 more");
+  expect(problems.join("").length).toBeLessThan(2_000);
+});
