@@ -58,16 +58,7 @@ install_modules() {
   touch "$stamp"
 }
 
-# What bin/margay runs while it is newer than the sources.
-bundle_cli() {
-  local bundle=$root/build/cli/main.mjs
-  if [ -f "$bundle" ] && [ -z "$(find "$root/src" "$root/package-lock.json" "$root/rolldown.config.ts" -newer "$bundle" -print -quit)" ]; then return 0; fi
-  say "bundling the command line"
-  (cd "$root" && npm run --silent bundle >/dev/null)
-}
-
 command -v apt-get >/dev/null || fail "cannot install packages: this is not a Debian machine (no apt-get)."
 install_packages
 install_modules
-bundle_cli
 exec "$root/node_modules/.bin/node" "$root/lab/setup.ts"

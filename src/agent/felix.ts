@@ -154,7 +154,7 @@ export class Felix implements Prover {
 
   /**
    * As `Prover`: how the kernel differs from what it has acknowledged last. A pass that is wanted meanwhile does not wait: then
-   * nothing is known. When it `insists`, passes and it take turns, and they wait for it, a few seconds at most. Rejects when the
+   * nothing is known. When it `insists`, or does not end beside passes, it takes its turn, and they wait for it, a few seconds at most. Rejects when the
    * kernel cannot be asked.
    */
   drift(parts: ReadonlySet<DriftPart>, insists = false): Promise<readonly Drift[] | undefined> {

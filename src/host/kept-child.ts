@@ -22,7 +22,8 @@ export class KeptChild implements KeptProgram {
     const { pid } = this.#child;
     if (pid !== undefined) {
       noteProgram(pid);
-      this.#child.once("exit", () => forgetProgram(pid));
+      // The kernel's last events of it may still be on their way.
+      this.#child.once("exit", () => setTimeout(() => forgetProgram(pid), forgetMs).unref());
     }
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -104,6 +105,8 @@ interface Waiting {
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+const forgetMs = 2_000;
 
 /** Of what it says, as much as a message quotes. */
 const quotedBytes = 2000;

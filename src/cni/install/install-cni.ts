@@ -92,7 +92,8 @@ class Installer {
 
   async run(): Promise<void> {
     const { settings, binDir, netDir, accountDir, signal } = this.#options;
-    // Another installer may be at work, as when a DaemonSet is rolled: what it is writing now stays.
+    // Another installer may be at work, as when a DaemonSet is rolled: what it is writing now stays; what one that was just killed
+    // has left goes with a later start.
     const before = this.#machine.clock.now() - oldMs;
     for (const folder of [binDir, netDir]) await this.#machine.host.removeDrafts(folder, before);
     while (!signal.aborted) {

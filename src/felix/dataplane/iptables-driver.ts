@@ -114,6 +114,8 @@ export class IptablesDriver {
   async #applyVersion(version: IpVersion, tables: readonly PrintedTable[]): Promise<void> {
     const actual = await this.#read(version);
     await this.#confirmMissing(tables, actual);
+    // A proof may have read it anew meanwhile, and what is written is to be noted there.
+    if (this.#actual.get(version) !== actual) return this.#applyVersion(version, tables);
     const changed = [...tables, ...emptied(version, tables, actual)].flatMap((table) => {
       const transaction = tableTransaction(table, actual.get(table.name) ?? emptySavedTable);
       return transaction === undefined ? [] : [{ name: table.name, ...transaction }];

@@ -43,7 +43,7 @@ export interface SentinelParts {
 /**
  * Looks after what is ours in the kernel. Whoever else changes it is noticed by the kernel's events, and where it sends none by
  * looking now and then; what differs is put right and told of. One proof at a time, of the parts that were touched, and none while
- * others write what it would read, who wait only for one that they have overtaken several times. Between two there is a pause, the
+ * others write what it would read, who wait only for one that they have overtaken several times or keep from ending. Between two there is a pause, the
  * longer the more a proof costs.
  */
 export class Sentinel {
