@@ -1,5 +1,6 @@
 import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import type { Labels } from "../objects.ts";
+import { quoteAnnotated, readAnnotatedList } from "./annotated-list.ts";
 
 /** The annotation that names networks from which a pod wants to send besides its own addresses. */
 export const sourcePrefixesAnnotation = "cni.projectcalico.org/allowedSourcePrefixes";
@@ -16,34 +17,26 @@ export interface ParsedSourcePrefixes {
  * left out: each is a rule.
  */
 export function parseSourcePrefixes(annotations: Labels): ParsedSourcePrefixes {
-  const text = annotations[sourcePrefixesAnnotation] ?? "";
-  if (text === "") return { networks: [], problems: [] };
-  const words = parseJson(text);
-  if (!Array.isArray(words) || !words.every((one) => typeof one === "string")) {
-    const why = `${quote(text)} is not a list of networks in JSON, such as ["192.0.2.0/24"]`;
-    return { networks: [], problems: [`${sourcePrefixesAnnotation} is left out: ${why}`] };
-  }
+  const { words, problems } = readAnnotatedList(annotations, list);
   const networks = new Set<Cidr>();
   const strange: string[] = [];
-  for (const word of words.slice(0, mostNetworks)) {
+  for (const word of words) {
     const network = networkOf(word);
     if (network === undefined) strange.push(word);
     else networks.add(network);
   }
-  const problems = strange
+  const named = strange
     .slice(0, mostNamed)
-    .map((word) => `${sourcePrefixesAnnotation}: ${quote(word)} is left out: it is not a network such as 192.0.2.0/24`);
-  if (strange.length > mostNamed)
-    problems.push(`${sourcePrefixesAnnotation}: so are ${strange.length - mostNamed} more`);
-  if (words.length > mostNetworks) {
-    problems.push(`${sourcePrefixesAnnotation}: all after the first ${mostNetworks} networks are left out`);
-  }
-  return { networks: [...networks], problems };
+    .map(
+      (word) => `${list.annotation}: ${quoteAnnotated(word)} is left out: it is not a network such as ${list.example}`,
+    );
+  if (strange.length > mostNamed) named.push(`${list.annotation}: so are ${strange.length - mostNamed} more`);
+  return { networks: [...networks], problems: [...named, ...problems] };
 }
 
 // --- internal ---
 
-const mostNetworks = 100;
+const list = { annotation: sourcePrefixesAnnotation, of: "networks", example: "192.0.2.0/24", most: 100 };
 /** Whoever makes pods must not fill the log. */
 const mostNamed = 3;
 
@@ -53,19 +46,6 @@ function networkOf(word: string): Cidr | undefined {
     return parseCidr(word);
   } catch {
     // The caller says which it is.
-    return undefined;
-  }
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 60));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Nothing that JSON can be is undefined: the caller refuses it as it does any other value.
     return undefined;
   }
 }
