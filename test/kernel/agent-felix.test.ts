@@ -5,10 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { Felix } from "../../src/agent/felix.ts";
 import { parseCalicoNetworkPolicy } from "../../src/api/calico-network-policy.ts";
 import { parseIpPool } from "../../src/api/ip-pool.ts";
-import { parseNamespace } from "../../src/api/kubernetes/namespace.ts";
-import { parsePod } from "../../src/api/kubernetes/pod.ts";
 import { type NodeName, namespacedName } from "../../src/api/names.ts";
-import { attachmentKey } from "../../src/api/objects.ts";
 import type { Change } from "../../src/api/snapshot.ts";
 import { NodeCalculator } from "../../src/felix/calc/node-calculator.ts";
 import { Dataplane } from "../../src/felix/dataplane/dataplane.ts";
@@ -22,6 +19,7 @@ import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
 import { openSetNetlink, type SetNetlink } from "../../src/host/netlink/set-netlink.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
+import { shop } from "./shop-pod.ts";
 
 let namespace: TestNamespace;
 let host: NamespaceHost;
@@ -62,19 +60,6 @@ const sh = (...argv: readonly string[]) =>
 const pool = (cidr: string): Change => {
   const value = parseIpPool({ metadata: { name: "pool" }, spec: { cidr, natOutgoing: true } });
   return { kind: "ipPool", key: "pool", value };
-};
-
-/** A pod of this node, with an interface. */
-const shop = (): readonly Change[] => {
-  const pod = namespacedName("shop", "web");
-  const common = { containerId: "c", interfaceName: "eth0", netns: "/run/netns/x", podUid: undefined };
-  const attachment = { ...common, hostInterface: "calia1", pod, addresses: [], mtu: 1500 };
-  const json = { metadata: { name: "web", namespace: "shop", uid: "u" }, spec: { nodeName: "node-1" }, status: {} };
-  return [
-    { kind: "namespace", key: "shop", value: parseNamespace({ metadata: { name: "shop", uid: "n" } }) },
-    { kind: "pod", key: pod, value: parsePod(json) },
-    { kind: "attachment", key: attachmentKey(attachment), value: attachment },
-  ];
 };
 
 const nets = Array.from({ length: 250 }, (_, index) => `10.0.${index}.0/24`);
