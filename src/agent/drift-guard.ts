@@ -11,7 +11,7 @@ import type { KernelMonitor } from "../host/netlink/kernel-event.ts";
 import { openMonitor } from "../host/netlink/monitor.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
-import { cidrVersion, parseCidr } from "../net/cidr.ts";
+import { cidrVersion } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
 import { DriftReport } from "./drift-report.ts";
@@ -188,7 +188,7 @@ export class DriftGuard {
 
 /** IPv6 once some pool has IPv6 addresses, since a node that forwards IPv6 takes no router advertisements any more. */
 function forwardingOf(pools: Iterable<IpPool>): readonly Setting[] {
-  return forwardingSettings(new Set([...pools].map(({ spec }) => cidrVersion(parseCidr(spec.cidr)))));
+  return forwardingSettings(new Set([...pools].map(({ spec }) => cidrVersion(spec.cidr))));
 }
 
 const everyPart: readonly DriftPart[] = ["rules", "sets", "routes", "links", "settings"];

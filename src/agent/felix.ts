@@ -154,8 +154,8 @@ export class Felix implements Prover {
 
   /**
    * As `Prover`: how the kernel differs from what it has acknowledged last. A pass that is wanted meanwhile does not wait: then
-   * nothing is known. When it `insists`, or does not end beside passes, it takes its turn, and they wait for it, a few seconds at most. Rejects when the
-   * kernel cannot be asked.
+   * nothing is known. When it `insists`, or does not end beside passes, it takes its turn, and they wait for it, a few seconds at
+   * most. Rejects when the kernel cannot be asked.
    */
   drift(parts: ReadonlySet<DriftPart>, insists = false): Promise<readonly Drift[] | undefined> {
     const read = async () => this.#inForce && this.#usedTarget?.dataplane.drift(this.#inForce, parts);
