@@ -66,7 +66,7 @@ export class Bgp {
 
   async #pass(): Promise<void> {
     const { snapshot, node, daemon, logger } = this.#parts;
-    const config = planBgp(snapshot, node);
+    const config = planBgp({ snapshot, node, secrets: new Map(), deliverable: new Set(), isDraining: false });
     if (config === undefined) {
       logger.warn("the Node object has no InternalIP yet: BIRD keeps its configuration");
       return;

@@ -31,7 +31,7 @@ const columns: readonly BoxedColumn[] = ["PEER ADDRESS", "PEER TYPE", "STATE", "
   header,
 }));
 
-const types = { mesh: "node-to-node mesh", global: "global", node: "node specific" } as const;
+const types = { mesh: "node-to-node mesh", global: "global", node: "node specific", workload: "local workload" } as const;
 
 function formatFamily(version: IpVersion, sessions: readonly SessionStatus[]): string {
   const own = sessions.filter((session) => versionOf(session.neighbor) === version);

@@ -10,7 +10,7 @@ import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { addNodeStatus } from "../../src/cli/node-status.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { birdControlContract } from "../contract/bird.ts";
-import { type ClusterWords, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
+import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
 
 const words = {
@@ -107,7 +107,7 @@ describe("three nodes in two racks, configured from a snapshot only", () => {
   afterAll(() => fabric[Symbol.asyncDispose]());
 
   function textFor(node: string, snapshot: Snapshot): string {
-    const config = planBgp(snapshot, nodeName(node));
+    const config = planBgp(bgpInputs(snapshot, nodeName(node)));
     if (!config) throw new Error(`${node} has no plan`);
     expect(config.rejected).toEqual([]);
     return renderBird(config);

@@ -24,7 +24,10 @@ export function planExports(snapshot: Snapshot, node: NodeName, version: IpVersi
     .filter((ip) => versionOf(ip) === version)
     .map(hostCidr)
     .filter((host) => isInside(host, open) && !isInside(host, blocks));
-  return { hidden: inOrder(hidden), blocks, hosts: inOrder(borrowed), pools: inOrder(open) };
+  return {
+    ...{ hidden: inOrder(hidden), blocks, hosts: inOrder(borrowed), pools: inOrder(open) },
+    ...{ services: [], communities: [], isDraining: false },
+  };
 }
 
 /** Own blocks of more than one address: the kernel drops what no pod's route takes, so that it never leaves and comes back. */

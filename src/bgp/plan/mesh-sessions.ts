@@ -3,7 +3,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { compareText } from "../../net/compare-text.ts";
 import { compareIps, type Ip, type IpVersion, versionOf } from "../../net/ip.ts";
 import { asNumberOf } from "./as-number.ts";
-import type { RejectedObject, Session } from "./bird-config.ts";
+import { plainSession, type RejectedObject, type Session } from "./bird-config.ts";
 import { sessionName } from "./session-name.ts";
 
 /** The sessions, and the objects that give none although they ask for one. */
@@ -33,10 +33,10 @@ export function planMesh(snapshot: Snapshot, self: Node, version: IpVersion): Pl
     const name = sessionName("mesh", neighbor);
     const passive = neighbor > own;
     sessions.push({
+      ...plainSession,
       name,
       kind: "mesh",
       neighbor,
-      port: undefined,
       neighborAs: asNumberOf(node),
       source: own,
       passive,

@@ -6,7 +6,7 @@ import { selectorMatches } from "../../api/selector/selector-matches.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { compareText } from "../../net/compare-text.ts";
 import { type Ip, versionOf } from "../../net/ip.ts";
-import type { RejectedObject, Session, SessionKind } from "./bird-config.ts";
+import { plainSession, type RejectedObject, type Session, type SessionKind } from "./bird-config.ts";
 import { addressOf, type PlannedSessions } from "./mesh-sessions.ts";
 import { sessionName } from "./session-name.ts";
 import { unsupportedField } from "./unsupported-field.ts";
@@ -56,13 +56,13 @@ function planPeer(peer: BgpPeer, self: Node): Session | "elsewhere" | string {
   if (source === undefined) return `Cannot peer with ${remote.ip}: this node has no InternalIP of that family`;
   const kind = kindOf(peer);
   return {
+    ...plainSession,
     name: sessionName(kind, remote.ip, remote.port),
     kind,
     neighbor: remote.ip,
     port: remote.port,
     neighborAs: spec.asNumber,
     source: sourceOf(peer, source),
-    passive: false,
   };
 }
 

@@ -1,9 +1,9 @@
-import type { NodeName } from "../../api/names.ts";
 import type { Node } from "../../api/objects.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { compareText } from "../../net/compare-text.ts";
 import { type IpVersion, versionOf } from "../../net/ip.ts";
 import { asNumberOf, rejectedAsNumber } from "./as-number.ts";
+import type { BgpInputs } from "./bgp-inputs.ts";
 import type { BirdConfig, FamilyConfig, RejectedObject, Session } from "./bird-config.ts";
 import { planBlackholes, planExports } from "./export-policy.ts";
 import { addressOf, planMesh } from "./mesh-sessions.ts";
@@ -20,7 +20,7 @@ const ignoredInterfaces = ["cali*", "kube-ipvs*"] as const;
  *
  * Everything that a session offers is imported, as upstream: what a neighbour may announce is for BGPFilter to narrow.
  */
-export function planBgp(snapshot: Snapshot, node: NodeName): BirdConfig | undefined {
+export function planBgp({ snapshot, node }: BgpInputs): BirdConfig | undefined {
   const self = snapshot.node.get(node);
   if (self === undefined || self.internalIps.length === 0) return undefined;
   const mesh = [planMesh(snapshot, self, 4), planMesh(snapshot, self, 6)];
@@ -30,6 +30,7 @@ export function planBgp(snapshot: Snapshot, node: NodeName): BirdConfig | undefi
   return {
     routerId: addressOf(self, 4) ?? routerIdOfName(node),
     localAs: asNumberOf(self),
+    ...{ logLevel: "info", listenPort: 179, bindsToNodeIp: false, filters: [] },
     ignoredInterfaces,
     families: ([4, 6] as const).flatMap((version) => planFamily(snapshot, self, version, sessions)),
     rejected: [...rejectedAsNumbers(snapshot), ...mesh.flatMap((one) => one.rejected), ...peers.rejected],
@@ -48,7 +49,12 @@ function planFamily(
   if (address === undefined) return [];
   const exports = planExports(snapshot, self.name, version);
   const own = sessions.filter((session) => versionOf(session.neighbor) === version);
-  return [{ version, address, blackholes: planBlackholes(exports.blocks), exports, sessions: own }];
+  return [
+    {
+      ...{ version, address, blackholes: planBlackholes(exports.blocks), exports, sessions: own },
+      ...{ gateways: [], serviceRanges: [], normalRoutePriority: 1024 },
+    },
+  ];
 }
 
 function rejectedAsNumbers(snapshot: Snapshot): readonly RejectedObject[] {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { plainSession } from "../../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
-import { clusterSnapshot, nodeName } from "./cluster.ts";
+import { bgpInputs, clusterSnapshot, nodeName } from "./cluster.ts";
 
 const nodes = {
   "node-1": { ips: ["172.18.1.2"], labels: { rack: "a" } },
@@ -9,7 +10,7 @@ const nodes = {
 
 /** What the peers come to on node-1: sessions besides the mesh, and names with reasons for the rest. */
 function peersOn1(peers: Readonly<Record<string, object>>) {
-  const config = planBgp(clusterSnapshot({ nodes, peers }), nodeName("node-1"));
+  const config = planBgp(bgpInputs(clusterSnapshot({ nodes, peers }), nodeName("node-1")));
   if (!config) throw new Error("node-1 has no plan");
   const sessions = config.families.flatMap((family) => family.sessions).filter((session) => session.kind !== "mesh");
   return { sessions, rejected: config.rejected.map(({ name, reason }) => `${name}: ${reason}`) };
@@ -67,7 +68,7 @@ describe("a BGPPeer's neighbour", () => {
     ]);
   });
 
-  const common = { kind: "global", neighborAs: 64513, passive: false };
+  const common = { ...plainSession, kind: "global", neighborAs: 64513 };
 
   test.each([
     [{ asNumber: 1 }, "peerIP is missing"],

@@ -4,6 +4,7 @@ import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import { type NodeName, namespacedName } from "../../../src/api/names.ts";
 import { type Attachment, attachmentKey, type Labels, type Node } from "../../../src/api/objects.ts";
 import { emptySnapshot, type Snapshot } from "../../../src/api/snapshot.ts";
+import type { BgpInputs } from "../../../src/bgp/plan/bgp-inputs.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 
 /** A cluster in the few words that BGP depends on. */
@@ -42,6 +43,11 @@ export function clusterSnapshot(words: ClusterWords): Snapshot {
     bgpPeer: mapOf(words.peers, (name, spec) => [name, parseBgpPeer({ metadata: { name }, spec })]),
     attachment: new Map((words.attached ?? []).map((ip, index) => attachmentOf(ip, index))),
   };
+}
+
+/** What `node` plans from when nothing but the API server's objects bears on it. */
+export function bgpInputs(snapshot: Snapshot, node: NodeName): BgpInputs {
+  return { snapshot, node, secrets: new Map(), deliverable: new Set(), isDraining: false };
 }
 
 // --- internal ---

@@ -4,7 +4,7 @@ import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import type { Snapshot } from "../../../src/api/snapshot.ts";
 import type { BirdConfig, FamilyConfig, Session } from "../../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
-import { type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
+import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
 
 const nodes = {
   "node-1": { ips: ["172.18.1.2"], labels: { rack: "a" } },
@@ -56,8 +56,10 @@ describe("the mesh", () => {
 
 describe("a node's identity", () => {
   test("an unknown node, or one without an address, has no plan", () => {
-    expect(planBgp(clusterSnapshot({ nodes }), nodeName("node-9"))).toBeUndefined();
-    expect(planBgp(clusterSnapshot({ nodes: { "node-1": { ips: [] } } }), nodeName("node-1"))).toBeUndefined();
+    expect(planBgp(bgpInputs(clusterSnapshot({ nodes }), nodeName("node-9")))).toBeUndefined();
+    expect(
+      planBgp(bgpInputs(clusterSnapshot({ nodes: { "node-1": { ips: [] } } }), nodeName("node-1"))),
+    ).toBeUndefined();
   });
 
   test("the router ID is the IPv4 address, and made of the name where there is none", () => {
@@ -102,10 +104,11 @@ describe("what is announced", () => {
     const spec = { cidr: "192.168.2.0/26", affinity: "host:node-1", deleted: true };
     const lists = { allocations: [], unallocated: [], attributes: [] };
     const block = parseIpamBlock({ metadata: { name: "deleted" }, spec: { ...spec, ...lists } });
-    const config = planBgp(
-      { ...clusterSnapshot({ nodes, pools: words.pools ?? {} }), ipamBlock: new Map([["deleted", block]]) },
-      nodeName("node-1"),
-    );
+    const snapshot = {
+      ...clusterSnapshot({ nodes, pools: words.pools ?? {} }),
+      ipamBlock: new Map([["deleted", block]]),
+    };
+    const config = planBgp(bgpInputs(snapshot, nodeName("node-1")));
     expect(config?.families[0]?.exports.blocks).toEqual([]);
   });
 
@@ -133,11 +136,11 @@ test("equal snapshots give equal plans, whatever the order of their maps", () =>
     attached: ["192.168.9.1", "192.168.8.1"],
   };
   const snapshot = clusterSnapshot(words);
-  const reference = planBgp(snapshot, nodeName("node-1"));
+  const reference = planBgp(bgpInputs(snapshot, nodeName("node-1")));
   const order = fc.array(fc.nat(), { minLength: 8, maxLength: 8 });
   fc.assert(
     fc.property(order, (keys) => {
-      expect(planBgp(shuffled(snapshot, keys), nodeName("node-1"))).toEqual(reference);
+      expect(planBgp(bgpInputs(shuffled(snapshot, keys), nodeName("node-1")))).toEqual(reference);
     }),
   );
 });
@@ -159,7 +162,7 @@ function shuffled(snapshot: Snapshot, keys: readonly number[]): Snapshot {
 }
 
 function planned(words: ClusterWords, node: string): BirdConfig {
-  const config = planBgp(clusterSnapshot(words), nodeName(node));
+  const config = planBgp(bgpInputs(clusterSnapshot(words), nodeName(node)));
   if (!config) throw new Error(`${node} has no plan`);
   return config;
 }

@@ -14,7 +14,7 @@ import { routerTemplate } from "../../../src/bgp/templates/router.ts";
 import { staticsTemplate } from "../../../src/bgp/templates/statics.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
 import type { Cidr } from "../../../src/net/cidr.ts";
-import { type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
+import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
 
 const twoRacks = {
   "node-1": { ips: ["172.18.1.2"] },
@@ -124,7 +124,7 @@ describe("values that must not get out of their place", () => {
 });
 
 function planned(words: ClusterWords): BirdConfig {
-  const config = planBgp(clusterSnapshot(words), nodeName("node-1"));
+  const config = planBgp(bgpInputs(clusterSnapshot(words), nodeName("node-1")));
   if (!config) throw new Error("node-1 has no plan");
   return config;
 }
