@@ -17,8 +17,11 @@ export interface KubeClient {
 /** What came at once: lines, or events where the answer is protobuf; at least one. */
 export type StreamBatch = readonly string[] | readonly WatchFrame[];
 
-/** What the body of a patch is: a JSON merge patch (RFC 7386), a JSON patch (RFC 6902), or the fields of a server-side apply. */
-export type PatchType = "merge" | "json" | "apply";
+/**
+ * What the body of a patch is: a JSON merge patch (RFC 7386), a JSON patch (RFC 6902), the fields of a server-side apply, or
+ * Kubernetes' strategic merge, which merges some lists by a key and knows Kubernetes' own kinds only.
+ */
+export type PatchType = "merge" | "json" | "apply" | "strategic";
 
 /** What a request may bring beside its path. */
 export interface RequestOptions {

@@ -166,6 +166,7 @@ const verbs = { GET: "read", POST: "create in", PUT: "write", DELETE: "delete" }
 
 const patchTypes: Readonly<Record<PatchType, string>> = {
   merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
   json: "application/json-patch+json",
   // JSON is YAML.
   apply: "application/apply-patch+yaml",

@@ -1,0 +1,92 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { NodeName } from "../../api/names.ts";
+import type { Node } from "../../api/objects.ts";
+import type { NetworkCondition } from "../../kube/node-status.ts";
+import type { Clock } from "../../net/clock.ts";
+import { Loop } from "../../reconcile/loop.ts";
+import type { Logger } from "../logger.ts";
+
+export interface NodeWriterParts {
+  readonly node: NodeName;
+  /** The Node as the API server last told it. */
+  readonly nodes: ReadonlyMap<NodeName, Node>;
+  readonly annotate: (annotations: Readonly<Record<string, string | null>>, signal: AbortSignal) => Promise<void>;
+  readonly setCondition: (condition: NetworkCondition, signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "info" | "warn">;
+}
+
+/**
+ * Brings to this node's own Node object what the agent wants to stand there, and brings it again when somebody takes it away.
+ * What the API server does not take is tried again, and does not hold up anything else.
+ */
+export class NodeWriter {
+  readonly #parts: NodeWriterParts;
+  readonly #stopped = new AbortController();
+  readonly #wanted = new Map<string, string | undefined>();
+  #condition: NetworkCondition | undefined;
+  #written: NetworkCondition | undefined;
+  readonly #loop: Loop;
+
+  constructor(parts: NodeWriterParts) {
+    this.#parts = parts;
+    const { clock, logger } = parts;
+    this.#loop = new Loop({
+      pass: () => this.#pass(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      onFailure: (err, attempt) => {
+        if (attempt === 1) logger.warn({ err }, "cannot write to this node's Node object: trying again");
+      },
+      ...{ firstRetryMs: 500, maxRetryMs: 30_000 },
+    });
+  }
+
+  /** What this annotation shall say from now on; undefined: it shall not be there. */
+  annotate(name: string, value: string | undefined): void {
+    if (this.#wanted.has(name) && this.#wanted.get(name) === value) return;
+    this.#wanted.set(name, value);
+    this.touched();
+  }
+
+  /** The condition NetworkUnavailable from now on. */
+  setNetworkCondition(condition: NetworkCondition): void {
+    this.#condition = condition;
+    this.touched();
+  }
+
+  /** The Node has changed. */
+  touched(): void {
+    if (this.#differing().length === 0 && this.#condition === this.#written) return;
+    // It rejects only when stopped, and then nobody waits for it.
+    this.#loop.request().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#loop.stop();
+    await this.#loop.ended();
+  }
+
+  async #pass(): Promise<void> {
+    const { annotate, setCondition, logger } = this.#parts;
+    // What is wanted in one go is written in one request.
+    await nextTurn();
+    const differing = this.#differing();
+    if (differing.length > 0) {
+      const annotations = Object.fromEntries(differing.map((name) => [name, this.#wanted.get(name) ?? null]));
+      await annotate(annotations, this.#stopped.signal);
+      logger.info({ annotations }, "wrote annotations to this node's Node object");
+    }
+    const condition = this.#condition;
+    if (condition === undefined || condition === this.#written) return;
+    await setCondition(condition, this.#stopped.signal);
+    this.#written = condition;
+  }
+
+  #differing(): readonly string[] {
+    const { nodes, node } = this.#parts;
+    const annotations = nodes.get(node)?.annotations;
+    if (annotations === undefined) return [];
+    return [...this.#wanted].flatMap(([name, value]) => (annotations[name] === value ? [] : [name]));
+  }
+}
