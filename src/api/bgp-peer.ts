@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { versionOf } from "../net/ip.ts";
+import { bgpPasswordField } from "./bgp-password.ts";
 import { type CustomKind, type Rule, withRules } from "./custom-kind.ts";
 import { asNumberField, durationField, ipField, selectorField } from "./fields.ts";
 import { parseObject } from "./parse-object.ts";
@@ -16,12 +17,6 @@ const peerIpRule: Rule<string> = {
   field: "",
   holds: (text) => text === "" || parsePeerAddress(text) !== undefined,
 };
-
-const secretKey = z.object({
-  name: z.string().default("").describe("The name of the Secret, in the agent's namespace."),
-  key: z.string().describe("The key in the Secret."),
-  optional: z.boolean().optional().describe("Whether the Secret or the key may be absent."),
-});
 
 const fields = z.object({
   node: z.string().optional().describe("The one node that has this neighbour. Not together with nodeSelector."),
@@ -50,10 +45,7 @@ const fields = z.object({
     .boolean()
     .optional()
     .describe("Deprecated; use nextHopMode: Keep. For neighbours in another AS only."),
-  password: z
-    .object({ secretKeyRef: secretKey.optional().meta({ "x-kubernetes-map-type": "atomic" }).describe("Where it is.") })
-    .optional()
-    .describe("The TCP MD5 password of the session (RFC 2385)."),
+  password: bgpPasswordField().optional().describe("The TCP MD5 password of the session (RFC 2385)."),
   sourceAddress: z
     .enum(["UseNodeIP", "None"])
     .default("UseNodeIP")
@@ -93,6 +85,10 @@ const fields = z.object({
     .describe(
       "Auto, which holds when it is left out: nodes chosen by peerSelector have this node as their neighbour too.",
     ),
+  bfd: z
+    .enum(["Enabled", "Disabled"])
+    .default("Disabled")
+    .describe("Whether the session is watched by BFD (RFC 5880), which the neighbour must do as well."),
 });
 
 type Fields = z.output<typeof fields>;

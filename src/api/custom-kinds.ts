@@ -1,6 +1,9 @@
+import { bgpConfiguration } from "./bgp-configuration.ts";
+import { bgpFilter } from "./bgp-filter.ts";
 import { bgpPeer } from "./bgp-peer.ts";
 import { blockAffinity } from "./block-affinity.ts";
 import { calicoNetworkPolicy } from "./calico-network-policy.ts";
+import { calicoNodeStatus } from "./calico-node-status.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { felixConfiguration } from "./felix-configuration.ts";
 import { globalNetworkPolicy } from "./global-network-policy.ts";
@@ -24,8 +27,11 @@ const customVersion = "v3";
 
 /** Every kind that we bring to the API server. */
 export const customKinds: readonly CustomKind[] = [
+  bgpConfiguration,
+  bgpFilter,
   bgpPeer,
   blockAffinity,
+  calicoNodeStatus,
   felixConfiguration,
   ipamBlock,
   ipamConfiguration,

@@ -5,10 +5,9 @@ import { elsewhereFields } from "./felix-configuration-elsewhere.ts";
 import { nodeFields } from "./felix-configuration-node.ts";
 import { overlayFields } from "./felix-configuration-overlay.ts";
 import { ruleFields } from "./felix-configuration-rules.ts";
+import { type FieldFault, readableFields, unknownFields } from "./field-faults.ts";
 import { selectorField } from "./fields.ts";
-import { InvalidObjectError } from "./invalid-object-error.ts";
 import { parseObject } from "./parse-object.ts";
-import { parseWith } from "./parse-with.ts";
 import { type DeepReadonly, objectMetaSchema, type Resource } from "./resource.ts";
 
 /** Every field of the spec, by name, with its check. */
@@ -40,14 +39,8 @@ type FelixConfigurationSpec = DeepReadonly<z.output<typeof spec>>;
 
 /** A FelixConfiguration as far as it can be read. */
 export interface FelixConfiguration extends Resource<FelixConfigurationSpec> {
-  /** What of its spec is not in `spec`, with the reason: a sentence each, without a full stop. */
+  /** What of its spec is not in `spec`, with the reason. */
   readonly faults: readonly FieldFault[];
-}
-
-/** A field of a spec that cannot be used, or is not known. */
-interface FieldFault {
-  readonly field: string;
-  readonly reason: string;
 }
 
 const unscoped: Rule<Resource<FelixConfigurationSpec>> = {
@@ -93,7 +86,7 @@ export const felixConfiguration: CustomKind<typeof spec> = {
 
 /** Throws InvalidObjectError when any known field cannot be used; those that are not known are among the faults. */
 export function parseFelixConfiguration(json: unknown): FelixConfiguration {
-  return { ...parseObject(felixConfiguration, json), faults: unknownFields(json) };
+  return { ...parseObject(felixConfiguration, json), faults: unknownFields(felixFields, json) };
 }
 
 /**
@@ -103,45 +96,13 @@ export function parseFelixConfiguration(json: unknown): FelixConfiguration {
 export function restOfFelixConfiguration(json: unknown): FelixConfiguration | undefined {
   const { data } = z.object({ metadata: objectMetaSchema, spec: z.unknown() }).safeParse(json);
   if (data === undefined) return undefined;
-  const faults: FieldFault[] = [...unknownFields(json)];
-  const entries = Object.entries(specOf(json)).flatMap(([field, value]) => {
-    const reason = faultOf(field, value, data.metadata.name);
-    if (reason === undefined) return isKnown(field) ? [[field, value]] : [];
-    faults.push({ field, reason });
-    return [];
-  });
-  return { metadata: data.metadata, spec: Object.fromEntries(entries), faults };
+  const { metadata } = data;
+  const refusal = (field: string) =>
+    field === "nodeSelector" && isForItsName(metadata.name) ? unscoped.message : undefined;
+  return { metadata, ...readableFields(felixFields, json, refusal) };
 }
 
 /** True for a name that says whom an object is for: `default`, and `node.` with a node's name. */
 export function isForItsName(name: string): boolean {
   return name === "default" || name.startsWith("node.");
-}
-
-// --- internal ---
-
-function faultOf(field: string, value: unknown, object: string): string | undefined {
-  if (!isKnown(field)) return undefined;
-  if (field === "nodeSelector" && isForItsName(object)) return unscoped.message;
-  try {
-    parseWith("field", felixFields[field], value);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof InvalidObjectError)) throw error;
-    return error.problems.map(({ path, given, reason }) => `${path || "it"} is ${given}: ${reason}`).join("; ");
-  }
-}
-
-function unknownFields(json: unknown): FieldFault[] {
-  const names = Object.keys(specOf(json)).filter((field) => !isKnown(field));
-  return names.map((field) => ({ field, reason: "no setting has this name" }));
-}
-
-function isKnown(field: string): field is keyof typeof felixFields {
-  return Object.hasOwn(felixFields, field);
-}
-
-function specOf(json: unknown): object {
-  const spec = typeof json === "object" && json !== null && "spec" in json ? json.spec : undefined;
-  return typeof spec === "object" && spec !== null && !Array.isArray(spec) ? spec : {};
 }

@@ -1,6 +1,9 @@
+import { bgpConfiguration } from "./bgp-configuration.ts";
+import { bgpFilter } from "./bgp-filter.ts";
 import { bgpPeer } from "./bgp-peer.ts";
 import { blockAffinity } from "./block-affinity.ts";
 import { calicoNetworkPolicy } from "./calico-network-policy.ts";
+import { calicoNodeStatus } from "./calico-node-status.ts";
 import type { CustomKind } from "./custom-kind.ts";
 import { apiOf } from "./custom-kinds.ts";
 import { felixConfiguration } from "./felix-configuration.ts";
@@ -31,10 +34,16 @@ export interface Kind {
   readonly namespaced: boolean;
 }
 
+/** projectcalico.org/v3 BGPConfiguration. */
+export const bgpConfigurationKind = custom(bgpConfiguration);
+/** projectcalico.org/v3 BGPFilter. */
+export const bgpFilterKind = custom(bgpFilter);
 /** projectcalico.org/v3 BGPPeer. */
 export const bgpPeerKind = custom(bgpPeer);
 /** projectcalico.org/v3 BlockAffinity. */
 export const blockAffinityKind = custom(blockAffinity);
+/** projectcalico.org/v3 CalicoNodeStatus. */
+export const calicoNodeStatusKind = custom(calicoNodeStatus);
 /** projectcalico.org/v3 FelixConfiguration. */
 export const felixConfigurationKind = custom(felixConfiguration);
 /** projectcalico.org/v3 IPAMBlock. */
@@ -109,6 +118,8 @@ export const endpointSliceKind: Kind = {
   version: "v1",
   namespaced: true,
 };
+/** v1 Service. */
+export const serviceKind = core("Service", "services", "svc", true);
 /** v1 ServiceAccount. */
 export const serviceAccountKind = core("ServiceAccount", "serviceaccounts", "sa", true);
 /** v1 Pod. */
@@ -120,15 +131,8 @@ export const nodeKind = core("Node", "nodes", "no", false);
 
 /** The kinds that the code and its command line work on: our own, then the Kubernetes kinds that belong beside them. */
 export const kinds: readonly Kind[] = [
-  ...[
-    bgpPeerKind,
-    blockAffinityKind,
-    felixConfigurationKind,
-    ipamBlockKind,
-    ipamConfigurationKind,
-    ipamHandleKind,
-    ipPoolKind,
-  ],
+  ...[bgpConfigurationKind, bgpFilterKind, bgpPeerKind, blockAffinityKind, calicoNodeStatusKind],
+  ...[felixConfigurationKind, ipamBlockKind, ipamConfigurationKind, ipamHandleKind, ipPoolKind],
   ...[ipReservationKind, kubeControllersConfigurationKind],
   ...[calicoNetworkPolicyKind, globalNetworkPolicyKind, stagedNetworkPolicyKind, stagedGlobalNetworkPolicyKind],
   ...[stagedKubernetesNetworkPolicyKind, tierKind, networkSetKind, globalNetworkSetKind, hostEndpointKind],

@@ -1,6 +1,6 @@
 /** The small readonly forms of Kubernetes objects that the rest of the code works on. API JSON goes no further. */
 import type { Cidr } from "../net/cidr.ts";
-import type { Ip } from "../net/ip.ts";
+import type { Ip, IpVersion } from "../net/ip.ts";
 import type { NamespacedName, NodeName } from "./names.ts";
 
 /** Labels or annotations by name. */
@@ -45,15 +45,50 @@ export interface ServiceAccount {
   readonly labels: Labels;
 }
 
+/** A Service (v1), as far as routing goes: whom its addresses belong to, and from where they may be reached. */
+export interface Service {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+  /** None of a headless Service. */
+  readonly clusterIps: readonly Ip[];
+  readonly externalIps: readonly Ip[];
+  /** What a load balancer gave it: status.loadBalancer.ingress. */
+  readonly loadBalancerIps: readonly Ip[];
+  /** spec.loadBalancerIP, which asks for one. */
+  readonly requestedLoadBalancerIp: Ip | undefined;
+  readonly externalTrafficPolicy: "Cluster" | "Local";
+  readonly internalTrafficPolicy: "Cluster" | "Local";
+  /** Its addresses' families, the first one first; empty when it has none. */
+  readonly ipFamilies: readonly IpVersion[];
+  /** Where kube-proxy tells whether a node has endpoints of it; only with externalTrafficPolicy Local. */
+  readonly healthCheckNodePort: number | undefined;
+  readonly ports: readonly { readonly protocol: number; readonly port: number }[];
+}
+
 /** An EndpointSlice (discovery.k8s.io/v1) of IP addresses. */
 export interface EndpointSlice {
   readonly namespace: string;
   readonly name: string;
   /** The Service that it belongs to (label kubernetes.io/service-name), in its namespace. */
   readonly service: string | undefined;
+  /** Those of all endpoints, ready or not. */
   readonly addresses: readonly Ip[];
+  readonly endpoints: readonly SliceEndpoint[];
   /** Empty: none. A port without a number stands for every port, and is left out. */
   readonly ports: readonly { readonly protocol: number; readonly port: number }[];
+}
+
+/** One endpoint of an EndpointSlice. */
+export interface SliceEndpoint {
+  readonly addresses: readonly Ip[];
+  /** Undefined for an endpoint outside the cluster. */
+  readonly node: NodeName | undefined;
+  /** To be given new connections; true when nothing is said. */
+  readonly ready: boolean;
+  /** Able to answer, terminating or not; true when nothing is said. */
+  readonly serving: boolean;
+  readonly terminating: boolean;
 }
 
 /** An interface of the node itself: what its kernel says now. */
@@ -85,6 +120,10 @@ export interface Node {
   readonly internalIps: readonly Ip[];
   /** spec.podCIDRs, else spec.podCIDR: the networks that the cluster gave the node for its pods, one of a family at most. */
   readonly podCidrs: readonly Cidr[];
+  /** spec.unschedulable: cordoned. Absent for false. */
+  readonly unschedulable?: true;
+  /** Its condition NetworkUnavailable; absent when nobody has written one. */
+  readonly networkUnavailable?: { readonly status: string; readonly reason: string };
 }
 
 /** A Lease (coordination.k8s.io/v1). Its times are the holder's clock's: compare two for equality only. */

@@ -1,6 +1,9 @@
+import type { BgpConfiguration } from "./bgp-configuration.ts";
+import type { BgpFilter } from "./bgp-filter.ts";
 import type { BgpPeer } from "./bgp-peer.ts";
 import type { BlockAffinity } from "./block-affinity.ts";
 import type { CalicoNetworkPolicy } from "./calico-network-policy.ts";
+import type { CalicoNodeStatus } from "./calico-node-status.ts";
 import type { FelixConfiguration } from "./felix-configuration.ts";
 import type { GlobalNetworkPolicy } from "./global-network-policy.ts";
 import type { HostEndpoint } from "./host-endpoint.ts";
@@ -24,6 +27,7 @@ import type {
   Node,
   Pod,
   Revision,
+  Service,
   ServiceAccount,
 } from "./objects.ts";
 import type { Selector } from "./selector/selector.ts";
@@ -37,6 +41,7 @@ export interface Kinds {
   readonly namespace: { readonly key: string; readonly value: Namespace };
   readonly node: { readonly key: NodeName; readonly value: Node };
   readonly serviceAccount: { readonly key: NamespacedName; readonly value: ServiceAccount };
+  readonly service: { readonly key: NamespacedName; readonly value: Service };
   readonly endpointSlice: { readonly key: NamespacedName; readonly value: EndpointSlice };
   /** networking.k8s.io NetworkPolicy. */
   readonly networkPolicy: { readonly key: NamespacedName; readonly value: KubeNetworkPolicy | Rejected };
@@ -66,6 +71,9 @@ export interface Kinds {
   readonly felixConfiguration: { readonly key: string; readonly value: FelixConfiguration };
   readonly lease: { readonly key: NamespacedName; readonly value: Lease };
   readonly bgpPeer: { readonly key: string; readonly value: BgpPeer };
+  readonly bgpConfiguration: { readonly key: string; readonly value: BgpConfiguration };
+  readonly bgpFilter: { readonly key: string; readonly value: BgpFilter };
+  readonly calicoNodeStatus: { readonly key: string; readonly value: CalicoNodeStatus };
   readonly attachment: { readonly key: AttachmentKey; readonly value: Attachment };
 }
 
@@ -120,6 +128,7 @@ export function emptySnapshot(): Snapshot {
     namespace: new Map(),
     node: new Map(),
     serviceAccount: new Map(),
+    service: new Map(),
     endpointSlice: new Map(),
     networkPolicy: new Map(),
     clusterNetworkPolicy: new Map(),
@@ -143,6 +152,9 @@ export function emptySnapshot(): Snapshot {
     felixConfiguration: new Map(),
     lease: new Map(),
     bgpPeer: new Map(),
+    bgpConfiguration: new Map(),
+    bgpFilter: new Map(),
+    calicoNodeStatus: new Map(),
     attachment: new Map(),
   };
 }

@@ -56,6 +56,12 @@ const tables: Readonly<Record<string, { readonly narrow: readonly Column[]; read
     ["NODE", peerNodes],
     ["ASN", "spec.asNumber"],
   ]),
+  BGPFilter: same([
+    ["NUMEXPORTV4", ruleCount("exportV4")],
+    ["NUMIMPORTV4", ruleCount("importV4")],
+    ["NUMEXPORTV6", ruleCount("exportV6")],
+    ["NUMIMPORTV6", ruleCount("importV6")],
+  ]),
   Node: {
     narrow: [],
     wide: [annotation("ASN", "ASNumber"), annotation("IPV4", "IPv4Address"), annotation("IPV6", "IPv6Address")],
@@ -68,6 +74,13 @@ function same(columns: readonly Column[]) {
 
 function annotation(header: string, name: string): Column {
   return [header, ({ metadata }) => text(at(metadata["annotations"], [`projectcalico.org/${name}`]))];
+}
+
+function ruleCount(list: string): (filter: ApiObject) => string {
+  return (filter) => {
+    const rules = at(filter, ["spec", list]);
+    return String(Array.isArray(rules) ? rules.length : 0);
+  };
 }
 
 function peerNodes(peer: ApiObject): string {

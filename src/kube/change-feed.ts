@@ -1,4 +1,5 @@
 import { resourcePath } from "../api/kinds.ts";
+import type { NodeName } from "../api/names.ts";
 import type { Change } from "../api/snapshot.ts";
 import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
@@ -14,6 +15,8 @@ export interface ChangeFeedOptions {
   readonly client: KubeClient;
   readonly kinds: readonly FedKind[];
   readonly clock: Clock;
+  /** The node that this is the agent of: of kinds with a `nodeField` the objects of this node only. */
+  readonly node?: NodeName;
   /**
    * The first call brings everything there is; each later one what changed since, at most one change an object. `receivedAt`: when
    * the first of them came, in the clock's monotonic milliseconds.
@@ -73,13 +76,17 @@ export class ChangeFeed {
   }
 
   #follow<K extends FedKind>(kind: K): Reflection {
-    const { client, clock, onTrouble, onAnswer, reflector } = this.#options;
+    const { client, clock, node, onTrouble, onAnswer, reflector } = this.#options;
+    const { resource, namespace, nodeField } = feeds[kind];
     const source = new Source(kind, feeds[kind] as unknown as Feed<FedKind>, this.#options.onRejected);
     this.#sources.push(source);
     return reflect(
       client,
-      resourcePath(feeds[kind].resource, { namespace: feeds[kind].namespace }),
-      { ...reflector, clock, message: feeds[kind].message },
+      resourcePath(resource, { namespace }),
+      {
+        ...{ ...reflector, clock, message: feeds[kind].message },
+        ...(node && nodeField && { fieldSelector: `${nodeField}=${node}` }),
+      },
       {
         changed: (changes) => {
           for (const one of changes) this.#add(source.changeOf(one));

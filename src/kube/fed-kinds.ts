@@ -1,6 +1,9 @@
+import { parseBgpConfiguration, restOfBgpConfiguration } from "../api/bgp-configuration.ts";
+import { closedBgpFilter, parseBgpFilter } from "../api/bgp-filter.ts";
 import { parseBgpPeer } from "../api/bgp-peer.ts";
 import { parseBlockAffinity } from "../api/block-affinity.ts";
 import { parseCalicoNetworkPolicy } from "../api/calico-network-policy.ts";
+import { parseCalicoNodeStatus } from "../api/calico-node-status.ts";
 import { closedIpPool } from "../api/closed-ip-pool.ts";
 import { closedIpamConfiguration } from "../api/closed-ipam-configuration.ts";
 import { parseFelixConfiguration, restOfFelixConfiguration } from "../api/felix-configuration.ts";
@@ -12,9 +15,12 @@ import { parseIpamBlock } from "../api/ipam-block.ts";
 import { parseIpamConfiguration } from "../api/ipam-configuration.ts";
 import { parseIpamHandle } from "../api/ipam-handle.ts";
 import {
+  bgpConfigurationKind,
+  bgpFilterKind,
   bgpPeerKind,
   blockAffinityKind,
   calicoNetworkPolicyKind,
+  calicoNodeStatusKind,
   clusterNetworkPolicyKind,
   endpointSliceKind,
   felixConfigurationKind,
@@ -35,6 +41,7 @@ import {
   nodeKind,
   podKind,
   serviceAccountKind,
+  serviceKind,
   stagedGlobalNetworkPolicyKind,
   stagedKubernetesNetworkPolicyKind,
   stagedNetworkPolicyKind,
@@ -48,6 +55,7 @@ import { parseNamespace } from "../api/kubernetes/namespace.ts";
 import { parseKubeNetworkPolicy } from "../api/kubernetes/network-policy.ts";
 import { parseNode } from "../api/kubernetes/node.ts";
 import { parsePod } from "../api/kubernetes/pod.ts";
+import { parseService } from "../api/kubernetes/service.ts";
 import { parseServiceAccount } from "../api/kubernetes/service-account.ts";
 import { type NodeName, namespacedName, systemNamespace } from "../api/names.ts";
 import { parseGlobalNetworkSet, parseNetworkSet } from "../api/network-set.ts";
@@ -67,6 +75,7 @@ import {
   networkPolicyMessage,
   nodeMessage,
   podMessage,
+  serviceMessage,
 } from "./protobuf/core-messages.ts";
 import type { Message } from "./protobuf/message.ts";
 
@@ -78,6 +87,8 @@ export interface Feed<K extends FedKind> {
   readonly resource: Kind;
   /** The only namespace to follow; all of them when absent. */
   readonly namespace?: string;
+  /** The field that names the one node whose agent an object is for: that agent follows its own objects only. */
+  readonly nodeField?: string;
   /** For a kind of Kubernetes' own: what is read of it where it comes as protobuf. Custom resources come as JSON. */
   readonly message?: Message;
   readonly key: (namespace: string, name: string) => Kinds[K]["key"];
@@ -107,10 +118,12 @@ const rejectedAs = (kind: PolicyKind) => (object: KubeObject, reason: string) =>
  * - The settings of agents stay, with each field that can be read; the others are as if they were not set.
  * - A pod or a namespace counts as absent: no rule allows an unknown pod or the pods of an unknown namespace, and a pod
  *   of this node that is unknown, or whose namespace is, is cut off.
+ * - The settings of BGP stay likewise, and a password that cannot be read is asked for all the same.
+ * - A BGP filter stays, as one that rejects every route: were it absent, routes would pass that it may forbid.
  * - A service account or an endpoint slice counts as absent, like one that has not come yet: its pods lack labels, its
  *   Service addresses.
- * - A node, a peer or a block counts as absent: there is no session with an unknown node or peer, and an unknown block is
- *   not announced.
+ * - A node, a peer, a block or a service counts as absent: there is no session with an unknown node or peer, and an unknown
+ *   block or service is not announced. A node's report that is asked for in an unknown way is not made.
  */
 export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   pod: { resource: podKind, message: podMessage, key: namespacedName, parse: parsePod, unreadable: absent },
@@ -133,6 +146,13 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
     message: metadataMessage,
     key: namespacedName,
     parse: parseServiceAccount,
+    unreadable: absent,
+  },
+  service: {
+    resource: serviceKind,
+    message: serviceMessage,
+    key: namespacedName,
+    parse: parseService,
     unreadable: absent,
   },
   endpointSlice: {
@@ -230,6 +250,21 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
     unreadable: absent,
   },
   bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: absent },
+  bgpConfiguration: {
+    resource: bgpConfigurationKind,
+    key: byName,
+    parse: parseBgpConfiguration,
+    unreadable: restOfBgpConfiguration,
+  },
+  bgpFilter: { resource: bgpFilterKind, key: byName, parse: parseBgpFilter, unreadable: closedBgpFilter },
+  calicoNodeStatus: {
+    resource: calicoNodeStatusKind,
+    // Each is written every few seconds by its node, with all of that node's routes: nobody else is to read them.
+    nodeField: "spec.node",
+    key: byName,
+    parse: parseCalicoNodeStatus,
+    unreadable: absent,
+  },
 };
 
 /** What policy is written in. */
@@ -241,7 +276,8 @@ const policyInputs = [
 
 /** What a node's agent follows. */
 export const agentKinds: readonly FedKind[] = [
-  ...(["pod", "namespace", "serviceAccount", "node", "endpointSlice", "ipPool", "ipamBlock", "bgpPeer"] as const),
+  ...(["pod", "namespace", "serviceAccount", "node", "endpointSlice", "service", "ipPool", "ipamBlock"] as const),
+  ...(["bgpPeer", "bgpConfiguration", "bgpFilter", "calicoNodeStatus"] as const),
   ...(["ipReservation", "ipamConfiguration", "felixConfiguration"] as const),
   ...policyInputs,
 ];

@@ -4,10 +4,12 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { crdOf } from "../../crds/crd.ts";
 import { type ControlPlane, startControlPlane } from "../../lab/control-plane.ts";
+import type { CalicoNodeStatusReport } from "../../src/api/calico-node-status.ts";
 import type { CustomKind } from "../../src/api/custom-kind.ts";
 import { apiOf, customKinds } from "../../src/api/custom-kinds.ts";
 import { parseIpamBlock } from "../../src/api/ipam-block.ts";
 import { kindOfObject } from "../../src/api/kinds.ts";
+import { namedBgpObjects } from "../unit/api/bgp-specs.ts";
 import { namedObjects } from "../unit/api/policy-specs.ts";
 import { badSpecs, goodSpecs } from "../unit/api/specs.ts";
 import { refusal } from "./refusal.ts";
@@ -93,11 +95,14 @@ test.each(goodSpecs)("a spec that our parser takes is taken by the API server: $
   await plane.kubectl(["create", "--dry-run=server", "--filename=-"], objectOf(kind, spec));
 });
 
-test.each(namedObjects)("$kind $name with $spec: $sentence", async ({ kind, name, spec, sentence }) => {
-  const argv = ["create", "--dry-run=server", "--filename=-"];
-  if (sentence === undefined) await plane.kubectl(argv, objectOf(kind, spec, name));
-  else expect(await refusal(plane, argv, objectOf(kind, spec, name))).toContain(sentence);
-});
+test.each([...namedObjects, ...namedBgpObjects])(
+  "$kind $name with $spec: $sentence",
+  async ({ kind, name, spec, sentence }) => {
+    const argv = ["create", "--dry-run=server", "--filename=-"];
+    if (sentence === undefined) await plane.kubectl(argv, objectOf(kind, spec, name));
+    else expect(await refusal(plane, argv, objectOf(kind, spec, name))).toContain(sentence);
+  },
+);
 
 test("policies can be listed by their tier", async () => {
   for (const [name, tier] of Object.entries({ first: "top", second: "low" })) {
@@ -106,6 +111,50 @@ test("policies can be listed by their tier", async () => {
   const selector = "--field-selector=spec.tier=low";
   const listed = await plane.kubectl(["get", "networkpolicies.projectcalico.org", "--output=name", selector]);
   expect(listed.trim()).toBe("networkpolicy.projectcalico.org/second");
+});
+
+test("what is asked of a node can be listed by the node, and its answer is written apart", async () => {
+  for (const node of ["node-1", "node-2"]) {
+    await plane.kubectl(
+      ["create", "--filename=-"],
+      objectOf("CalicoNodeStatus", { node, classes: ["BGP"] }, `of-${node}`),
+    );
+  }
+  const selector = "--field-selector=spec.node=node-2";
+  const listed = await plane.kubectl(["get", "caliconodestatuses", "--output=name", selector]);
+  expect(listed.trim()).toBe("caliconodestatus.projectcalico.org/of-node-2");
+  const counts = {
+    numberEstablishedV4: 1,
+    numberNotEstablishedV4: 0,
+    numberEstablishedV6: 0,
+    numberNotEstablishedV6: 0,
+  };
+  const peer = { peerIP: "192.0.2.1", type: "NodeMesh" as const, state: "Established" as const, since: "09:00" };
+  const daemon = {
+    state: "Ready" as const,
+    version: "2.0.12",
+    routerID: "192.0.2.7",
+    lastBootTime: "a",
+    lastReconfigurationTime: "b",
+  };
+  const learnedFrom = { sourceType: "NodeMesh" as const, peerIP: "192.0.2.1" };
+  const route = {
+    type: "FIB" as const,
+    destination: "10.0.0.0/26",
+    gateway: "192.0.2.1",
+    interface: "eth0",
+    learnedFrom,
+  };
+  const status: CalicoNodeStatusReport = {
+    lastUpdated: "2026-01-02T03:04:05Z",
+    agent: { birdV4: daemon, birdV6: { state: "NotReady" } },
+    bgp: { ...counts, peersV4: [peer], peersV6: [] },
+    routes: { routesV4: [route], routesV6: [] },
+  };
+  const patch = `--patch=${JSON.stringify({ status })}`;
+  await plane.kubectl(["patch", "caliconodestatus", "of-node-2", "--subresource=status", "--type=merge", patch]);
+  const stored = await plane.kubectl(["get", "caliconodestatus", "of-node-2", "--output=json"]);
+  expect(JSON.parse(stored).status).toEqual(status);
 });
 
 describe("a pool that is there", () => {

@@ -14,13 +14,13 @@ import { readEnvironment } from "../../src/controllers/configuration/environment
 import type { Controller } from "../../src/controllers/controller.ts";
 import { DriveControllers } from "../../src/controllers/drive-controllers.ts";
 import { IpPoolController } from "../../src/controllers/ip-pool/ip-pool-controller.ts";
-import { KubeEventRecorder } from "../../src/controllers/kube-event-recorder.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { Allocator } from "../../src/ipam/allocator.ts";
 import { StoreReclaimer } from "../../src/ipam/store-reclaimer.ts";
 import { ChangeFeed } from "../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeIpamStore } from "../../src/kube/ipam-store.ts";
+import { KubeEventRecorder } from "../../src/kube/kube-event-recorder.ts";
 import { connect } from "../../src/kube/kubeconfig.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { noAgents } from "../fakes/no-agents.ts";
@@ -260,7 +260,13 @@ describe("KubeControllersConfiguration default", () => {
 });
 
 test("the same remark becomes one event with a count", async () => {
-  const events = new KubeEventRecorder({ client, clock: systemClock, logger, instance: "test" });
+  const events = new KubeEventRecorder({
+    client,
+    clock: systemClock,
+    logger,
+    controller: "margay.io/test",
+    instance: "test",
+  });
   const subject = { kind: ipPoolKind, name: "counted" };
   for (let times = 0; times < 3; times++) events.record(subject, "Normal", "Counted", "the same again");
   events.record({ ...subject, namespace: "default" }, "Warning", "Long", "ü".repeat(2000));
@@ -283,7 +289,7 @@ interface Running {
 async function runControllers(env: Readonly<Record<string, string>>): Promise<Running> {
   const snapshot = emptySnapshot();
   const clock = systemClock;
-  const events = new KubeEventRecorder({ client, clock, logger, instance: "test" });
+  const events = new KubeEventRecorder({ client, clock, logger, controller: "margay.io/test", instance: "test" });
   const parts = { client, snapshot, agents: noAgents, events, clock, logger };
   const all: readonly Controller[] = [
     new ConfigurationController({ ...parts, environment: readEnvironment(env) }),

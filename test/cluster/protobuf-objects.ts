@@ -74,8 +74,12 @@ export const objects: readonly TestObject[] = [
   },
   {
     ...{ apiVersion: "v1", kind: "Node", metadata: { name: "node-1", labels: { rack: "1" }, annotations } },
-    spec: { podCIDR: "10.0.0.0/24", podCIDRs: ["10.0.0.0/24", "fd00::/64"] },
+    spec: { podCIDR: "10.0.0.0/24", podCIDRs: ["10.0.0.0/24", "fd00::/64"], unschedulable: true },
     status: {
+      conditions: [
+        { type: "Ready", status: "True" },
+        { type: "NetworkUnavailable", status: "False", reason: "RouteCreated", message: "routes are there" },
+      ],
       addresses: [
         { type: "InternalIP", address: "192.0.2.1" },
         { type: "InternalIP", address: "2001:db8::1" },
@@ -88,7 +92,12 @@ export const objects: readonly TestObject[] = [
   {
     ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4" },
     metadata: { name: "web-1", namespace, labels: { "kubernetes.io/service-name": "web" } },
-    endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: true } }, { addresses: ["10.0.0.2"] }],
+    endpoints: [
+      { addresses: ["10.0.0.1"], conditions: { ready: true }, nodeName: "node-1" },
+      { addresses: ["10.0.0.2"] },
+      { addresses: ["10.0.0.3"], conditions: { ready: false, serving: false, terminating: false } },
+      { addresses: ["10.0.0.4"], conditions: { ready: false, serving: true, terminating: true } },
+    ],
     ports: [{ name: "http", port: 8080 }, { name: "dns", protocol: "UDP", port: 53 }, { name: "any" }],
   },
   {
@@ -99,6 +108,26 @@ export const objects: readonly TestObject[] = [
       metadata: { name: "far", namespace },
     },
     endpoints: [{ addresses: ["example.com"] }],
+  },
+  {
+    ...{ apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace } },
+    spec: {
+      ...{ type: "LoadBalancer", externalIPs: ["203.0.113.1"], loadBalancerIP: "203.0.113.7" },
+      ...{ externalTrafficPolicy: "Local", internalTrafficPolicy: "Local" },
+      ports: [
+        { name: "http", port: 80 },
+        { name: "dns", port: 53, protocol: "UDP" },
+      ],
+    },
+    status: { loadBalancer: { ingress: [{ ip: "203.0.113.8" }, { hostname: "lb.example.com" }] } },
+  },
+  {
+    ...{ apiVersion: "v1", kind: "Service", metadata: { name: "far-away", namespace } },
+    spec: { type: "ExternalName", externalName: "example.com" },
+  },
+  {
+    ...{ apiVersion: "v1", kind: "Service", metadata: { name: "headless", namespace } },
+    spec: { clusterIP: "None", ports: [{ port: 1 }] },
   },
   ...policies.map((spec, index) => ({
     ...{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy" },

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { isIp, parseIp } from "../../net/ip.ts";
 import { protocolNumbers } from "../../net/protocol-numbers.ts";
-import type { EndpointSlice } from "../objects.ts";
+import type { NodeName } from "../names.ts";
+import type { EndpointSlice, SliceEndpoint } from "../objects.ts";
 import { parseWith } from "../parse-with.ts";
 import { objectMetaSchema } from "../resource.ts";
 
@@ -10,11 +11,19 @@ const port = z.object({
   protocol: z.enum(["TCP", "UDP", "SCTP"]).nullish(),
 });
 
+const endpoint = z.object({
+  addresses: z.array(z.string()),
+  nodeName: z.string().nullish(),
+  conditions: z
+    .object({ ready: z.boolean().nullish(), serving: z.boolean().nullish(), terminating: z.boolean().nullish() })
+    .nullish(),
+});
+
 const schema = z
   .object({
     metadata: objectMetaSchema.extend({ namespace: z.string().min(1) }),
     addressType: z.enum(["IPv4", "IPv6", "FQDN"]),
-    endpoints: z.array(z.object({ addresses: z.array(z.string()) })).nullish(),
+    endpoints: z.array(endpoint).nullish(),
     ports: z.array(port).nullish(),
   })
   .check(({ value: { addressType, endpoints }, issues }) => {
@@ -28,19 +37,32 @@ const schema = z
   });
 
 /**
- * An EndpointSlice (discovery.k8s.io/v1) as the API server sends it. Endpoints that are not ready count as well, as
- * upstream: who may speak with a Service does not hang on its health. Throws InvalidObjectError.
+ * An EndpointSlice (discovery.k8s.io/v1) as the API server sends it. Among `addresses` are those of endpoints that are not
+ * ready as well, as upstream: who may speak with a Service does not hang on its health. Throws InvalidObjectError.
  */
 export function parseEndpointSlice(json: unknown): EndpointSlice {
   const { metadata, addressType, endpoints, ports } = parseWith("EndpointSlice", schema, json);
-  const addresses = addressType === "FQDN" ? [] : (endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
+  const ofAddresses = addressType === "FQDN" ? [] : (endpoints ?? []).map(endpointOf);
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     service: metadata.labels["kubernetes.io/service-name"] || undefined,
-    addresses: addresses.map(parseIp),
+    addresses: ofAddresses.flatMap((endpoint) => endpoint.addresses),
+    endpoints: ofAddresses,
     ports: (ports ?? []).flatMap(({ port, protocol }) =>
       port == null ? [] : [{ protocol: protocolNumbers[protocol ?? "TCP"], port }],
     ),
+  };
+}
+
+// --- internal ---
+
+function endpointOf({ addresses, nodeName, conditions }: z.output<typeof endpoint>): SliceEndpoint {
+  return {
+    addresses: addresses.map(parseIp),
+    node: nodeName ? (nodeName as NodeName) : undefined,
+    ready: conditions?.ready ?? true,
+    serving: conditions?.serving ?? true,
+    terminating: conditions?.terminating ?? false,
   };
 }

@@ -13,15 +13,24 @@ const address = z
     error: "an InternalIP must be an IPv4 or IPv6 address",
   });
 
+const condition = z.object({ type: z.string(), status: z.string(), reason: z.string().nullish() });
+
 const schema = z.object({
   metadata: objectMetaSchema,
-  spec: z.object({ podCIDR: z.string().nullish(), podCIDRs: z.array(z.string()).nullish() }).nullish(),
-  status: z.object({ addresses: z.array(address).nullish() }).default({}),
+  spec: z
+    .object({
+      podCIDR: z.string().nullish(),
+      podCIDRs: z.array(z.string()).nullish(),
+      unschedulable: z.boolean().nullish(),
+    })
+    .nullish(),
+  status: z.object({ addresses: z.array(address).nullish(), conditions: z.array(condition).nullish() }).default({}),
 });
 
 /** A Node (v1) as the API server sends it. Throws InvalidObjectError. */
 export function parseNode(json: unknown): Node {
   const { metadata, spec, status } = parseWith("Node", schema, json);
+  const unavailable = (status.conditions ?? []).find(({ type }) => type === "NetworkUnavailable");
   const internal = (status.addresses ?? []).filter(({ type }) => type === "InternalIP");
   return {
     name: metadata.name as NodeName,
@@ -29,6 +38,8 @@ export function parseNode(json: unknown): Node {
     annotations: metadata.annotations,
     internalIps: internal.map(({ address }) => parseIp(address)),
     podCidrs: (spec?.podCIDRs ?? [spec?.podCIDR ?? ""]).flatMap(cidrOf),
+    ...(spec?.unschedulable === true && { unschedulable: true }),
+    ...(unavailable && { networkUnavailable: { status: unavailable.status, reason: unavailable.reason ?? "" } }),
   };
 }
 

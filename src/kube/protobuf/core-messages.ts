@@ -47,14 +47,51 @@ export const metadataMessage: Message = loose({ 1: one("metadata", objectMeta) }
 /** Node (v1). */
 export const nodeMessage: Message = loose({
   1: one("metadata", objectMeta),
-  2: one("spec", loose({ 1: one("podCIDR", "text"), 7: many("podCIDRs", "text") })),
-  3: one("status", loose({ 5: many("addresses", loose({ 1: one("type", "text"), 2: one("address", "text") })) })),
+  2: one("spec", loose({ 1: one("podCIDR", "text"), 4: one("unschedulable", "flag"), 7: many("podCIDRs", "text") })),
+  3: one(
+    "status",
+    loose({
+      4: many("conditions", loose({ 1: one("type", "text"), 2: one("status", "text"), 5: one("reason", "text") })),
+      5: many("addresses", loose({ 1: one("type", "text"), 2: one("address", "text") })),
+    }),
+  ),
+});
+
+/** Service (v1). */
+export const serviceMessage: Message = loose({
+  1: one("metadata", objectMeta),
+  2: one(
+    "spec",
+    loose({
+      1: many("ports", loose({ 2: one("protocol", "text"), 3: one("port", "number") })),
+      3: one("clusterIP", "text"),
+      4: one("type", "text"),
+      5: many("externalIPs", "text"),
+      8: one("loadBalancerIP", "text"),
+      11: one("externalTrafficPolicy", "text"),
+      12: one("healthCheckNodePort", "count"),
+      18: many("clusterIPs", "text"),
+      19: many("ipFamilies", "text"),
+      22: one("internalTrafficPolicy", "text"),
+    }),
+  ),
+  3: one("status", loose({ 1: one("loadBalancer", loose({ 1: many("ingress", loose({ 1: one("ip", "text") })) })) })),
 });
 
 /** EndpointSlice (discovery.k8s.io/v1). */
 export const endpointSliceMessage: Message = loose({
   1: one("metadata", objectMeta),
-  2: many("endpoints", loose({ 1: many("addresses", "text") })),
+  2: many(
+    "endpoints",
+    loose({
+      1: many("addresses", "text"),
+      2: one(
+        "conditions",
+        loose({ 1: one("ready", "choice"), 2: one("serving", "choice"), 3: one("terminating", "choice") }),
+      ),
+      6: one("nodeName", "text"),
+    }),
+  ),
   3: many("ports", loose({ 2: one("protocol", "text"), 3: one("port", "number") })),
   4: one("addressType", "text"),
 });

@@ -20,12 +20,15 @@ export interface Field {
  * - `number`: an int32 or int64 within what a double can hold.
  * - `count`: one that is as absent when it is 0.
  * - `flag`: a bool, absent when it is false.
+ * - `choice`: a bool of which false says something else than nothing.
  * - `texts`: a `map<string, string>`.
  * - `time`: metav1.Time, which JSON has as RFC 3339.
  * - `intOrString`: a number or a text.
  * - `bytes`: a Buffer, another message mostly.
  */
-export type FieldType = "text" | "number" | "count" | "flag" | "texts" | "time" | "intOrString" | "bytes" | Message;
+export type FieldType =
+  | ("text" | "number" | "count" | "flag" | "choice" | "texts" | "time" | "intOrString" | "bytes")
+  | Message;
 
 /** Bytes that are no such message: cut off, or of another kind. */
 export class ProtobufError extends Error {
@@ -103,6 +106,8 @@ class MessageReader {
         return this.#number() || undefined;
       case "flag":
         return this.#number() === 0 ? undefined : true;
+      case "choice":
+        return this.#number() !== 0;
       case "time":
         return this.#time();
       case "intOrString":

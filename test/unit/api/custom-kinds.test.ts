@@ -10,6 +10,7 @@ import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import { parseIpamConfiguration } from "../../../src/api/ipam-configuration.ts";
 import { parseKubeControllersConfiguration } from "../../../src/api/kube-controllers-configuration.ts";
 import { parseObject } from "../../../src/api/parse-object.ts";
+import { namedBgpObjects } from "./bgp-specs.ts";
 import { namedObjects } from "./policy-specs.ts";
 import { badSpecs, goodSpecs } from "./specs.ts";
 
@@ -42,10 +43,13 @@ test.each(goodSpecs)("$kind is taken: $spec", ({ kind, spec }) => {
   expect(problemsOf(() => parse(kind, spec))).toEqual([]);
 });
 
-test.each(namedObjects)("$kind $name with $spec: $sentence", ({ kind, name, spec, sentence }) => {
-  const sentences = problemsOf(() => parse(kind, spec, name)).map(({ reason }) => reason);
-  expect(sentences).toEqual(sentence === undefined ? [] : [expect.stringContaining(sentence)]);
-});
+test.each([...namedObjects, ...namedBgpObjects])(
+  "$kind $name with $spec: $sentence",
+  ({ kind, name, spec, sentence }) => {
+    const sentences = problemsOf(() => parse(kind, spec, name)).map(({ reason }) => reason);
+    expect(sentences).toEqual(sentence === undefined ? [] : [expect.stringContaining(sentence)]);
+  },
+);
 
 test("a rule is asked only of a value whose shape is right", () => {
   const asked: string[] = [];

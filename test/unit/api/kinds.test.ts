@@ -10,6 +10,9 @@ function called(name: string) {
 
 test("a kind answers to its kind, plural, singular, short names and calicoctl's aliases, in any case", () => {
   for (const name of ["IPPool", "ippools", "ippool", "ipp", "pool", "POOLS"]) expect(called(name).kind).toBe("IPPool");
+  for (const name of ["bgpconfig", "bgpconfigs"]) expect(called(name).kind).toBe("BGPConfiguration");
+  for (const name of ["bgpf", "bfs"]) expect(called(name).kind).toBe("BGPFilter");
+  for (const name of ["nodestatus", "nodestatuses"]) expect(called(name).kind).toBe("CalicoNodeStatus");
   for (const name of ["bp", "bgpps", "bgpPeer"]) expect(called(name).kind).toBe("BGPPeer");
   for (const name of ["po", "ns", "no", "netpol"]) expect(called(name).group).not.toBe("projectcalico.org");
   expect(kindCalled("gadget")).toBeUndefined();

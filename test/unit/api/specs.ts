@@ -1,4 +1,5 @@
 /** Specs on which our parser and the API server, which has the CRDs, must agree. */
+import { badBgpSpecs, goodBgpSpecs } from "./bgp-specs.ts";
 import { badEndpointSpecs, goodEndpointSpecs } from "./endpoint-specs.ts";
 import { badFelixSpecs, goodFelixSpecs } from "./felix-specs.ts";
 import { badPolicySpecs, goodPolicySpecs } from "./policy-specs.ts";
@@ -85,6 +86,7 @@ export const badSpecs: readonly BadSpec[] = [
     path: "spec.cidr",
     sentence: canonical,
   },
+  ...badBgpSpecs,
   ...badEndpointSpecs,
   ...badFelixSpecs,
   ...badPolicySpecs,
@@ -150,6 +152,7 @@ export const goodSpecs: readonly GoodSpec[] = [
   { kind: "BGPPeer", spec: { peerIP: "192.0.2.1", password: { secretKeyRef: { name: "bgp", key: "password" } } } },
   { kind: "IPAMConfiguration", spec: {} },
   { kind: "IPAMConfiguration", spec: { strictAffinity: true, autoAllocateBlocks: false } },
+  ...goodBgpSpecs,
   ...goodEndpointSpecs,
   ...goodFelixSpecs,
   ...goodPolicySpecs,

@@ -20,7 +20,14 @@ const others: Readonly<Record<string, { readonly [key: string]: Json }>> = {
   Namespace: {},
   Node: { spec: { podCIDRs: ["10.0.0.0/24"] }, status: { addresses: [{ type: "InternalIP", address: "192.0.2.1" }] } },
   ServiceAccount: {},
-  EndpointSlice: { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [port] },
+  EndpointSlice: {
+    ...{ addressType: "IPv4", ports: [port] },
+    endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: true }, nodeName: "n" }],
+  },
+  Service: {
+    spec: { type: "LoadBalancer", clusterIPs: ["10.0.0.1"], ipFamilies: ["IPv4"], ports: [port] },
+    status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } },
+  },
   NetworkPolicy: {
     spec: {
       ...{ podSelector, policyTypes: ["Ingress"] },

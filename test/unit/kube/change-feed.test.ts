@@ -1,6 +1,7 @@
 import { setImmediate as tick } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { IpPool } from "../../../src/api/ip-pool.ts";
+import type { NodeName } from "../../../src/api/names.ts";
 import type { Change } from "../../../src/api/snapshot.ts";
 import { ChangeFeed } from "../../../src/kube/change-feed.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
@@ -84,6 +85,30 @@ test("nothing is told before every kind was read, then everything at once", asyn
   await feed.synced;
   expect(batches).toEqual([[expect.objectContaining({ kind: "pod", key: "shop/web" })]]);
   await feed.stop();
+});
+
+test("of what is asked of single nodes an agent follows what is asked of its own", async () => {
+  const asked = new Map<string, unknown>();
+  const { client } = watches();
+  const stream: KubeClient["stream"] = (path, options) => {
+    asked.set(path, options?.query?.["fieldSelector"]);
+    return client.stream(path, options);
+  };
+  const parts = {
+    clock: testClock(),
+    onChanges: () => undefined,
+    onRejected: () => undefined,
+    onTrouble: () => undefined,
+  };
+  for (const node of ["node-1" as NodeName, undefined]) {
+    const feed = new ChangeFeed({ ...parts, client: { ...client, stream }, kinds: agentKinds, ...(node && { node }) });
+    feed.start();
+    const narrowed = [...asked].filter(([, selector]) => selector !== undefined);
+    const path = "/apis/projectcalico.org/v3/caliconodestatuses";
+    expect(narrowed).toEqual(node === undefined ? [] : [[path, "spec.node=node-1"]]);
+    expect(asked.size).toBe(agentKinds.length);
+    await feed.stop();
+  }
 });
 
 test("even an empty cluster is told of once", async () => {

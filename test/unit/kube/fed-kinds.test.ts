@@ -3,8 +3,10 @@ import { parseIpamBlock } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { emptySnapshot } from "../../../src/api/snapshot.ts";
 import { planExports } from "../../../src/bgp/plan/export-policy.ts";
+import { planServices } from "../../../src/bgp/plan/services.ts";
 import { NodeCalculator } from "../../../src/felix/calc/node-calculator.ts";
 import { feeds } from "../../../src/kube/fed-kinds.ts";
+import { bgpInputs } from "../bgp/cluster.ts";
 
 const node = "node-1" as NodeName;
 const cidr = "10.1.0.0/16";
@@ -22,7 +24,8 @@ test("a pool that cannot be read opens nothing, also for a node that never saw i
     spec: { cidr: "10.1.0.0/30", affinity: "host:node-1", allocations: [], unallocated: [], attributes: [] },
   });
   const snapshot = { ...emptySnapshot(), ipPool: new Map([["p", value]]), ipamBlock: new Map([["b", block]]) };
-  expect(planExports(snapshot, node, 4)).toMatchObject({ hidden: [cidr], pools: [] });
+  const inputs = bgpInputs(snapshot, node);
+  expect(planExports(inputs, 4, planServices(inputs)[4])).toMatchObject({ hidden: [cidr], pools: [] });
 
   const calculator = new NodeCalculator(node);
   calculator.apply([{ kind: "ipPool", key: "p", value }]);
@@ -94,9 +97,22 @@ test("network sets and host endpoints that cannot be read stay, with what can be
   expect(feeds.hostEndpoint.unreadable(endpoint, "")?.spec).toMatchObject({ interfaceName: "*", expectedIPs: [] });
 });
 
-test.each(["pod", "namespace", "serviceAccount", "endpointSlice", "node", "ipamBlock", "bgpPeer"] as const)(
-  "a %s that cannot be read counts as absent",
-  (kind) => {
-    expect(feeds[kind].unreadable({ metadata: { name: "x" } }, "why")).toBeUndefined();
-  },
-);
+test("settings of BGP that cannot be read stay, with what can be; a filter stays, and rejects", () => {
+  const settings = { metadata: { name: "default" }, spec: { asNumber: 64513, listenPort: "x" } };
+  expect(() => feeds.bgpConfiguration.parse(settings)).toThrow("Cannot read BGPConfiguration default");
+  expect(feeds.bgpConfiguration.unreadable(settings, "")?.spec).toEqual({ asNumber: 64513 });
+  const filter = { metadata: { name: "f" }, spec: { exportV4: 7 } };
+  expect(() => feeds.bgpFilter.parse(filter)).toThrow("Cannot read BGPFilter f");
+  const rejects = [{ action: "Reject" }];
+  expect(feeds.bgpFilter.unreadable(filter, "why")).toMatchObject({
+    unreadable: "why",
+    spec: { exportV4: rejects, importV4: rejects, exportV6: rejects, importV6: rejects },
+  });
+});
+
+test.each([
+  ...(["pod", "namespace", "serviceAccount", "service", "endpointSlice", "node"] as const),
+  ...(["ipamBlock", "bgpPeer", "calicoNodeStatus"] as const),
+])("a %s that cannot be read counts as absent", (kind) => {
+  expect(feeds[kind].unreadable({ metadata: { name: "x" } }, "why")).toBeUndefined();
+});

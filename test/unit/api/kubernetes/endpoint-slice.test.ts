@@ -12,7 +12,7 @@ const slice = (rest: object, metadata: object = { labels }) => ({
 test("a slice has the addresses of all endpoints, ready or not, and the ports that have a number", () => {
   const endpoints = [
     { addresses: ["10.0.0.1", "10.0.0.2"], conditions: { ready: true } },
-    { addresses: ["10.0.0.3"], conditions: { ready: false } },
+    { addresses: ["10.0.0.3"], conditions: { ready: false, serving: true, terminating: true }, nodeName: "node-1" },
   ];
   const ports = [{ port: 80 }, { port: 53, protocol: "UDP", name: "dns" }, { name: "any" }, { port: null }];
   expect(parseEndpointSlice(slice({ endpoints, ports }))).toEqual({
@@ -20,6 +20,10 @@ test("a slice has the addresses of all endpoints, ready or not, and the ports th
     name: "web-x7",
     service: "web",
     addresses: ["10.0.0.1", "10.0.0.2", "10.0.0.3"],
+    endpoints: [
+      { addresses: ["10.0.0.1", "10.0.0.2"], node: undefined, ready: true, serving: true, terminating: false },
+      { addresses: ["10.0.0.3"], node: "node-1", ready: false, serving: true, terminating: true },
+    ],
     ports: [
       { protocol: 6, port: 80 },
       { protocol: 17, port: 53 },
@@ -31,7 +35,11 @@ test.each([
   [slice({}), { addresses: [], ports: [] }],
   [slice({ endpoints: null, ports: null }), { addresses: [], ports: [] }],
   [slice({ endpoints: [{ addresses: ["2001:DB8::1"] }], addressType: "IPv6" }), { addresses: ["2001:db8::1"] }],
-  [slice({ endpoints: [{ addresses: ["example.org"] }], addressType: "FQDN" }), { addresses: [] }],
+  [slice({ endpoints: [{ addresses: ["example.org"] }], addressType: "FQDN" }), { addresses: [], endpoints: [] }],
+  [
+    slice({ endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: null, serving: false }, nodeName: "" }] }),
+    { endpoints: [{ addresses: ["10.0.0.1"], node: undefined, ready: true, serving: false, terminating: false }] },
+  ],
   [slice({}, {}), { service: undefined }],
   [slice({}, { labels: { "kubernetes.io/service-name": "" } }), { service: undefined }],
 ])("%j", (json, expected) => {

@@ -31,6 +31,21 @@ test("a node has its networks for pods, from either field, and what is none of t
   expect(podCidrs({})).toEqual([]);
 });
 
+test("a node is cordoned or not, and says whether its network is unavailable", () => {
+  const conditions = [
+    { type: "Ready", status: "True", reason: "KubeletReady" },
+    { type: "NetworkUnavailable", status: "False", reason: "RouteCreated" },
+  ];
+  const metadata = { name: "node-1" };
+  expect(parseNode({ metadata, spec: { unschedulable: true }, status: { conditions } })).toMatchObject({
+    unschedulable: true,
+    networkUnavailable: { status: "False", reason: "RouteCreated" },
+  });
+  const plain = parseNode({ metadata, spec: { unschedulable: false }, status: { conditions: conditions.slice(0, 1) } });
+  expect(plain.unschedulable).toBeUndefined();
+  expect(plain.networkUnavailable).toBeUndefined();
+});
+
 test("a node whose internal address is none is refused", () => {
   const status = { addresses: [{ type: "InternalIP", address: "10.0.0" }] };
   expect(() => parseNode({ metadata: { name: "node-1" }, status })).toThrow(
