@@ -1,39 +1,32 @@
 import type { NodeName } from "../api/names.ts";
 import { type AttachmentKey, attachmentKey } from "../api/objects.ts";
 import type { Change } from "../api/snapshot.ts";
-import { BirdDaemon } from "../bgp/bird/bird-daemon.ts";
 import { AttachmentFiles } from "../cni/attachments.ts";
 import type { CniDependencies } from "../cni/dependencies.ts";
 import { LeaseFiles } from "../cni/leases.ts";
 import { CniServer } from "../cni/server.ts";
 import { type FelixSettings, matchesInterface } from "../felix/config/felix-settings.ts";
-import { readInterfaceAddresses } from "../host/addresses-in-use.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
 import { setNetlinkTimeout } from "../host/netlink/open-netlink.ts";
 import { openNetlink } from "../host/netlink/route-netlink.ts";
-import { mayLeadToNamespace } from "../host/network-namespaces.ts";
-import { intoNode, pluginRunner } from "../host/run-plugin.ts";
 import { shrinkHeap } from "../host/shrink-heap.ts";
-import { readSysctl, writeSysctl } from "../host/sysctl.ts";
-import { Allocator } from "../ipam/allocator.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { connect } from "../kube/kubeconfig.ts";
-import { readPod } from "../kube/read-pod.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
-import { agentIpamStore } from "./agent-ipam-store.ts";
 import { beginAnnotations } from "./begin-annotations.ts";
-import { Bgp } from "./bgp.ts";
+import { NodeBgp } from "./bgp/node-bgp.ts";
+import { cniDependencies } from "./cni-dependencies.ts";
 import { Datastore } from "./datastore.ts";
 import { bgpHealth, cniHealth } from "./health/agent-health.ts";
 import { HostInterfaces } from "./host-interfaces.ts";
 import type { Logger } from "./logger.ts";
 import { agentCounts } from "./metrics/agent-counts.ts";
 import type { AgentCounts } from "./metrics/agent-metrics.ts";
+import { OwnNode } from "./node/own-node.ts";
 import { NodeFelix } from "./node-felix.ts";
 import { Operations, type OperationsParts } from "./operations.ts";
-import { orAborted } from "./or-aborted.ts";
 import { type AgentPaths, attachmentsFolder, cniPaths, leasesFolder } from "./paths.ts";
 import { PodAnnotations } from "./pod-annotations.ts";
 import { QueryEndpoint } from "./query-endpoint.ts";
@@ -72,7 +65,7 @@ export class Agent {
   readonly #settings: SettingsFollower;
   readonly #operations: Operations;
   readonly #felix: NodeFelix;
-  readonly #bgp: Bgp;
+  readonly #bgp: NodeBgp;
   readonly #datastore: Datastore;
   readonly #attachments: AttachmentFiles;
   readonly #leases: LeaseFiles;
@@ -80,6 +73,7 @@ export class Agent {
   readonly #query: QueryEndpoint;
   readonly #hostInterfaces: HostInterfaces;
   readonly #annotations: PodAnnotations;
+  readonly #ownNode: OwnNode;
   #ready = false;
   #servesCni = false;
 
@@ -104,11 +98,18 @@ export class Agent {
     this.#felix = new NodeFelix({
       ...{ ...parts, node: nodeName, snapshot, host: this.#host, registry, metrics },
       sync: () => this.#datastore.state,
+      onApplied: () => this.#bgp.podsInForce(),
     });
-    const daemon = new BirdDaemon({ host: this.#host, socketPath: paths.birdSocket, configPath: paths.birdConfig });
-    this.#bgp = new Bgp({ ...parts, node: nodeName, snapshot: this.#store.snapshot, daemon });
+    this.#ownNode = new OwnNode({
+      ...{ ...parts, node: nodeName, snapshot, client, openNetlink, environment: process.env },
+    });
+    this.#bgp = new NodeBgp({
+      ...{ ...parts, node: nodeName, snapshot, client, host: this.#host, paths, registry },
+      endpointsInForce: () => this.#felix.endpointsInForce,
+      annotate: (name, value) => this.#ownNode.annotate(name, value),
+    });
     this.#datastore = new Datastore({
-      ...{ ...parts, client },
+      ...{ ...parts, node: nodeName, client },
       onChanges: (changes, receivedAt) => this.#takeUnwatched(changes, receivedAt),
     });
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
@@ -135,6 +136,7 @@ export class Agent {
       ...{ ...parts, node: nodeName, port: options.queryPort, snapshot: this.#store.snapshot },
       ...{ client, host: this.#host },
       policiesInForce: () => this.#felix.policiesInForce(),
+      questions: this.#bgp.questions,
       sources: {
         attachments: this.#attachments,
         leases: this.#leases,
@@ -166,7 +168,8 @@ export class Agent {
     this.#hostInterfaces.stop();
     this.#settings.stop();
     await this.#felix.stop();
-    this.#bgp.stop();
+    await this.#bgp.stop();
+    await this.#ownNode.stop();
     await this.#datastore.stop();
     this.#client.close();
   }
@@ -192,9 +195,12 @@ export class Agent {
     const { logger } = this.#options;
     await this.#datastore.synced();
     await this.#hostInterfaces.touched();
-    this.#bgp.begin();
+    await this.#ownNode.start();
+    // It waits for what Felix brings into force, and nothing else waits for it.
+    this.#bgp.begin().catch((err: unknown) => logger.error({ err }, "cannot begin with BGP"));
     await this.#felix.begin();
     this.#ready = true;
+    this.#ownNode.ready();
     void beginAnnotations({ annotations: this.#annotations, attachments: this.#attachments, logger });
     const sinceStartMs = Math.round(systemClock.monotonicNow());
     logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
@@ -206,6 +212,7 @@ export class Agent {
     const kinds = this.#store.apply(changes);
     this.#settings.touched(kinds);
     this.#bgp.touched(kinds);
+    this.#ownNode.touched(kinds);
     if (kinds.has("node")) this.#query.touched();
     if (kinds.has("hostEndpoint")) void this.#hostInterfaces.touched();
     return this.#felix.apply(changes, receivedAt);
@@ -252,46 +259,16 @@ export class Agent {
 
   #cniDependencies(): CniDependencies {
     const { nodeName, paths, logger } = this.#options;
-    const store = agentIpamStore({
-      ...{ client: this.#client, snapshot: this.#store, logger },
+    return cniDependencies({
+      ...{ node: nodeName, paths: cniPaths(paths), host: this.#host, client: this.#client, store: this.#store, logger },
+      ...{ attachments: this.#attachments, leases: this.#leases, annotations: this.#annotations },
+      observer: this.#operations.cni,
+      settings: () => this.#settings.settings,
       isReady: () => this.#ready,
-    });
-    return {
-      nodeName,
-      paths: cniPaths(paths),
-      host: this.#host,
-      openNetlink,
-      readSysctl,
-      writeSysctl,
-      readInterfaceAddresses,
-      mayLeadToNamespace,
-      isUplink: (name) => this.#settings.settings.mtuIfacePattern.test(name),
-      ipam: new Allocator({ store, node: nodeName, clock: systemClock }),
-      attachments: this.#attachments,
-      leases: this.#leases,
-      cachedPod: (pod) => this.#store.snapshot.pod.get(pod),
-      namespaceOf: (name) => this.#store.snapshot.namespace.get(name),
-      pools: () => this.#store.list("ipPool"),
-      nodes: () => this.#store.list("node"),
-      bgpPeers: () => this.#store.list("bgpPeer"),
-      apiServer: this.#client.server,
-      readPod: (pod, signal) => readPod(this.#client, pod, signal),
-      publish: (value, signal) =>
-        orAborted(this.#take([{ kind: "attachment", key: attachmentKey(value), value }]), signal),
+      policyFaults: (hostInterface) => this.#felix.policyFaults(hostInterface),
+      publish: (value) => this.#take([{ kind: "attachment", key: attachmentKey(value), value }]),
       withdraw: (key) => this.#withdraw(key),
-      policyFaults: ({ hostInterface }) => this.#felix.policyFaults(hostInterface),
-      runPlugin: pluginRunner(this.#host, intoNode),
-      unready: () => (this.#ready ? undefined : "the agent has not yet read everything from the API server"),
       report: this.#report,
-      observer: {
-        answered: this.#operations.cni.answered,
-        attached: (attachment, policyMs) => {
-          this.#operations.cni.policyAwaited(policyMs);
-          this.#annotations.announce(attachment, policyMs);
-        },
-        detached: (attachment) => this.#annotations.retract(attachment),
-      },
-      clock: systemClock,
-    };
+    });
   }
 }

@@ -1,3 +1,4 @@
+import type { NodeName } from "../api/names.ts";
 import type { Change } from "../api/snapshot.ts";
 import { ChangeFeed } from "../kube/change-feed.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -10,6 +11,7 @@ import type { PartHealth } from "./health/health-board.ts";
 import type { Logger } from "./logger.ts";
 
 export interface DatastoreParts {
+  readonly node: NodeName;
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -24,9 +26,9 @@ export class Datastore {
   readonly #troubles = new Map<FedKind, string>();
   #isSynced = false;
 
-  constructor({ client, clock, logger, onChanges }: DatastoreParts) {
+  constructor({ node, client, clock, logger, onChanges }: DatastoreParts) {
     this.#feed = new ChangeFeed({
-      ...{ client, clock, kinds: agentKinds, onChanges },
+      ...{ node, client, clock, kinds: agentKinds, onChanges },
       onRejected: (report) =>
         logger.error(report, "cannot read an object: it is set aside; a policy denies, and a pool gives nothing"),
       onTrouble: ({ kind, error: err }) => {

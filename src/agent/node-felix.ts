@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "prom-client";
 import type { NodeName } from "../api/names.ts";
-import type { Change, Snapshot } from "../api/snapshot.ts";
+import type { Change, KindName, Snapshot } from "../api/snapshot.ts";
 import { NodeCalculator } from "../felix/calc/node-calculator.ts";
 import type { NodePlan } from "../felix/calc/plan.ts";
 import { movedAddresses } from "../felix/calc/verdict/touched-endpoints.ts";
@@ -30,6 +30,7 @@ import type { FelixMetrics } from "./metrics/felix-metrics.ts";
 import { collectFelixState, type FelixState } from "./metrics/felix-state.ts";
 import { PolicyCounters } from "./metrics/policy-counters.ts";
 import { PassReport } from "./pass-report.ts";
+import { bgpRenderOptions } from "./settings/bgp-render-options.ts";
 import { renderOptionsOf } from "./settings/render-options-of.ts";
 
 export interface NodeFelixParts {
@@ -41,6 +42,8 @@ export interface NodeFelixParts {
   readonly registry: Registry;
   readonly metrics: Pick<FelixMetrics, "received" | "applied" | "failed" | "repaired" | "called" | "waitedForLock">;
   readonly sync: FelixState["sync"];
+  /** Told whenever the kernel has acknowledged something. */
+  readonly onApplied?: () => void;
 }
 
 /**
@@ -76,6 +79,7 @@ export class NodeFelix {
         this.#keeper.applied(pass.plan);
         this.#guard.wrote();
         this.#guard.allowForeignSources(foreignSenders(pass.plan.endpoints, this.#renderOptions));
+        parts.onApplied?.();
       },
       onFailed: metrics.failed,
     });
@@ -129,6 +133,8 @@ export class NodeFelix {
   /** As `Felix.apply`. */
   apply(changes: readonly Change[], receivedAt?: number): Promise<void> {
     if (this.#isBeginning && changes.some(({ kind }) => kind === "ipPool")) this.#guard.forward();
+    if (this.#settings !== undefined && changes.some(({ kind }) => bgpKinds.includes(kind)))
+      this.configure(this.#settings);
     return this.#felix.apply(changes, receivedAt);
   }
 
@@ -145,6 +151,11 @@ export class NodeFelix {
   /** As `Felix.policiesInForce`. */
   policiesInForce(): ReturnType<Felix["policiesInForce"]> {
     return this.#felix.policiesInForce();
+  }
+
+  /** The workloads' endpoints as the kernel has acknowledged them last; undefined before the first pass. */
+  get endpointsInForce(): NodePlan["endpoints"] | undefined {
+    return this.#passes.inForce?.plan.endpoints;
   }
 
   /** As `Felix.closedPolicies`. */
@@ -178,7 +189,8 @@ export class NodeFelix {
     this.#guard.forward(settings);
     const backend = await this.#backends.choose(settings);
     const kind = backend.name === "nftables" ? "nftables" : "iptables";
-    const options = renderOptionsOf(settings, { hasIpv6: hasIpv6(), backend: kind });
+    const bgp = bgpRenderOptions(this.#parts.snapshot);
+    const options = renderOptionsOf(settings, { hasIpv6: hasIpv6(), backend: kind }, bgp);
     // What is rendered is remembered by them.
     if (!isDeepStrictEqual(options, this.#renderOptions)) this.#renderOptions = options;
     this.#backend = backend;
@@ -205,6 +217,9 @@ export class NodeFelix {
 }
 
 // --- internal ---
+
+/** Of which rules depend on the settings of BGP. */
+const bgpKinds: readonly KindName[] = ["bgpConfiguration", "bgpPeer"];
 
 function hasIpv6(): boolean {
   return readSysctl(undefined, "ipv6/conf/all/disable_ipv6") !== undefined;

@@ -40,6 +40,11 @@ export function attachmentsFolder({ state }: AgentPaths): string {
   return join(state, "cni/attachments");
 }
 
+/** The folder of what BGP keeps: its history, and by which values BIRD works. */
+export function bgpFolder({ state }: AgentPaths): string {
+  return join(state, "bgp");
+}
+
 /** The folder of the lease files. */
 export function leasesFolder({ state }: AgentPaths): string {
   return join(state, "cni/leases");

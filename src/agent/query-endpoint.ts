@@ -21,6 +21,7 @@ export interface QueryEndpointParts {
   readonly snapshot: Pick<Snapshot, "node">;
   readonly sources: AddressSources;
   readonly policiesInForce: QueryServerParts["policiesInForce"];
+  readonly questions?: QueryServerParts["questions"];
   readonly client: KubeClient;
   readonly host: Host;
   readonly clock: Clock;
@@ -80,7 +81,7 @@ export class QueryEndpoint {
   }
 
   async #follow(): Promise<void> {
-    const { node, snapshot, host, port, logger, policiesInForce } = this.#parts;
+    const { node, snapshot, host, port, logger, policiesInForce, questions } = this.#parts;
     const ip = snapshot.node.get(node)?.internalIps[0];
     // While the Node object is gone the agent is asked where it was before.
     if (ip === undefined || ip === this.#listening?.ip || this.#stopped.signal.aborted) return;
@@ -89,7 +90,7 @@ export class QueryEndpoint {
     const { makeQueryServer } = await import("./query-server.ts");
     this.#keyPair ??= await makeSelfSigned(host, agentServerName);
     const app = makeQueryServer({
-      ...{ node, logger, tokens: this.#tokens, keyPair: this.#keyPair, policiesInForce },
+      ...{ node, logger, tokens: this.#tokens, keyPair: this.#keyPair, policiesInForce, questions },
       addressUses: (ips) => findAddressUses(this.#parts.sources, ips),
     });
     try {

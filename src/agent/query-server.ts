@@ -24,11 +24,16 @@ export interface QueryServerParts {
   readonly addressUses: (ips: readonly Ip[] | undefined) => Promise<readonly AddressUse[]>;
   /** Undefined while the kernel does not hold any plan of this process. */
   readonly policiesInForce: () => Pick<PoliciesAnswer, "pending" | "policies"> | undefined;
+  /**
+   * Further questions by their paths: each reads its body, where a ZodError refuses it, and answers with everything but the
+   * name of the node.
+   */
+  readonly questions?: Readonly<Record<string, (body: unknown) => Promise<object>>> | undefined;
   readonly logger: Pick<Logger, "warn">;
 }
 
 /**
- * An HTTPS server, TLS 1.3, that answers the questions of src/api/node-query.ts to who brings the controllers' token,
+ * An HTTPS server, TLS 1.3, that answers the questions of src/api/node-query.ts and `questions` to who brings the controllers' token,
  * and nothing else to anybody: 401 without a token that counts, 403 with another's, before a body is read.
  * The caller lets it listen, and closes it.
  */
@@ -45,9 +50,9 @@ export function makeQueryServer(parts: QueryServerParts): FastifyInstance {
   });
   app.server.maxConnections = mostConnections;
   app.addHook("onRequest", (request, reply) => authenticate(parts.tokens, request, reply));
-  app.setNotFoundHandler((_request, reply) =>
-    refuse(reply, 404, `There is only POST ${addressesPath} and ${policiesPath}`),
-  );
+  const questions = Object.entries(parts.questions ?? {});
+  const paths = [addressesPath, policiesPath, ...questions.map(([path]) => path)];
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `There is only POST ${paths.join(" and ")}`));
   app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
     const code = error instanceof ZodError ? 400 : (error.statusCode ?? 500);
     if (code >= 500) parts.logger.warn({ err: error }, "cannot answer a question about this node");
@@ -64,6 +69,9 @@ export function makeQueryServer(parts: QueryServerParts): FastifyInstance {
     const reason = "Cannot tell yet: this agent has not brought the kernel to a plan since it started";
     throw Object.assign(new Error(reason), { statusCode: 503 });
   });
+  for (const [path, ask] of questions) {
+    app.post(path, async (request) => ({ node: parts.node, ...(await ask(request.body)) }));
+  }
   return app;
 }
 

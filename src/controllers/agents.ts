@@ -1,3 +1,5 @@
+import type { BgpProbeQuestion, BgpSide } from "../api/bgp-probe.ts";
+import type { BgpAnswer, BgpQuery } from "../api/bgp-query.ts";
 import type { NodeName } from "../api/names.ts";
 import type { AddressUse, PoliciesAnswer } from "../api/node-query.ts";
 import type { Ip } from "../net/ip.ts";
@@ -11,4 +13,8 @@ export interface Agents {
   addressesInUse(node: NodeName, ips: readonly Ip[] | undefined, signal?: AbortSignal): Promise<readonly AddressUse[]>;
   /** Which policies the node's kernel holds. Rejects likewise. */
   policiesInForce(node: NodeName, signal?: AbortSignal): Promise<PoliciesAnswer>;
+  /** The node's BGP: its daemon, its sessions, what happened to them. Rejects likewise. */
+  bgp(node: NodeName, query: BgpQuery, signal?: AbortSignal): Promise<BgpAnswer>;
+  /** The node's end of its BGP sessions, and what it finds out about the way to those neighbours. Rejects likewise. */
+  probeBgp(node: NodeName, question: BgpProbeQuestion, signal?: AbortSignal): Promise<BgpSide>;
 }

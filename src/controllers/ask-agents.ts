@@ -1,3 +1,5 @@
+import { type BgpProbeQuestion, type BgpSide, bgpProbePath, parseBgpSide } from "../api/bgp-probe.ts";
+import { type BgpAnswer, type BgpQuery, bgpPath, parseBgpAnswer } from "../api/bgp-query.ts";
 import { type NodeName, namespacedName, systemNamespace } from "../api/names.ts";
 import {
   type AddressUse,
@@ -51,6 +53,14 @@ export class AskAgents implements Agents {
 
   policiesInForce(node: NodeName, signal?: AbortSignal): Promise<PoliciesAnswer> {
     return this.#ask(node, { path: policiesPath, body: "{}", parse: parsePoliciesAnswer }, signal);
+  }
+
+  bgp(node: NodeName, query: BgpQuery, signal?: AbortSignal): Promise<BgpAnswer> {
+    return this.#ask(node, { path: bgpPath, body: JSON.stringify(query), parse: parseBgpAnswer }, signal);
+  }
+
+  probeBgp(node: NodeName, question: BgpProbeQuestion, signal?: AbortSignal): Promise<BgpSide> {
+    return this.#ask(node, { path: bgpProbePath, body: JSON.stringify(question), parse: parseBgpSide }, signal);
   }
 
   async #ask<Answer extends { readonly node: NodeName }>(

@@ -1,8 +1,8 @@
 import type { KindName, Snapshot } from "../api/snapshot.ts";
 import type { KubeClient } from "../kube/client.ts";
+import type { EventRecorder } from "../kube/event-recorder.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Agents } from "./agents.ts";
-import type { EventRecorder } from "./event-recorder.ts";
 import type { Logger } from "./logger.ts";
 
 /** One cluster-wide loop. It works only while this process leads. */

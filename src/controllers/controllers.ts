@@ -8,6 +8,7 @@ import { ChangeFeed } from "../kube/change-feed.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { controllerKinds } from "../kube/fed-kinds.ts";
 import { KubeIpamStore } from "../kube/ipam-store.ts";
+import { KubeEventRecorder } from "../kube/kube-event-recorder.ts";
 import { connect } from "../kube/kubeconfig.ts";
 import { countByKind } from "../kube/rejected-objects.ts";
 import { AskAgents } from "./ask-agents.ts";
@@ -19,7 +20,6 @@ import { DriveControllers } from "./drive-controllers.ts";
 import { HostEndpointController } from "./host-endpoints/host-endpoint-controller.ts";
 import { IpPoolController } from "./ip-pool/ip-pool-controller.ts";
 import { IpamGcController } from "./ipam-gc/ipam-gc-controller.ts";
-import { KubeEventRecorder } from "./kube-event-recorder.ts";
 import { LeaderElection } from "./leader-election.ts";
 import { controllersMetrics } from "./metrics/controllers-metrics.ts";
 import type { Metric } from "./metrics/metric.ts";
@@ -80,7 +80,9 @@ export class Controllers {
     this.#environment = environment;
     const { logger, identity } = options;
     const clock = systemClock;
-    this.#events = new KubeEventRecorder({ client, clock, logger, instance: identity });
+    this.#events = new KubeEventRecorder({
+      ...{ client, clock, logger, controller: "margay.io/controllers", instance: identity },
+    });
     this.#feed = new ChangeFeed({
       client,
       kinds: controllerKinds,

@@ -16,6 +16,11 @@ export function bindSocket(fd: number, address: Uint8Array): void {
   checked("bind a socket", libc.bind(fd, address, address.length));
 }
 
+/** connect(2), of a socket where that only says whom it speaks with: it returns at once. */
+export function connectSocket(fd: number, address: Uint8Array): void {
+  checked("connect a socket", libc.connect(fd, address, address.length));
+}
+
 /** setsockopt(2); a number is passed as an `int`. */
 export function setSocketOption(fd: number, level: number, option: number, value: number | Uint8Array): void {
   const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
@@ -63,6 +68,7 @@ const POLLFD_BYTES = 8;
 interface Libc {
   readonly socket: (family: number, type: number, protocol: number) => number;
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+  readonly connect: (fd: number, address: Uint8Array, length: number) => number;
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number;
   readonly setns: (fd: number, type: number) => number;
   readonly getsockname: (fd: number, address: Uint8Array, length: Uint32Array) => number;
@@ -78,6 +84,7 @@ function loadLibc(): Libc {
   return {
     socket: library.func("int socket(int family, int type, int protocol)"),
     bind: library.func("int bind(int fd, const uint8_t *address, uint32_t length)"),
+    connect: library.func("int connect(int fd, const uint8_t *address, uint32_t length)"),
     setsockopt: library.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
     setns: library.func("int setns(int fd, int type)"),
     getsockname: library.func("int getsockname(int fd, _Inout_ uint8_t *address, _Inout_ uint32_t *length)"),

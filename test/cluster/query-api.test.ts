@@ -78,17 +78,39 @@ async function addresses(query = ""): Promise<NodeAddresses["addresses"]> {
 }
 
 /** Writes a Lease with a token. Rejects with what the API server says. */
-async function writeLease(token: string, leaseName: string): Promise<unknown> {
+function writeLease(token: string, leaseName: string): Promise<unknown> {
+  const body = { metadata: { name: leaseName }, spec: { holderIdentity: "a test" } };
+  return post(token, "/apis/coordination.k8s.io/v1/namespaces/margay-system/leases", body);
+}
+
+/** Writes an event as agents do. Rejects with what the API server says. */
+function writeEvent(token: string, kind: string, regarded: string): Promise<unknown> {
+  const [controller, instance] = ["margay.io/agent", "a test"];
+  const body = {
+    metadata: { generateName: "tested-", namespace: "default" },
+    regarding: { apiVersion: "v1", kind, name: regarded },
+    ...{ type: "Normal", reason: "Tested", action: "Tested", note: "tested", eventTime: "2026-01-01T00:00:00.000000Z" },
+    ...{ reportingController: controller, reportingInstance: instance },
+  };
+  return post(token, "/apis/events.k8s.io/v1/namespaces/default/events", body);
+}
+
+async function post(token: string, path: string, body: object): Promise<unknown> {
   const [{ cluster }] = JSON.parse(readFileSync(lab.kubeconfig, "utf8")).clusters;
   const tls = { ca: Buffer.from(cluster["certificate-authority-data"], "base64") };
   const credentials = async () => ({ headers: { authorization: `Bearer ${token}` }, tls });
   const client = new HttpsKubeClient({ server: cluster.server, credentials, clock: systemClock });
-  const body = { metadata: { name: leaseName }, spec: { holderIdentity: "a test" } };
   try {
-    return await client.request("POST", "/apis/coordination.k8s.io/v1/namespaces/margay-system/leases", { body });
+    return await client.request("POST", path, { body });
   } finally {
     client.close();
   }
+}
+
+interface NodeBgp {
+  readonly daemon?: object;
+  readonly history: readonly { readonly text: string }[];
+  readonly routes: readonly object[];
 }
 
 /** An address of node-1 whose pod is not there. */
@@ -111,9 +133,13 @@ interface Ended {
 }
 
 function release(ip: Ip): Promise<Ended> {
-  const argv = [main, "ipam", "release", "--ip", ip, "--kubeconfig", lab.kubeconfig];
+  return margay(["ipam", "release", "--ip", ip]);
+}
+
+/** Runs our command as an administrator anywhere would. */
+function margay(argv: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, argv, (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...argv, "--kubeconfig", lab.kubeconfig], (error, stdout, stderr) => {
       resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
     });
   });
@@ -196,6 +222,74 @@ test("tells which policies a node's kernel holds, with the generation that it ho
   expect(await lab.kubectl(["get", "nodepolicies", "node-1"])).toMatch(/\nnp\/default\/told +default +2 +1 +enforced/);
   await expect(lab.kubectl(["get", "nodepolicies", "node-1", "--as=bob"])).rejects.toThrow(/Forbidden|forbidden/);
   await lab.kubectl(["delete", "networkpolicies.projectcalico.org", "told"]);
+});
+
+test("tells how a node's BGP stands from any machine, by kubectl and by our own command", async () => {
+  const bgp = raw.replace("nodeaddresses", "nodebgp");
+  const answer = await waitFor("BIRD's answer", patience, async () => {
+    const found = JSON.parse(await lab.kubectl(["get", "--raw", `${bgp}?history=100&routes=true`])) as NodeBgp;
+    return found.daemon === undefined ? undefined : found;
+  });
+  expect(answer).toMatchObject({ kind: "NodeBgp", metadata: { name: "node-1" }, rejected: [], pending: [] });
+  expect(answer.history.map(({ text }) => text)).toContainEqual(expect.stringMatching(/^BIRD 2\..* answers$/));
+  expect(answer.routes.length).toBeGreaterThan(0);
+  expect(await lab.kubectl(["get", "nodebgp", "node-1"])).toMatch(/^PEER +NODE +TYPE +STATE/);
+  await expect(lab.kubectl(["get", "nodebgp", "node-1", "--as=bob"])).rejects.toThrow(/Forbidden|forbidden/);
+  await expect(lab.kubectl(["get", "--raw", `${bgp}?peer=everybody`])).rejects.toThrow(/Cannot read peer of the query/);
+
+  const shown = await margay(["node", "status", "node-1"]);
+  expect(shown).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Node node-1: BIRD 2\..* up for /) });
+  const all = await margay(["node", "status", "--all", "-o", "json"]);
+  expect(JSON.parse(all.stdout)).toMatchObject([
+    { node: "node-1", daemon: { version: expect.stringMatching(/^2\./) } },
+  ]);
+  expect(await margay(["node", "status", "node-9"])).toEqual({
+    exitCode: 1,
+    stdout: "",
+    stderr: expect.stringMatching(
+      /^margay: Cannot see the BGP of node node-9: .*there is no such node.*kubectl get nodes/,
+    ),
+  });
+});
+
+test("a CalicoNodeStatus of the node is filled, and kept up to date", async () => {
+  const status = (node: string) => ({
+    ...{ apiVersion: "projectcalico.org/v3", kind: "CalicoNodeStatus", metadata: { name: node } },
+    spec: { node, classes: ["Agent", "BGP", "Routes"], updatePeriodSeconds: 1 },
+  });
+  await lab.kubectl(["apply", "-f", "-"], JSON.stringify(status("node-1")));
+  const filled = await waitFor("a filled status", patience, async () => {
+    const text = await lab.kubectl(["get", "caliconodestatuses", "node-1", "--output=jsonpath={.status}"]);
+    return text.includes('"numberEstablishedV4":1') ? (JSON.parse(text) as object) : undefined;
+  });
+  expect(filled).toMatchObject({
+    agent: { birdV4: { state: expect.stringMatching(/^(Not)?Ready$/), version: expect.stringMatching(/^2\./) } },
+    bgp: { numberNotEstablishedV4: 0, peersV4: [{ state: "Established" }] },
+    routes: { routesV4: expect.any(Array) },
+    lastUpdated: expect.stringMatching(/Z$/),
+  });
+  await lab.kubectl(["delete", "caliconodestatuses", "node-1"]);
+});
+
+test("an agent writes events about Nodes only, and with a bound token about its own", async () => {
+  await lab.kubectl(
+    ["apply", "-f", "-"],
+    JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name: "node-7" } }),
+  );
+  const unbound = await tokenOf("margay-agent", "--namespace=margay-system");
+  const bound = await tokenOf(
+    "margay-agent",
+    "--namespace=margay-system",
+    "--bound-object-kind=Node",
+    "--bound-object-name=node-7",
+  );
+  await expect(writeEvent(unbound, "Pod", "web")).rejects.toThrow("an agent writes no events but its own, about Nodes");
+  await expect(writeEvent(bound, "Node", "node-8")).rejects.toThrow(
+    "an agent writes events about the Node that it runs on only",
+  );
+  await expect(writeEvent(bound, "Node", "node-7")).resolves.toMatchObject({ kind: "Event" });
+  await expect(writeEvent(unbound, "Node", "node-8")).resolves.toMatchObject({ kind: "Event" });
+  await lab.kubectl(["delete", "node", "node-7"]);
 });
 
 test("an address outlives its container's records: the namespace itself is asked", async () => {

@@ -1,5 +1,6 @@
 import type { NodeName } from "../../api/names.ts";
 import type { Node } from "../../api/objects.ts";
+import { addressAnnotations } from "../../bgp/plan/node-address.ts";
 import type { Netlink } from "../../host/netlink/netlink.ts";
 import type { Clock } from "../../net/clock.ts";
 import type { Ip, IpVersion } from "../../net/ip.ts";
@@ -17,13 +18,10 @@ export interface NodeAddressesParts {
   /** The address that a Node's BGP speaks from. */
   readonly addressOf: (node: Node, version: IpVersion) => Ip | undefined;
   /** Told of each annotation once at the start, and whenever it changes; undefined: it is to go. */
-  readonly annotate: (name: string, value: string | undefined) => void;
+  readonly annotate: (name: string, value: string | undefined, how: "kept" | "once") => void;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
 }
-
-/** Upstream's annotations of a Node, by IP version: `ADDRESS/LENGTH`. */
-export const addressAnnotations = { 4: "projectcalico.org/IPv4Address", 6: "projectcalico.org/IPv6Address" } as const;
 
 /**
  * Finds the addresses that this node's BGP speaks from, at the start and then every `pollMs`, and has them written to the Node.
@@ -42,7 +40,7 @@ export class NodeAddresses {
   async start(): Promise<void> {
     const { settings, annotate, logger } = this.#parts;
     for (const problem of settings.problems) logger.warn(problem);
-    if (settings.asNumber !== undefined) annotate("projectcalico.org/ASNumber", `${settings.asNumber}`);
+    if (settings.asNumber !== undefined) annotate("projectcalico.org/ASNumber", `${settings.asNumber}`, "kept");
     await this.#look();
     const polls = Object.values(settings.wishes).some((wish) => wish.kind === "detect" && !wish.keepsWhatIsThere);
     if (polls && settings.pollMs > 0) void this.#poll();
@@ -86,7 +84,7 @@ export class NodeAddresses {
     const annotation = addressAnnotations[version];
     if (wish.kind === "leave" || self === undefined) return undefined;
     if (wish.kind === "none") {
-      annotate(annotation, undefined);
+      annotate(annotation, undefined, "kept");
       return undefined;
     }
     if (wish.kind === "detect" && wish.keepsWhatIsThere && self.annotations[annotation] !== undefined) return undefined;
@@ -98,7 +96,8 @@ export class NodeAddresses {
     if (holder !== undefined) {
       return `Cannot use ${found.ip} for this node's BGP: node ${holder} has it; give each node an address of its own`;
     }
-    annotate(annotation, `${found.ip}/${found.prefixLength}`);
+    const keepsWhatIsThere = wish.kind === "detect" && wish.keepsWhatIsThere;
+    annotate(annotation, `${found.ip}/${found.prefixLength}`, keepsWhatIsThere ? "once" : "kept");
     return undefined;
   }
 

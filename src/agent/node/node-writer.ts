@@ -24,6 +24,8 @@ export class NodeWriter {
   readonly #parts: NodeWriterParts;
   readonly #stopped = new AbortController();
   readonly #wanted = new Map<string, string | undefined>();
+  /** Those of them that a person may change afterwards. */
+  readonly #once = new Set<string>();
   #condition: NetworkCondition | undefined;
   #written: NetworkCondition | undefined;
   readonly #loop: Loop;
@@ -41,8 +43,9 @@ export class NodeWriter {
     });
   }
 
-  /** What this annotation shall say from now on; undefined: it shall not be there. */
-  annotate(name: string, value: string | undefined): void {
+  /** What this annotation shall say from now on; undefined: it shall not be there. `once`: until a person writes something else. */
+  annotate(name: string, value: string | undefined, how: "kept" | "once" = "kept"): void {
+    if (how === "once") this.#once.add(name);
     if (this.#wanted.has(name) && this.#wanted.get(name) === value) return;
     this.#wanted.set(name, value);
     this.touched();
@@ -76,6 +79,7 @@ export class NodeWriter {
       const annotations = Object.fromEntries(differing.map((name) => [name, this.#wanted.get(name) ?? null]));
       await annotate(annotations, this.#stopped.signal);
       logger.info({ annotations }, "wrote annotations to this node's Node object");
+      for (const name of differing) if (this.#once.delete(name)) this.#wanted.delete(name);
     }
     const condition = this.#condition;
     if (condition === undefined || condition === this.#written) return;

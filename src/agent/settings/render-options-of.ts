@@ -7,6 +7,7 @@ import {
   type RenderOptions,
 } from "../../felix/render/options.ts";
 import { protocolNumbers } from "../../net/protocol-numbers.ts";
+import type { BgpRenderOptions } from "./bgp-render-options.ts";
 
 /** What the node's kernel has, and which of its interfaces is used. */
 export interface RenderKernel {
@@ -16,7 +17,11 @@ export interface RenderKernel {
 }
 
 /** What rendering goes by. Of the two sets of parameters, those of the backend count, as with upstream. */
-export function renderOptionsOf(settings: FelixSettings, { hasIpv6, backend }: RenderKernel): RenderOptions {
+export function renderOptionsOf(
+  settings: FelixSettings,
+  { hasIpv6, backend }: RenderKernel,
+  bgp: BgpRenderOptions = noBgp,
+): RenderOptions {
   const { filterAllow, mangleAllow, filterDeny, markMask } = ofBackend(settings, backend);
   const { serviceLoopPrevention, logActionRateLimit, logActionRateLimitBurst } = settings;
   return {
@@ -30,9 +35,10 @@ export function renderOptionsOf(settings: FelixSettings, { hasIpv6, backend }: R
     hookPlace: settings.chainInsertMode,
     allowInvalid: settings.disableConntrackInvalidCheck,
     serviceLoop: {
-      ...defaultRenderOptions.serviceLoop,
+      networks: bgp.serviceNetworks,
       action: serviceLoopPrevention === "disabled" ? "none" : serviceLoopPrevention,
     },
+    bgpPorts: bgp.ports,
     natOutgoing: natOutgoingOf(settings),
     floatingIps: settings.floatingIPs,
     foreignSources: settings.workloadSourceSpoofing === "any",
@@ -60,6 +66,8 @@ export function renderOptionsOf(settings: FelixSettings, { hasIpv6, backend }: R
 }
 
 // --- internal ---
+
+const noBgp: BgpRenderOptions = { serviceNetworks: [], ports: defaultRenderOptions.bgpPorts };
 
 function ofBackend(settings: FelixSettings, backend: RenderOptions["backend"]) {
   if (backend === "nftables") {

@@ -1,8 +1,8 @@
 import type { Kind } from "../../api/kinds.ts";
 import type { PolicyRule } from "../../api/policy-rule.ts";
 import type { Resource } from "../../api/resource.ts";
+import type { EventSubject } from "../../kube/event-recorder.ts";
 import type { RejectedObject } from "../../kube/rejected-objects.ts";
-import type { EventSubject } from "../event-recorder.ts";
 
 /** Something that people should know of an object. */
 export interface Remark {

@@ -10,6 +10,8 @@ import type { Agents } from "../agents.ts";
 import type { Logger } from "../logger.ts";
 import { type FrontProxy, type Requester, requesterOf } from "./front-proxy.ts";
 import { nodeAddresses } from "./node-addresses.ts";
+import { nodeBgp } from "./node-bgp.ts";
+import { nodeBgpProbes } from "./node-bgp-probes.ts";
 import { nodePolicies } from "./node-policies.ts";
 import { discoveryOf, objectOf, type QueryResource, queryGroup, queryVersion, tableOf } from "./query-resource.ts";
 import { StatusError, statusOf } from "./status.ts";
@@ -75,7 +77,7 @@ export function tlsOptions({ key, certificate }: KeyPair, { certificateAuthority
 // --- internal ---
 
 const root = `/apis/${queryGroup}/${queryVersion}`;
-const resources = [nodeAddresses, nodePolicies] as readonly QueryResource[];
+const resources = [nodeAddresses, nodePolicies, nodeBgp, nodeBgpProbes] as readonly QueryResource[];
 const timeoutMs = 30_000;
 /** More than one process of the API server and their idle connections need. */
 const mostConnections = 512;

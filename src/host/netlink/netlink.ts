@@ -18,6 +18,8 @@ export interface Netlink {
   addresses(linkIndex?: number): Promise<readonly Address[]>;
   /** One that is there already is no error. */
   addAddress(linkIndex: number, address: AddressRequest): Promise<void>;
+  /** One that is not there, or whose link is not, is no error. */
+  removeAddress(linkIndex: number, address: AddressRequest): Promise<void>;
 
   /** The routes of the main table. */
   routes(version: IpVersion): Promise<readonly KernelRoute[]>;

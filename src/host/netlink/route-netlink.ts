@@ -109,6 +109,14 @@ class RouteNetlink implements Netlink {
     ]);
   }
 
+  async removeAddress(linkIndex: number, address: AddressRequest): Promise<void> {
+    const request = { type: messageType.deleteAddress, body: encodeAddress(linkIndex, address) };
+    command(this.#socket, `remove address ${address.ip}/${address.prefixLength} from link ${linkIndex}`, request, [
+      "EADDRNOTAVAIL",
+      "ENODEV",
+    ]);
+  }
+
   async routes(version: IpVersion): Promise<readonly KernelRoute[]> {
     const request = { type: messageType.getRoute, body: encodeRouteQuery(version) };
     const found = this.#socket.dump(request, decodeRoute);

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { Datastore } from "../../../src/agent/datastore.ts";
+import type { NodeName } from "../../../src/api/names.ts";
 import { agentKinds } from "../../../src/kube/fed-kinds.ts";
 import { HttpsKubeClient } from "../../../src/kube/https-client.ts";
 import { type Answer, refusal, scriptedServer, streamed } from "../../fakes/scripted-server.ts";
@@ -19,7 +20,7 @@ test("that the API server is away is told until it takes up every watch again, t
   const clock = testClock();
   const datastore = new Datastore({
     client: new HttpsKubeClient({ server: server.url, clock, credentials: async () => ({ headers: {}, tls: {} }) }),
-    ...{ clock, logger: pino({ level: "silent" }), onChanges: () => undefined },
+    ...{ node: "node-1" as NodeName, clock, logger: pino({ level: "silent" }), onChanges: () => undefined },
   });
   const detail = () => datastore.health().detail;
   datastore.start();

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeQueryServer } from "../../../src/agent/query-server.ts";
 import { TokenCheck } from "../../../src/agent/token-check.ts";
+import { bgpPath, parseBgpQuery } from "../../../src/api/bgp-query.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import type { AddressUse, PoliciesAnswer } from "../../../src/api/node-query.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
@@ -55,6 +56,7 @@ beforeEach(async () => {
   server = makeQueryServer({
     ...{ node: "node-1" as NodeName, keyPair, tokens: new TokenCheck(client, clock) },
     policiesInForce: () => held,
+    questions: { [bgpPath]: async (body) => ({ asked: parseBgpQuery(body) }) },
     ...{ addressUses: (ips) => addressUses(ips), logger: pino({ level: "silent" }) },
   });
   await server.listen({ host: "127.0.0.1", port: 0 });
@@ -100,6 +102,17 @@ test("answers the controllers which policies the kernel holds, once it holds a p
   held = { pending: true, policies: [policy] };
   expect(await send({ path })).toEqual({ status: 200, said: { node: "node-1", ...held } });
   expect(await send({ path, authorization: "Bearer other" })).toMatchObject({ status: 403 });
+});
+
+test("answers further questions with the node's name, and refuses bodies that they cannot read", async () => {
+  const path = "/v1/bgp";
+  const asked = { peer: "10.0.0.2", history: 5, routes: false };
+  const body = '{"peer":"10.0.0.2","history":5}';
+  expect(await send({ path, body })).toEqual({ status: 200, said: { node: "node-1", asked } });
+  expect(await send({ path, body: '{"history":"all"}' })).toMatchObject({ status: 400 });
+  expect(await send({ path, authorization: "Bearer other" })).toMatchObject({ status: 403 });
+  const message = "There is only POST /v1/addresses and /v1/policies and /v1/bgp";
+  expect(await send({ path: "/v1/else" })).toEqual({ status: 404, said: { message } });
 });
 
 test.each([

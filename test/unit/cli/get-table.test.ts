@@ -13,6 +13,13 @@ const pools = [
   { metadata: { name: "b" }, spec: { cidr: "10.0.0.0/8" } },
 ];
 
+test("a filter is shown by how many rules it has", () => {
+  const filters = [{ metadata: { name: "a" }, spec: { exportV4: [{}, {}], importV6: [{}] } }];
+  const [header, row] = formatObjects(kind("bgpf"), filters, { wide: false, namespaces: false }).split("\n");
+  expect(header?.split(/ +/)).toEqual(["NAME", "NUMEXPORTV4", "NUMIMPORTV4", "NUMEXPORTV6", "NUMIMPORTV6"]);
+  expect(row?.split(/ +/)).toEqual(["a", "2", "0", "0", "1"]);
+});
+
 test("pools have calicoctl's columns", () => {
   expect(formatObjects(kind("pool"), pools, { wide: false, namespaces: false })).toBe(
     [

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeQueryServer } from "../../../src/agent/query-server.ts";
 import type { TokenVerdict } from "../../../src/agent/token-check.ts";
+import { bgpPath } from "../../../src/api/bgp-query.ts";
 import { type NamespacedName, type NodeName, namespacedName } from "../../../src/api/names.ts";
 import type { AddressUse, PolicyInForce } from "../../../src/api/node-query.ts";
 import type { Lease, Node } from "../../../src/api/objects.ts";
@@ -48,6 +49,14 @@ test("asks which policies a node's kernel holds", async () => {
   expect(await agents.policiesInForce(node)).toEqual({ node, pending: true, policies: [policy] });
 });
 
+test("asks how a node's BGP stands", async () => {
+  const query = { peer: parseIp("10.0.0.2"), history: 5, routes: false };
+  expect(await agents.bgp(node, query)).toEqual({
+    ...{ node, at: 1, trouble: JSON.stringify(query), reconfigurations: 0, pending: [] },
+    ...{ sessions: [], rejected: [], history: [] },
+  });
+});
+
 beforeEach(async () => {
   [tokens, asked, issued, answering] = [[], [], 0, node];
   verdict = () => "allowed";
@@ -73,6 +82,19 @@ function serverOf() {
       return answering;
     },
     policiesInForce: () => ({ pending: true, policies: [policy] }),
+    questions: {
+      [bgpPath]: async (body) => ({
+        ...{
+          at: 1,
+          trouble: JSON.stringify(body),
+          reconfigurations: 0,
+          pending: [],
+          sessions: [],
+          rejected: [],
+          history: [],
+        },
+      }),
+    },
     keyPair,
     tokens: {
       verdict: async (token) => {

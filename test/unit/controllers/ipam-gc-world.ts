@@ -132,6 +132,8 @@ export class World {
       events: { record: (_subject, _type, reason) => void this.events.push(reason) },
       agents: {
         policiesInForce: () => Promise.reject(new Error("Cannot tell: garbage collection does not ask")),
+        bgp: () => Promise.reject(new Error("Cannot tell: garbage collection does not ask")),
+        probeBgp: () => Promise.reject(new Error("Cannot tell: garbage collection does not ask")),
         addressesInUse: async (node, asked = []) => {
           this.onAsk();
           this.asked.push([node, asked]);

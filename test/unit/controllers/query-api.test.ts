@@ -8,6 +8,8 @@ import { text } from "node:stream/consumers";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeAuthority, makeClientPair } from "../../../lab/certificates.ts";
+import type { BgpSide } from "../../../src/api/bgp-probe.ts";
+import type { BgpAnswer, BgpQuery } from "../../../src/api/bgp-query.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import type { AddressUse, PolicyInForce } from "../../../src/api/node-query.ts";
 import type { Node } from "../../../src/api/objects.ts";
@@ -71,6 +73,38 @@ let cluster: {
 };
 let addressesInUse: (node: NodeName, ips: readonly Ip[] | undefined) => Promise<readonly AddressUse[]>;
 const policiesInForce: Agents["policiesInForce"] = async (node) => ({ node, pending: false, policies });
+const bgpAsked: BgpQuery[] = [];
+const bgpOf = (node: NodeName): BgpAnswer => ({
+  ...{
+    node,
+    at: 61_000,
+    trouble: "nothing listens there",
+    reconfigurations: 2,
+    pending: [],
+    rejected: [],
+    history: [],
+  },
+  sessions: [
+    {
+      ...{ name: "Mesh_10_0_0_2", kind: "mesh", neighbor: parseIp("10.0.0.2"), neighborNode: "node-2" },
+      ...{ state: "Established", since: 1_000, imported: 3, exported: 4, flaps: 1, lastError: "Socket: Timed out" },
+      ...{ keepsOurRoutes: true, neighborRestarts: false },
+    },
+  ],
+});
+const probesAsked: (readonly Ip[])[] = [];
+const sideOf = (node: NodeName): BgpSide => ({
+  ...{ node, at: 5, daemon: "running", listenPort: 179, isMeshEnabled: true, addresses: [], rejected: [] },
+  sessions: [{ neighbor: parseIp("10.0.0.2"), kept: false, history: [] }],
+});
+const probeBgp: Agents["probeBgp"] = async (node, { peers }) => {
+  probesAsked.push(peers);
+  return sideOf(node);
+};
+const bgp: Agents["bgp"] = async (node, query) => {
+  bgpAsked.push(query);
+  return bgpOf(node);
+};
 let api: QueryApi;
 let port: number;
 const clock = testClock();
@@ -120,7 +154,7 @@ beforeEach(async () => {
   api = new QueryApi({
     ...{ client, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
     snapshot: { node: new Map([[node.name, node]]), lease: new Map() },
-    agents: { addressesInUse: (name, ips) => addressesInUse(name, ips), policiesInForce },
+    agents: { addressesInUse: (name, ips) => addressesInUse(name, ips), policiesInForce, bgp, probeBgp },
   });
   api.start();
   await expect.poll(() => cluster.caBundle).toBeDefined();
@@ -256,6 +290,8 @@ test("says what there is", async () => {
       resources: [
         { name: "nodeaddresses", kind: "NodeAddresses", verbs: ["get"] },
         { name: "nodepolicies", verbs: ["get"] },
+        { name: "nodebgp", kind: "NodeBgp", verbs: ["get"] },
+        { name: "nodebgpprobes", kind: "NodeBgpProbes", verbs: ["get"] },
       ],
     },
   });
@@ -287,12 +323,48 @@ test("policies in force are told of a node, and authorised by their own resource
   expect(await ask(`${policiesPath}/node-1`)).toMatchObject({ status: 403 });
 });
 
+test("a node's end of its BGP sessions, probed for those neighbours that are named", async () => {
+  const probePath = `${path.replace("nodeaddresses", "nodebgpprobes")}/node-1`;
+  const { node, ...fields } = sideOf("node-1" as NodeName);
+  expect((await ask(`${probePath}?peer=10.0.0.2,fd00::2`)).said).toMatchObject({ metadata: { name: node }, ...fields });
+  await ask(probePath);
+  expect(probesAsked.splice(0)).toEqual([["10.0.0.2", "fd00::2"], []]);
+  for (const peer of ["node-2", Array(65).fill("10.0.0.2").join(",")]) {
+    expect(await ask(`${probePath}?peer=${peer}`)).toMatchObject({ status: 400 });
+  }
+});
+
+test("a node's BGP is told, of one neighbour and with history and routes if they are asked for", async () => {
+  const bgpPath = path.replace("nodeaddresses", "nodebgp");
+  const { node, ...fields } = bgpOf("node-1" as NodeName);
+  expect(await ask(`${bgpPath}/node-1?peer=10.0.0.2&history=20&routes=true`)).toEqual({
+    status: 200,
+    said: { kind: "NodeBgp", apiVersion: "query.margay.io/v1", metadata: { name: node }, ...fields },
+  });
+  await ask(`${bgpPath}/node-1`);
+  expect(bgpAsked.splice(0)).toEqual([
+    { peer: "10.0.0.2", history: 20, routes: true },
+    { peer: undefined, history: 0, routes: false },
+  ]);
+  const { said } = await ask(`${bgpPath}/node-1`, { headers: { accept: "application/json;as=Table;v=v1" } });
+  const rows = (said as { rows: readonly { cells: unknown }[] }).rows;
+  expect(rows.map(({ cells }) => cells)).toEqual([
+    ["10.0.0.2", "node-2", "mesh", "Established", "60s", 3, 4, "Socket: Timed out"],
+  ]);
+  for (const query of ["peer=everybody", "history=-1", "history=many", "routes=perhaps"]) {
+    expect(await ask(`${bgpPath}/node-1?${query}`)).toMatchObject({ status: 400 });
+  }
+  expect(cluster.reviewed.at(-1)).toMatchObject({ resourceAttributes: { resource: "nodebgp", name: "node-1" } });
+  cluster.allows = () => ({ allowed: false });
+  expect(await ask(`${bgpPath}/node-1`)).toMatchObject({ status: 403 });
+});
+
 test("names that cannot be read let nobody in", async () => {
   cluster.authentication = { ...cluster.authentication, "requestheader-allowed-names": "[front-proxy" };
   await api.stop();
   const later = new QueryApi({
     ...{ client, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
-    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce } },
+    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce, bgp, probeBgp } },
   });
   later.start();
   const before = client.sent.length;
@@ -318,7 +390,7 @@ test("of several processes that fill the Secret one wins, and the others serve w
   cluster.secret = { metadata: { resourceVersion: "1" }, data: { "tls.crt": "bm9uZQ==", "tls.key": "bm9uZQ==" } };
   const late = new QueryApi({
     ...{ client: racing, host: new LinuxHost(), clock, logger, address: "127.0.0.1", port },
-    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce } },
+    ...{ snapshot: { node: new Map(), lease: new Map() }, agents: { addressesInUse, policiesInForce, bgp, probeBgp } },
   });
   late.start();
   await expect.poll(() => cluster.caBundle).toBe(base64(winner.certificate));

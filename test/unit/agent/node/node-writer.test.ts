@@ -62,6 +62,16 @@ test("an annotation that somebody changes is put back, and one that shall not be
   expect(writes).toEqual([{ a: "1" }, { a: "1" }, { a: null }]);
 });
 
+test("what is written once may be changed by a person afterwards", async () => {
+  const { writer, writes, nodes } = setUp();
+  writer.annotate("a", "1", "once");
+  await settle();
+  nodes.set(name, { ...plain, annotations: { a: "other" } });
+  writer.touched();
+  await settle();
+  expect(writes).toEqual([{ a: "1" }]);
+});
+
 test("a Node that is not known yet is written to when it comes", async () => {
   const { writer, writes, nodes } = setUp();
   nodes.clear();

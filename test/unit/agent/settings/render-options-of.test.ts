@@ -67,7 +67,8 @@ test("every other setting of rules and routes reaches rendering", () => {
   expect(renderOptionsOf(all, iptables)).toEqual({
     ...{ versions: [4, 6], backend: "iptables", interfacePrefix: "cal", marks: marksFromMask(0xffff0000) },
     ...{ endpointToHostAction: "drop", denyAction: "drop", allowAction: { filter: "accept", mangle: "accept" } },
-    ...{ hookPlace: "append", allowInvalid: true, serviceLoop: { action: "none", networks: [] }, floatingIps: true },
+    ...{ hookPlace: "append", allowInvalid: true, serviceLoop: { action: "none", networks: [] }, bgpPorts: [179] },
+    ...{ floatingIps: true },
     ...{ foreignSources: true, logPrefix: "%t: %n" },
     natOutgoing: {
       address: "192.0.2.1",
