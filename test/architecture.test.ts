@@ -14,10 +14,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/felix/calc": ["src/net", "src/api"],
   "src/felix/config": ["src/net", "src/api"],
   "src/bgp/plan": ["src/net", "src/api"],
+  "src/bgp/simulate": ["src/net", "src/api", "src/bgp/plan"],
   "src/felix/render": ["src/felix/calc", "src/net"],
   "src/host": ["src/net"],
   "src/kube": ["src/net", "src/api", "src/ipam"],
   "src/felix/dataplane": ["src/net", "src/reconcile", "src/felix/render", "src/host"],
+  "src/bgp/why": ["src/net", "src/api", "src/bgp/plan"],
   "src/bgp/templates": ["src/net", "src/bgp/plan"],
   "src/bgp/bird": ["src/net", "src/bgp/plan", "src/host"],
 };
@@ -40,7 +42,9 @@ const pure = [
   "src/felix/render",
   "src/felix/config",
   "src/bgp/plan",
+  "src/bgp/simulate",
   "src/bgp/templates",
+  "src/bgp/why",
 ];
 
 /** Between wiring folders: importer → files of the other that it may use. */

@@ -15,6 +15,7 @@ import type {
   QosPlan,
   TierPlan,
 } from "../src/felix/calc/plan.ts";
+import { isIp, parseIp } from "../src/net/ip.ts";
 import { joinedAt, wishesOf } from "./reference-annotations.ts";
 import { labelsOfHostEndpoint, labelsOfPod } from "./reference-labels.ts";
 import { setOf } from "./reference-sets.ts";
@@ -38,6 +39,12 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
   const pools = [...snapshot.ipPool.values()].map(({ spec }) => spec);
   const peers = [...snapshot.bgpPeer.values()].flatMap(({ spec }) => parsePeerAddress(spec.peerIP ?? "")?.ip ?? []);
   const hostIps = [...snapshot.node.values()].flatMap(({ internalIps }) => internalIps);
+  const annotated = [...snapshot.node.values()].flatMap(({ annotations }) =>
+    ["4", "6"].flatMap((version) => {
+      const text = annotations[`projectcalico.org/IPv${version}Address`]?.split("/")[0] ?? "";
+      return isIp(text) ? [parseIp(text)] : [];
+    }),
+  );
   return {
     endpoints: new Map(endpoints.map((endpoint) => [endpoint.hostInterface, endpoint])),
     hostEndpoints: new Map(hosts.map((host) => [host.interfaceName, host])),
@@ -45,8 +52,8 @@ export function planNode(snapshot: Snapshot, node: NodeName): NodePlan {
     sets: new Map([...sources.values()].map((source) => [source.id, setOf(snapshot, node, source)])),
     pools: [...new Set(pools.map(({ cidr }) => cidr))].sort(),
     masqueradedPools: [...new Set(pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr))].sort(),
-    bgpNeighbours: [...new Set([...hostIps, ...peers])].sort(),
-    hosts: [...new Set(hostIps)].sort(),
+    bgpNeighbours: [...new Set([...hostIps, ...annotated, ...peers])].sort(),
+    hosts: [...new Set([...hostIps, ...annotated])].sort(),
   };
 }
 

@@ -5,7 +5,7 @@ import { type CustomKind, type Rule, withRules } from "./custom-kind.ts";
 import { asNumberField, durationField, ipField, selectorField } from "./fields.ts";
 import { parseObject } from "./parse-object.ts";
 import { parsePeerAddress } from "./peer-address.ts";
-import type { DeepReadonly, Resource } from "./resource.ts";
+import { type DeepReadonly, objectMetaSchema, type Resource } from "./resource.ts";
 
 const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 
@@ -150,8 +150,11 @@ const spec = withRules(fields, rules);
 
 /** A BGP neighbour of one node, of selected nodes, or of all. */
 export type BgpPeerSpec = DeepReadonly<z.output<typeof spec>>;
-/** A checked BGPPeer. */
-export type BgpPeer = Resource<BgpPeerSpec>;
+/** A checked BGPPeer. One that cannot be read says in `spec` only whom it would have as a neighbour, and gives no session. */
+export interface BgpPeer extends Resource<BgpPeerSpec> {
+  /** Why it cannot be read; absent when it can. */
+  readonly unreadable?: string;
+}
 
 /** What the BGPPeer kind is: its schema, names and rules. */
 export const bgpPeer: CustomKind<typeof spec> = {
@@ -188,3 +191,19 @@ export const bgpPeer: CustomKind<typeof spec> = {
 export function parseBgpPeer(json: unknown): BgpPeer {
   return parseObject(bgpPeer, json);
 }
+
+/**
+ * What stands for a BGPPeer that cannot be read, for `reason`: whom it would have as a neighbour. Were it absent, a BGPPeer of
+ * wider scope could have that neighbour without the password and the filters of this one. Undefined when that cannot be read.
+ */
+export function closedBgpPeer(json: unknown, reason: string): BgpPeer | undefined {
+  const { data } = z.object({ metadata: objectMetaSchema, spec: scope }).safeParse(json);
+  return data && { metadata: data.metadata, spec: fields.parse(data.spec), unreadable: reason };
+}
+
+// --- internal ---
+
+const scope = fields.pick({
+  ...{ node: true, nodeSelector: true },
+  ...{ peerIP: true, peerSelector: true, localWorkloadSelector: true },
+});

@@ -2,12 +2,15 @@ import { Command, CommanderError } from "commander";
 import { messageOf } from "../net/message-of.ts";
 import { addAgent } from "./agent.ts";
 import { addApply } from "./apply.ts";
+import { addBgpPlan } from "./bgp-plan.ts";
+import { addBgpWhy } from "./bgp-why.ts";
 import { addControllers } from "./controllers.ts";
 import { addDelete } from "./delete.ts";
 import { addGet } from "./get.ts";
 import { addInstallCni } from "./install-cni.ts";
 import { addIpam } from "./ipam.ts";
 import { addLab } from "./lab.ts";
+import { addNodeDrainNet } from "./node-drain-net.ts";
 import { addNodeStatus } from "./node-status.ts";
 
 const program = new Command("margay")
@@ -22,7 +25,10 @@ for (const add of [
   addApply,
   addDelete,
   addIpam,
+  addBgpPlan,
+  addBgpWhy,
   addNodeStatus,
+  addNodeDrainNet,
   addAgent,
   addInstallCni,
   addControllers,

@@ -1,5 +1,6 @@
 import type { BgpPeer } from "../api/bgp-peer.ts";
 import type { IpPool } from "../api/ip-pool.ts";
+import { addressesOfNode } from "../api/node-addresses.ts";
 import type { Node } from "../api/objects.ts";
 import { parsePeerAddress } from "../api/peer-address.ts";
 import { cidrContainsIp } from "../net/cidr.ts";
@@ -9,7 +10,7 @@ import { addressAnnotations } from "./address-request.ts";
 /** What the cluster and the node's kernel say of who has which address, beside the pods. */
 export interface AddressUsers {
   readonly pools: readonly IpPool[];
-  readonly nodes: readonly Pick<Node, "name" | "internalIps">[];
+  readonly nodes: readonly Pick<Node, "name" | "internalIps" | "annotations">[];
   readonly peers: readonly BgpPeer[];
   /** URL of the API server. */
   readonly apiServer: string;
@@ -35,8 +36,8 @@ export function whyTaken(ip: Ip, users: AddressUsers): string | undefined {
 // --- internal ---
 
 function userOf(ip: Ip, users: AddressUsers): string | undefined {
-  const node = users.nodes.find(({ internalIps }) => internalIps.includes(ip));
-  if (node !== undefined) return `the InternalIP of node ${node.name}`;
+  const node = users.nodes.find((one) => addressesOfNode(one).includes(ip));
+  if (node !== undefined) return `an address of node ${node.name}`;
   const own = users.ofInterfaces.find((one) => one.ip === ip);
   if (own !== undefined) return `on interface ${own.interface} of this node`;
   if (users.gateways.includes(ip)) return "a gateway of this node's routes";

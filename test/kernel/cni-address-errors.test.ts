@@ -122,7 +122,7 @@ describe("what cannot be given is an error that names pool and reason, and nothi
       },
       ...pastIpam("10.0.0.2"),
       code: 101,
-      says: /10\.0\.0\.2 past IPAM: it is the InternalIP of node node-2/,
+      says: /10\.0\.0\.2 past IPAM: it is an address of node node-2/,
     },
     "past IPAM, the API server's": {
       ...pastIpam("10.96.0.1"),

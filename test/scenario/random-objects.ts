@@ -120,6 +120,7 @@ export const endpointSlice: fc.Arbitrary<EndpointSlice> = fc.record({
   name: fc.constantFrom("slice-1", "slice-2"),
   service: fc.constantFrom(...serviceNames, undefined),
   addresses: fc.uniqueArray(ip, { maxLength: 2 }),
+  endpoints: fc.constant([]),
   ports: fc.array(fc.record({ protocol, port: fc.constantFrom(80, 8080) }), { maxLength: 2 }),
 });
 

@@ -3,10 +3,14 @@ import { messageOf } from "../../net/message-of.ts";
 import { BirdError } from "./bird-error.ts";
 import { type BirdReply, ReplyReader } from "./reply-reader.ts";
 
-/** Bounds of one connection. */
+/** Bounds of one connection, and what it tells beside answers. */
 export interface BirdControlOptions {
   /** For the connection and for each answer. Default 5 s. */
   readonly timeoutMs?: number;
+  /** Told what BIRD logs, once the command `echo` has asked for it. */
+  readonly onLog?: (line: string) => void;
+  /** Told once that the connection has ended, whoever ended it. */
+  readonly onEnd?: () => void;
 }
 
 interface Waiting {
@@ -25,7 +29,8 @@ export class BirdControl implements Disposable {
   readonly #path: string;
   readonly #timeoutMs: number;
   readonly #waiting: Waiting[] = [];
-  readonly #reader = new ReplyReader();
+  readonly #reader: ReplyReader;
+  readonly #onEnd: () => void;
   #ended: BirdError | undefined;
 
   /** Resolves once BIRD has greeted. Rejects with a BirdError. */
@@ -38,6 +43,8 @@ export class BirdControl implements Disposable {
   private constructor(path: string, options: BirdControlOptions) {
     this.#path = path;
     this.#timeoutMs = options.timeoutMs ?? 5_000;
+    this.#reader = new ReplyReader(options.onLog);
+    this.#onEnd = options.onEnd ?? (() => undefined);
     this.#socket = createConnection(path).setEncoding("utf8");
     this.#socket.on("data", (chunk: string) => this.#read(chunk));
     this.#socket.on("error", (cause: NodeJS.ErrnoException) =>
@@ -59,6 +66,11 @@ export class BirdControl implements Disposable {
     if (reply.code < 8000) return reply;
     const said = reply.lines.map((line) => line.text.trim()).join("; ");
     throw this.#error(action, "refused", `${reply.code} ${said}`, { code: reply.code });
+  }
+
+  /** Whether it can be asked anything. One that cannot stays so. */
+  get isOpen(): boolean {
+    return this.#ended === undefined;
   }
 
   /** Ends the connection; commands that have no answer yet are rejected as `closed`. */
@@ -102,6 +114,7 @@ export class BirdControl implements Disposable {
       clearTimeout(timer);
       reject(this.#error(action, reason, detail, { cause }));
     }
+    this.#onEnd();
   }
 
   #error(

@@ -6,6 +6,8 @@
 export class BirdError extends Error {
   readonly reason: "unreachable" | "closed" | "timeout" | "refused" | "protocol";
   readonly socketPath: string;
+  /** What happened, by itself: BIRD's own words when it refused. */
+  readonly detail: string;
   /** BIRD's reply code, 8000 to 9999, when it refused. */
   readonly code: number | undefined;
 
@@ -23,6 +25,7 @@ export class BirdError extends Error {
     this.name = "BirdError";
     this.reason = facts.reason;
     this.socketPath = facts.socketPath;
+    this.detail = facts.detail;
     this.code = facts.code;
   }
 }

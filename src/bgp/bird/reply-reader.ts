@@ -15,9 +15,15 @@ export interface BirdReply {
  * (last line), or with one space (the code of the line before). See "Remote control" in BIRD's manual.
  */
 export class ReplyReader {
+  readonly #onLog: (line: string) => void;
   #rest = "";
   #code = 0;
   #lines: BirdLine[] = [];
+
+  /** `onLog` is told what BIRD logs, once `echo` has been asked for: one line, with neither its time nor its class. */
+  constructor(onLog: (line: string) => void = () => undefined) {
+    this.#onLog = onLog;
+  }
 
   /** The answers that `chunk` completes. Throws when it is not BIRD's protocol. */
   read(chunk: string): readonly BirdReply[] {
@@ -32,7 +38,10 @@ export class ReplyReader {
       throw new Error(`Cannot read ${JSON.stringify(line.slice(0, 100))} as a line of BIRD's control protocol`);
     }
     // "+" marks a log line sent in between; it belongs to no answer.
-    if (!coded && line.startsWith("+")) return undefined;
+    if (!coded && line.startsWith("+")) {
+      this.#onLog(line.slice(1));
+      return undefined;
+    }
     if (coded) this.#code = Number(coded[1]);
     this.#lines.push({ code: this.#code, text: coded?.[3] ?? line.slice(1) });
     if (coded?.[2] !== " ") return undefined;

@@ -12,7 +12,12 @@ export interface BgpInputs {
   readonly deliverable: ReadonlySet<Cidr>;
   /** The node has been asked to go away. */
   readonly isDraining: boolean;
+  /** What it announces no more, since it goes away; absent: everything is as it was. */
+  readonly withdrawn?: Withdrawn;
 }
+
+/** `services`: the node's Services' networks and addresses; `everything`: its pods' as well. */
+export type Withdrawn = "nothing" | "services" | "everything";
 
 /** A key of a Secret as it was read. */
 export type Secret = { readonly text: string } | { readonly missing: string };

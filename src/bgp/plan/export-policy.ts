@@ -1,33 +1,57 @@
 import { hostAffinity } from "../../api/ipam-block.ts";
 import type { NodeName } from "../../api/names.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
-import { type Cidr, cidrContains, cidrVersion, firstIp, hostCidr, prefixLength } from "../../net/cidr.ts";
-import { bitsOf, compareIps, type IpVersion, versionOf } from "../../net/ip.ts";
+import { type Cidr, cidrContains, cidrVersion, hostCidr, prefixLength } from "../../net/cidr.ts";
+import { bitsOf, type IpVersion, versionOf } from "../../net/ip.ts";
+import type { BgpInputs } from "./bgp-inputs.ts";
 import type { ExportPolicy } from "./bird-config.ts";
+import { inOrder } from "./cidr-order.ts";
+import { prefixCommunities } from "./prefix-communities.ts";
+import { reflectorClusterOf } from "./reflector.ts";
+import type { PlannedServices } from "./services.ts";
 
 /**
- * What `node` announces in one family: the blocks affine to it, and each local attachment's address that is in a pool
- * but in none of these blocks (borrowed from another node's block). Pools with disableBGPExport stay hidden.
+ * What a node announces in one family: the blocks affine to it, each local attachment's address that is in a pool but in none
+ * of these blocks (borrowed from another node's block), and its Services. Pools with disableBGPExport stay hidden.
  * `disabled` on a pool stops new addresses only: its pods must stay reachable, so it changes nothing here, as upstream.
+ * A route reflector passes on what it learns of Services too. A node that has withdrawn everything announces nothing of its own.
  */
-export function planExports(snapshot: Snapshot, node: NodeName, version: IpVersion): ExportPolicy {
+export function planExports(
+  { snapshot, node, isDraining, withdrawn }: BgpInputs,
+  version: IpVersion,
+  services: PlannedServices,
+): ExportPolicy {
   const pools = [...snapshot.ipPool.values()]
     .map((pool) => pool.spec)
     .filter((spec) => cidrVersion(spec.cidr) === version);
   const open = pools.filter((pool) => !pool.disableBGPExport).map((pool) => pool.cidr);
   const hidden = pools.filter((pool) => pool.disableBGPExport).map((pool) => pool.cidr);
-  // A block outside every pool is nobody's to announce, whoever wrote it.
-  const cidrs = pools.map((pool) => pool.cidr);
-  const blocks = ownBlocks(snapshot, node, version).filter((block) => isInside(block, cidrs));
+  const blocks = ownBlocks(snapshot, node, version);
   const borrowed = [...snapshot.attachment.values()]
     .flatMap((attachment) => attachment.addresses)
     .filter((ip) => versionOf(ip) === version)
     .map(hostCidr)
     .filter((host) => isInside(host, open) && !isInside(host, blocks));
+  const isGone = withdrawn === "everything";
   return {
-    ...{ hidden: inOrder(hidden), blocks, hosts: inOrder(borrowed), pools: inOrder(open) },
-    ...{ services: [], communities: [], isDraining: false },
+    hidden: inOrder(isGone ? [...hidden, ...blocks] : hidden),
+    blocks: isGone ? [] : blocks,
+    hosts: isGone ? [] : inOrder(borrowed),
+    services: services.announced,
+    pools: inOrder(isReflector(snapshot, node) ? [...open, ...services.ranges] : open),
+    communities: prefixCommunities(snapshot.bgpConfiguration, node, version),
+    isDraining,
   };
+}
+
+/** The blocks affine to the node. One outside every pool is nobody's to announce, whoever wrote it. */
+export function ownBlocks(snapshot: Snapshot, node: NodeName, version: IpVersion): readonly Cidr[] {
+  const pools = [...snapshot.ipPool.values()].map((pool) => pool.spec.cidr);
+  const own = [...snapshot.ipamBlock.values()]
+    .map((block) => block.spec)
+    .filter((spec) => spec.affinity === hostAffinity(node) && !spec.deleted && cidrVersion(spec.cidr) === version)
+    .map((spec) => spec.cidr);
+  return inOrder(own.filter((block) => isInside(block, pools)));
 }
 
 /** Own blocks of more than one address: the kernel drops what no pod's route takes, so that it never leaves and comes back. */
@@ -37,19 +61,11 @@ export function planBlackholes(blocks: readonly Cidr[]): readonly Cidr[] {
 
 // --- internal ---
 
-function ownBlocks(snapshot: Snapshot, node: NodeName, version: IpVersion): readonly Cidr[] {
-  const own = [...snapshot.ipamBlock.values()]
-    .map((block) => block.spec)
-    .filter((spec) => spec.affinity === hostAffinity(node) && !spec.deleted && cidrVersion(spec.cidr) === version);
-  return inOrder(own.map((spec) => spec.cidr));
+function isReflector(snapshot: Snapshot, node: NodeName): boolean {
+  const self = snapshot.node.get(node);
+  return self !== undefined && reflectorClusterOf(self) !== undefined;
 }
 
 function isInside(inner: Cidr, outers: readonly Cidr[]): boolean {
   return outers.some((outer) => cidrContains(outer, inner));
-}
-
-/** Sorted and without repeats, so that equal input gives equal text and nothing is reconfigured for an order. */
-function inOrder(cidrs: readonly Cidr[]): readonly Cidr[] {
-  const order = (a: Cidr, b: Cidr) => compareIps(firstIp(a), firstIp(b)) || prefixLength(a) - prefixLength(b);
-  return [...new Set(cidrs)].sort(order);
 }

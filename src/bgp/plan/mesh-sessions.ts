@@ -1,63 +1,57 @@
-import type { Node } from "../../api/objects.ts";
-import type { Snapshot } from "../../api/snapshot.ts";
-import { compareText } from "../../net/compare-text.ts";
-import { compareIps, type Ip, type IpVersion, versionOf } from "../../net/ip.ts";
-import { asNumberOf } from "./as-number.ts";
+import type { Secret } from "./bgp-inputs.ts";
+import type { BgpNodeAddress, BgpNodes } from "./bgp-nodes.ts";
+import type { BgpSettings } from "./bgp-settings.ts";
 import { plainSession, type RejectedObject, type Session } from "./bird-config.ts";
+import { passwordOf } from "./passwords.ts";
 import { sessionName } from "./session-name.ts";
 
-/** The sessions, and the objects that give none although they ask for one. */
+/** Some sessions, and all that comes with them. */
 export interface PlannedSessions {
   readonly sessions: readonly Session[];
+  /** Objects that give no session although they ask for one, or one that is held. */
   readonly rejected: readonly RejectedObject[];
+  /** `NAME/KEY` of every Secret that some session's password stands in. */
+  readonly secrets: readonly string[];
 }
 
 /**
- * One session to every other node that has an InternalIP of this version. Of each pair, the node whose address is greater
- * as a string connects (as upstream): were both to connect, a graceful restart could be cut short by the second connection.
+ * One session to every address of another node in a family that this node has too, in their order; none where the mesh is off.
+ * A route reflector is outside the mesh, and no node of the mesh has a session with one (as upstream).
  */
-export function planMesh(snapshot: Snapshot, self: Node, version: IpVersion): PlannedSessions {
-  const own = addressOf(self, version);
-  const sessions: Session[] = [];
-  const rejected: RejectedObject[] = [];
-  if (own === undefined) return { sessions, rejected };
-  const takenBy = new Map<Ip, Node>([[own, self]]);
-  for (const { node, neighbor } of othersOf(snapshot, self, version)) {
-    const holder = takenBy.get(neighbor);
-    if (holder) {
-      const reason = `Cannot peer with ${neighbor}: node ${holder.name} has the same InternalIP; give each node an address of its own`;
-      rejected.push({ kind: "Node", name: node.name, reason });
-      continue;
-    }
-    takenBy.set(neighbor, node);
-    const name = sessionName("mesh", neighbor);
-    const passive = neighbor > own;
-    sessions.push({
-      ...plainSession,
-      name,
-      kind: "mesh",
-      neighbor,
-      neighborAs: asNumberOf(node),
-      source: own,
-      passive,
-    });
+export function planMesh(
+  { self, own, others }: BgpNodes,
+  { mesh }: Pick<BgpSettings, "mesh">,
+  secrets: ReadonlyMap<string, Secret>,
+): PlannedSessions {
+  const neighbours = others.filter(({ of, version }) => of.cluster === undefined && own[version] !== undefined);
+  if (mesh === undefined || self.cluster !== undefined || neighbours.length === 0) {
+    return { sessions: [], rejected: [], secrets: [] };
   }
-  return { sessions, rejected };
+  const { secret, text: password, held } = passwordOf(mesh.password, secrets);
+  const common = {
+    ...plainSession,
+    kind: "mesh",
+    password,
+    held,
+    restartTimeS: mesh.restartTimeS,
+    bfd: mesh.bfd,
+  } as const;
+  const sessions = neighbours.map(({ ip, version, of }): Session => {
+    const source = own[version];
+    const [name, passive] = [sessionName("mesh", ip), waits(own, { ip, version })];
+    return { ...common, name, neighbor: ip, port: of.port, neighborAs: of.asNumber, source, passive };
+  });
+  const reason = `Cannot open the sessions of the mesh: ${held}`;
+  const rejected: readonly RejectedObject[] =
+    held === undefined ? [] : [{ kind: "BGPConfiguration", name: "default", reason }];
+  return { sessions, rejected, secrets: secret === undefined ? [] : [secret] };
 }
 
-/** A node's first InternalIP of this version. */
-export function addressOf(node: Node, version: IpVersion): Ip | undefined {
-  return node.internalIps.find((ip) => versionOf(ip) === version);
-}
-
-// --- internal ---
-
-function othersOf(snapshot: Snapshot, self: Node, version: IpVersion): readonly { node: Node; neighbor: Ip }[] {
-  return [...snapshot.node.values()]
-    .filter((node) => node.name !== self.name)
-    .flatMap((node) => {
-      const neighbor = addressOf(node, version);
-      return neighbor === undefined ? [] : [{ node, neighbor }];
-    })
-    .sort((a, b) => compareIps(a.neighbor, b.neighbor) || compareText(a.node.name, b.node.name));
+/**
+ * Whether this node waits for the other to connect. Of each pair, the node whose address is greater as a string connects (as
+ * upstream): were both to connect, a graceful restart could be cut short by the second connection.
+ */
+export function waits(own: BgpNodes["own"], { ip, version }: Pick<BgpNodeAddress, "ip" | "version">): boolean {
+  const address = own[version];
+  return address !== undefined && ip > address;
 }

@@ -1,6 +1,6 @@
 /** The router as a whole. Times in ISO form are what `show` answers carry, so that they can be read back. */
 export const routerTemplate = `# Written by margay. Changes made by hand are overwritten.
-log stderr all;
+{{logging logLevel}}
 timeformat base iso long;
 timeformat log iso long;
 timeformat protocol iso long;

@@ -1,5 +1,6 @@
 import type { BgpPeer } from "../../api/bgp-peer.ts";
 import type { NodeName } from "../../api/names.ts";
+import { addressesOfNode } from "../../api/node-addresses.ts";
 import type { Node } from "../../api/objects.ts";
 import { parsePeerAddress } from "../../api/peer-address.ts";
 import type { Ip } from "../../net/ip.ts";
@@ -10,7 +11,7 @@ export class BgpNeighbours {
   readonly #addresses = new AddressUnion();
 
   setNode(name: NodeName, node: Node | undefined): void {
-    this.#addresses.set(`node/${name}`, node?.internalIps ?? []);
+    this.#addresses.set(`node/${name}`, node === undefined ? [] : addressesOfNode(node));
   }
 
   setPeer(name: string, peer: BgpPeer | undefined): void {

@@ -1,3 +1,4 @@
+import { endpointLabels } from "../../api/endpoint-labels.ts";
 import { parseSourcePrefixes } from "../../api/kubernetes/allowed-source-prefixes.ts";
 import { parseDscp } from "../../api/kubernetes/dscp.ts";
 import { parseFloatingIps } from "../../api/kubernetes/floating-ips.ts";
@@ -7,7 +8,6 @@ import type { Cidr } from "../../net/cidr.ts";
 import { compareIps, type Ip } from "../../net/ip.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
 import { bothDirections, noPolicies } from "./direction-plan.ts";
-import { endpointLabels } from "./endpoint-labels.ts";
 import type { FloatingOutcome } from "./floating-claims.ts";
 import { type LocalPods, openPodOf } from "./open-pod.ts";
 import type { EndpointPlan, QosPlan } from "./plan.ts";

@@ -1,8 +1,8 @@
+import { hostEndpointLabels } from "../../api/endpoint-labels.ts";
 import type { HostEndpoint } from "../../api/host-endpoint.ts";
 import type { Labels, Namespace } from "../../api/objects.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
 import { bothDirections, directionPlan, noPolicies } from "./direction-plan.ts";
-import { hostEndpointLabels } from "./endpoint-labels.ts";
 import { namespacesOfProfiles } from "./host-endpoint-table.ts";
 import type { BothDirections, DirectionPlan, HostEndpointPlan } from "./plan.ts";
 import type { TierTable } from "./tier-table.ts";

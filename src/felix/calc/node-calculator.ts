@@ -1,5 +1,6 @@
 import type { IpamBlock } from "../../api/ipam-block.ts";
 import { type NamespacedName, type NodeName, splitName } from "../../api/names.ts";
+import { addressesOfNode } from "../../api/node-addresses.ts";
 import type { Attachment, AttachmentKey, Namespace, ServiceAccount } from "../../api/objects.ts";
 import type { Change, KindName, Kinds, PolicyKind } from "../../api/snapshot.ts";
 import { AddressHolders } from "./address-holders.ts";
@@ -107,7 +108,7 @@ export class NodeCalculator {
       ipamBlock: (name, block) => this.#takeBlock(name, block),
       node: (name, node) => {
         this.#neighbours.setNode(name, node);
-        this.#hosts.set(name, node?.internalIps ?? []);
+        this.#hosts.set(name, node === undefined ? [] : addressesOfNode(node));
       },
       bgpPeer: (name, peer) => this.#neighbours.setPeer(name, peer),
     };

@@ -1,3 +1,4 @@
+import type { Labelled } from "../../api/endpoint-labels.ts";
 import {
   inheritedName,
   namespaceLabel,
@@ -7,7 +8,6 @@ import {
   serviceAccountLabelPrefix,
 } from "../../api/label-names.ts";
 import { splitName } from "../../api/names.ts";
-import type { Labelled } from "./endpoint-labels.ts";
 import { LabelIndex, type LabelRequirement } from "./label-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import type { ParentTable } from "./parent-table.ts";

@@ -1,3 +1,4 @@
+import { type Labelled, labelOf } from "../../api/endpoint-labels.ts";
 import { namespaceLabel, namespaceLabelPrefix, serviceAccountLabelPrefix } from "../../api/label-names.ts";
 import type { Selector } from "../../api/selector/selector.ts";
 import { selectorMatchesBy } from "../../api/selector/selector-matches.ts";
@@ -5,7 +6,6 @@ import { type Anchor, anchorOf } from "./anchor.ts";
 import { AnchoredSets } from "./anchored-sets.ts";
 import type { SelectedAddresses, SelectedPorts } from "./compiled-policy.ts";
 import { CountedSet } from "./counted-set.ts";
-import { type Labelled, labelOf } from "./endpoint-labels.ts";
 import { MultiMap } from "./multi-map.ts";
 import type { KnownOwner, OwnerTable } from "./owner-table.ts";
 import type { SetId } from "./plan.ts";

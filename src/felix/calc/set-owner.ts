@@ -1,9 +1,9 @@
+import { type Labelled, labelledHostEndpoint, labelledNetworkSet, labelledPod } from "../../api/endpoint-labels.ts";
 import type { HostEndpoint } from "../../api/host-endpoint.ts";
 import { type NamespacedName, namespacedName } from "../../api/names.ts";
 import type { GlobalNetworkSet, NetworkSet } from "../../api/network-set.ts";
 import type { Labels, Pod } from "../../api/objects.ts";
 import type { Ip } from "../../net/ip.ts";
-import { type Labelled, labelledHostEndpoint, labelledNetworkSet, labelledPod } from "./endpoint-labels.ts";
 import { namespacesOfProfiles } from "./host-endpoint-table.ts";
 import type { ParentTable } from "./parent-table.ts";
 import type { PodAddresses } from "./pod-addresses.ts";

@@ -60,7 +60,7 @@ function forwardChain(family: Family, stages: HostStageKeys): readonly Rule[] {
     comment: "Known connection of a host endpoint",
   };
   return [
-    workloadBgp(family),
+    ...workloadBgp(family),
     setMark([], 0, isBefore ? allMarks(marks) - marks.accept : allMarks(marks)),
     ...(hasFrom ? [jump(hostDispatchChain.fhfw, notFromWorkload(family), ...undecided)] : []),
     jump(dispatchChain("egress"), fromWorkload(family)),
@@ -77,18 +77,25 @@ function forwardChain(family: Family, stages: HostStageKeys): readonly Rule[] {
  * Masqueraded, a workload's packet comes from the node's own address, with which the neighbour has a session. Here a
  * Service's address has already been exchanged for the one behind it.
  */
-function workloadBgp(family: Family): Rule {
-  return {
+function workloadBgp(family: Family): readonly Rule[] {
+  const { bgpPorts } = family.options;
+  const groups = Array.from({ length: Math.ceil(bgpPorts.length / mostPorts) }, (_, index) =>
+    bgpPorts.slice(index * mostPorts, (index + 1) * mostPorts),
+  );
+  return groups.map((ports) => ({
     matches: [
       fromWorkload(family),
       { kind: "protocol", protocol: 6, negated: false },
-      { kind: "ports", side: "destination", ports: [{ first: 179, last: 179 }], negated: false },
+      { kind: "ports", side: "destination", ports: ports.map((port) => ({ first: port, last: port })), negated: false },
       { kind: "set", side: "destination", set: setName(family.version, "bgp-neighbours"), negated: false },
     ],
     action: { kind: "drop" },
     comment: "Workloads do not speak BGP as their node",
-  };
+  }));
 }
+
+/** In one rule of iptables (multiport). */
+const mostPorts = 15;
 
 function inputChain(family: Family, stages: HostStageKeys): readonly Rule[] {
   const { marks, allowAction } = family.options;

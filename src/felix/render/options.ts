@@ -26,6 +26,8 @@ export interface RenderOptions {
   readonly allowInvalid: boolean;
   /** What a packet that no local workload holds becomes when it is for one of these networks, so that it does not go round. */
   readonly serviceLoop: { readonly action: "drop" | "reject" | "none"; readonly networks: readonly Cidr[] };
+  /** TCP ports on which BGP neighbours of the nodes wait for connections. At least one. */
+  readonly bgpPorts: readonly number[];
   readonly natOutgoing: NatOutgoing;
   /** Addresses that stand for a pod's in both directions are exchanged only with this. */
   readonly floatingIps: boolean;
@@ -90,6 +92,7 @@ export const defaultRenderOptions: RenderOptions = {
   hookPlace: "insert",
   allowInvalid: false,
   serviceLoop: { action: "drop", networks: [] },
+  bgpPorts: [179],
   natOutgoing: { exclusions: "pools" },
   floatingIps: false,
   foreignSources: false,

@@ -34,7 +34,7 @@ describe("the mesh", () => {
     const config = planned({ nodes: more }, "node-1");
     expect(config.families[0]?.sessions).toHaveLength(2);
     expect(config.rejected.map(({ kind, name }) => `${kind} ${name}`)).toEqual(["Node node-6", "Node node-5"]);
-    expect(config.rejected[0]?.reason).toContain("node node-1 has the same InternalIP");
+    expect(config.rejected[0]?.reason).toContain("node node-1 has the same address");
   });
 
   test.each([
@@ -125,14 +125,23 @@ describe("what is announced", () => {
 
 test("equal snapshots give equal plans, whatever the order of their maps", () => {
   const words: ClusterWords = {
-    nodes: { ...nodes, "node-7": { ips: ["172.18.1.2"] } },
+    nodes: {
+      ...nodes,
+      "node-7": { ips: ["172.18.1.2"] },
+      "node-8": { ips: ["172.18.2.2"], labels: { rack: "b" }, as: "7" },
+    },
     pools: { "192.168.0.0/16": {}, "10.1.0.0/16": { disableBGPExport: true } },
     blocks: { "192.168.1.0/26": "host:node-1", "192.168.2.0/26": "host:node-1" },
     peers: {
       b: { peerIP: "9.9.9.9", asNumber: 2 },
       a: { peerIP: "9.9.9.9", asNumber: 1 },
       c: { asNumber: 1 },
+      rr: { peerSelector: "rack == 'b'", filters: ["two", "one"] },
+      own: { node: "node-1", peerSelector: "rack == 'b'" },
+      pods: { localWorkloadSelector: "all()", asNumber: 1 },
     },
+    filters: { one: { importV4: [{ action: "Reject" }] }, two: { importV4: [{ action: "Accept" }] } },
+    configuration: { default: { nodeToNodeMeshEnabled: false }, "node.node-3": { listenPort: 1790 }, x: {}, y: {} },
     attached: ["192.168.9.1", "192.168.8.1"],
   };
   const snapshot = clusterSnapshot(words);
@@ -150,13 +159,15 @@ function shuffled(snapshot: Snapshot, keys: readonly number[]): Snapshot {
     const entries = [...map].map((entry, index) => ({ entry, key: keys[index % keys.length] ?? 0 }));
     return new Map(entries.sort((a, b) => a.key - b.key).map(({ entry }) => entry));
   };
-  const { node, ipPool, ipamBlock, bgpPeer, attachment } = snapshot;
+  const { node, ipPool, ipamBlock, bgpPeer, bgpFilter, bgpConfiguration, attachment } = snapshot;
   return {
     ...snapshot,
     node: shuffle(node),
     ipPool: shuffle(ipPool),
     ipamBlock: shuffle(ipamBlock),
     bgpPeer: shuffle(bgpPeer),
+    bgpFilter: shuffle(bgpFilter),
+    bgpConfiguration: shuffle(bgpConfiguration),
     attachment: shuffle(attachment),
   };
 }

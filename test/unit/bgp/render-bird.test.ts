@@ -5,16 +5,23 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { torConfig } from "../../../lab/tor.ts";
 import type { BirdConfig, Session } from "../../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
+import { bfdTemplate } from "../../../src/bgp/templates/bfd.ts";
+import { bgpFilterTemplate } from "../../../src/bgp/templates/bgp-filter.ts";
 import { directTemplate } from "../../../src/bgp/templates/direct.ts";
-import { filtersTemplate } from "../../../src/bgp/templates/filters.ts";
+import { exportsTemplate } from "../../../src/bgp/templates/exports.ts";
+import { importsTemplate } from "../../../src/bgp/templates/imports.ts";
 import { kernelTemplate } from "../../../src/bgp/templates/kernel.ts";
-import { peersTemplate } from "../../../src/bgp/templates/peers.ts";
-import { renderBird } from "../../../src/bgp/templates/render-bird.ts";
+import { peersTemplate, sessionTemplate } from "../../../src/bgp/templates/peers.ts";
+import { BirdPrinter, renderBird } from "../../../src/bgp/templates/render-bird.ts";
 import { routerTemplate } from "../../../src/bgp/templates/router.ts";
 import { staticsTemplate } from "../../../src/bgp/templates/statics.ts";
+import { valuePrinters } from "../../../src/bgp/templates/value-printers.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
 import type { Cidr } from "../../../src/net/cidr.ts";
+import type { Ip } from "../../../src/net/ip.ts";
+import { birdConfig } from "./bird-words.ts";
 import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
+import { filtersOf, optionConfigs } from "./option-configs.ts";
 
 const twoRacks = {
   "node-1": { ips: ["172.18.1.2"] },
@@ -77,6 +84,12 @@ describe("golden configurations", () => {
     await parseByBird(text);
   });
 
+  test.each(Object.keys(optionConfigs))("option: %s", async (name) => {
+    const text = renderBird(optionConfigs[name] as BirdConfig);
+    await expect(text).toMatchFileSnapshot(`../../golden/bgp/${name}.conf`);
+    await parseByBird(text);
+  });
+
   test("the rack router's", async () => {
     const neighbours = [
       { address: "172.18.1.2", as: 64512 },
@@ -89,6 +102,29 @@ describe("golden configurations", () => {
 
   test("BIRD's check is a real one", async () => {
     await expect(parseByBird("router id 1.2.3.4; protocol bgp {")).rejects.toThrow("syntax error");
+  });
+});
+
+describe("one configuration after the other", () => {
+  test("gives the text that each has by itself, whatever was printed before", () => {
+    const plain = withSession({});
+    const changes: readonly BirdConfig[] = [
+      ...[plain, plain, { ...plain, localAs: 64600 }, { ...plain, bindsToNodeIp: true }, { ...plain, families: [] }],
+      ...[withSession({ bfd: true, source: undefined }), moved(withSession({ bfd: true, source: undefined }))],
+      ...[withSession({ source: undefined }), { ...withSession({ source: undefined }), bindsToNodeIp: true }],
+      ...[withSession({ password: "a" }), withSession({ password: "b" }), plain],
+      ...Object.values(optionConfigs),
+    ];
+    const printer = new BirdPrinter();
+    for (const config of [...changes, ...changes.toReversed()]) expect(printer.print(config)).toBe(renderBird(config));
+  });
+
+  test("a session whose filter has gone since is refused", () => {
+    const filters = filtersOf("f", { importV4: [{ action: "Reject" }] });
+    const config = { ...withSession({ importFilters: ["bgp_f_importFilterV4"] }), filters };
+    const printer = new BirdPrinter();
+    printer.print(config);
+    expect(() => printer.print({ ...config, filters: [] })).toThrow("there is no IPv4 import filter");
   });
 });
 
@@ -114,11 +150,67 @@ describe("values that must not get out of their place", () => {
     expect(() => renderBird({ ...planned({ nodes: twoRacks }), families })).toThrow("as a network");
   });
 
-  test.each([routerTemplate, directTemplate, kernelTemplate, staticsTemplate, filtersTemplate, peersTemplate])(
-    "template %# prints values through checking helpers only",
-    (template) => {
-      const printed = (template.match(/\{\{[^}]*\}\}/g) ?? []).filter((tag) => !/^\{\{[#/]/.test(tag));
-      for (const tag of printed) expect(tag).toMatch(/^\{\{(ip|cidr|number|symbol|flag|quoted) [\w./]+\}\}$/);
+  const quotes = ['say "x"', 'x"; disabled; #', "a\nb", "é", "", "x".repeat(81)];
+  test.each(quotes)("a password %j is refused, and not told", (password) => {
+    const render = () => renderBird(withSession({ password }));
+    expect(render).toThrow(/^Cannot print a password in BIRD's configuration: it must be/);
+  });
+
+  test("the reason why a session is held stays out of the text", () => {
+    expect(renderBird(withSession({ held: 'no Secret"; } protocol' }))).not.toContain("Secret");
+  });
+
+  test("a session whose filter is not there, or is of another direction or family, is refused", () => {
+    const filters = filtersOf("f", { importV4: [{ action: "Reject" }], importV6: [{ action: "Reject" }] });
+    const refused: readonly (readonly [Partial<Session>, string])[] = [
+      [{ importFilters: ["bgp_g_importFilterV4"] }, "there is no IPv4 import filter bgp_g_importFilterV4"],
+      [{ exportFilters: ["bgp_f_importFilterV4"] }, "there is no IPv4 export filter bgp_f_importFilterV4"],
+      [{ importFilters: ["bgp_f_importFilterV6"] }, "there is no IPv4 import filter bgp_f_importFilterV6"],
+    ];
+    for (const [change, message] of refused) {
+      expect(() => renderBird({ ...withSession(change), filters })).toThrow(message);
+    }
+  });
+
+  test.each(["bgp_x'(); reject; #", "1x", "", "x".repeat(65), "a b", "a:b"])("a filter named %j is refused", (name) => {
+    const [filter] = filtersOf("f", { importV4: [{ action: "Reject" }] });
+    const filters = filter ? [{ ...filter, name }] : [];
+    expect(() => renderBird({ ...planned({ nodes: twoRacks }), filters })).toThrow("as a filter's name");
+  });
+
+  test("whatever else of a filter has not the form of its place is refused", () => {
+    const [filter] = filtersOf("f", { importV4: [{ action: "Accept" }] });
+    const render = (change: object) => () => {
+      const rules = (filter?.rules ?? []).map((rule) => ({ ...rule, ...change }));
+      return renderBird(birdConfig({ families: { "10.0.0.1": {} }, filters: filter ? [{ ...filter, rules }] : [] }));
+    };
+    expect(render({})).not.toThrow();
+    expect(render({ interface: 'x" then' })).toThrow("as a quoted text");
+    expect(render({ asPathPrefix: ["1 * =] then"] })).toThrow("as a number");
+    expect(render({ priority: 2_147_483_647 })).toThrow("as a priority");
+    expect(render({ priority: "5; x" })).toThrow("as a priority");
+    expect(render({ communities: [["1) x", 2]] })).toThrow("as a number");
+    expect(render({ communities: [[1]] })).toThrow("as a community");
+    expect(render({ operations: [{ kind: "addCommunity", community: [1, 2, 3, 4] }] })).toThrow("as a community");
+    expect(render({ net: { cidr: "10.0.0.0/8", operator: "In", length: { min: "9}", max: 10 } } })).toThrow(
+      "as a number",
+    );
+    expect(render({ net: { cidr: "10.0.0.0/8", operator: "constructor" } })).toThrow("as an operator");
+    expect(render({ net: { cidr: "10.0.0.1/8", operator: "Equal" } })).toThrow("as a network");
+  });
+
+  const templates = {
+    ...{ routerTemplate, directTemplate, bfdTemplate, kernelTemplate, staticsTemplate, importsTemplate },
+    ...{ exportsTemplate, bgpFilterTemplate, peersTemplate, sessionTemplate },
+  };
+  test.each(Object.keys(templates) as (keyof typeof templates)[])(
+    "%s prints values through checking helpers only",
+    (name) => {
+      const printed = (templates[name].match(/\{\{[^}]*\}\}/g) ?? []).filter(
+        (tag) => !/^\{\{~?([#/]|else\}\}$)/.test(tag),
+      );
+      const helpers = Object.keys(valuePrinters).join("|");
+      for (const tag of printed) expect(tag).toMatch(new RegExp(`^\\{\\{(${helpers}) [\\w./]+\\}\\}$`));
     },
   );
 });
@@ -127,6 +219,11 @@ function planned(words: ClusterWords): BirdConfig {
   const config = planBgp(bgpInputs(clusterSnapshot(words), nodeName("node-1")));
   if (!config) throw new Error("node-1 has no plan");
   return config;
+}
+
+/** The same on a node with another address. */
+function moved(config: BirdConfig): BirdConfig {
+  return { ...config, families: config.families.map((family) => ({ ...family, address: "172.18.9.9" as Ip })) };
 }
 
 function withSession(change: Partial<Session>): BirdConfig {

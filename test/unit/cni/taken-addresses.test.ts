@@ -12,8 +12,12 @@ const users: AddressUsers = {
     parseIpPool({ metadata: { name: "six" }, spec: { cidr: "fd00:7::/64", disabled: true } }),
   ],
   nodes: [
-    { name: "node-1" as NodeName, internalIps: [parseIp("10.0.0.1")] },
-    { name: "node-2" as NodeName, internalIps: [parseIp("10.0.0.2"), parseIp("2001:db8::2")] },
+    {
+      name: "node-1" as NodeName,
+      internalIps: [parseIp("10.0.0.1")],
+      annotations: { "projectcalico.org/IPv4Address": "10.9.0.1/24" },
+    },
+    { name: "node-2" as NodeName, internalIps: [parseIp("10.0.0.2"), parseIp("2001:db8::2")], annotations: {} },
   ],
   peers: [
     peer("plain", { peerIP: "10.0.0.31", asNumber: 64512 }),
@@ -33,8 +37,9 @@ describe("an address is refused, with who has it", () => {
       "of pool four (192.168.0.0/16), which IPAM gives from; ask for it by cni.projectcalico.org/ipAddrs",
     ],
     ["fd00:7::1", "of pool six (fd00:7::/64), which IPAM gives from; ask for it by cni.projectcalico.org/ipAddrs"],
-    ["10.0.0.1", "the InternalIP of node node-1; ask for one that nobody has"],
-    ["2001:db8::2", "the InternalIP of node node-2; ask for one that nobody has"],
+    ["10.0.0.1", "an address of node node-1; ask for one that nobody has"],
+    ["10.9.0.1", "an address of node node-1; ask for one that nobody has"],
+    ["2001:db8::2", "an address of node node-2; ask for one that nobody has"],
     ["10.0.0.5", "on interface eth1 of this node; ask for one that nobody has"],
     ["10.0.0.254", "a gateway of this node's routes; ask for one that nobody has"],
     ["2001:db8::fe", "a gateway of this node's routes; ask for one that nobody has"],

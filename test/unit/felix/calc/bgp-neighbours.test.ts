@@ -18,6 +18,15 @@ test("every node's addresses and every peer's, each once", () => {
   expect(neighbours.plan()).toEqual(["172.16.0.1", "172.16.0.9"]);
 });
 
+test("the address that a node peers by counts, with or without a length, and with its InternalIPs", () => {
+  const neighbours = new BgpNeighbours();
+  const annotations = { "projectcalico.org/IPv4Address": "10.1.0.1/24", "projectcalico.org/IPv6Address": "fd02::1" };
+  neighbours.setNode(name, { ...nodeAt("172.16.0.1"), annotations });
+  expect(neighbours.plan()).toEqual(["10.1.0.1", "172.16.0.1", "fd02::1"]);
+  neighbours.setNode(name, { ...nodeAt("172.16.0.1"), annotations: { "projectcalico.org/IPv4Address": "none" } });
+  expect(neighbours.plan()).toEqual(["172.16.0.1"]);
+});
+
 test("what says the same is the same object", () => {
   const neighbours = new BgpNeighbours();
   neighbours.setNode(name, nodeAt("172.16.0.1"));

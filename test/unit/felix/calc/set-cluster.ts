@@ -183,6 +183,7 @@ const sliceStep = fc
     there: oftenTrue(),
     service: fc.constantFrom("web", "db", undefined),
     addresses: fc.array(fc.constantFrom(...ips), { maxLength: 3 }),
+    endpoints: fc.constant([]),
     ports: fc.subarray([
       { protocol: 6, port: 80 },
       { protocol: 17, port: 53 },

@@ -132,6 +132,16 @@ test.for([
   expect(forwarded(changed, { ...bgp, source: elsewhere }, "eth0").verdict).toBe("untouched");
 });
 
+test("a workload does not speak BGP as its node by any port on which a neighbour waits, however many there are", () => {
+  const bgpPorts = [179, ...Array.from({ length: 40 }, (_, index) => 1790 + index)];
+  const changed = render(openTo("allow"), { ...defaultRenderOptions, bgpPorts });
+  const bgp = tcp("192.168.1.1", "172.16.0.2");
+  for (const destinationPort of bgpPorts) {
+    expect(forwarded(changed, { ...bgp, destinationPort }, open).verdict).toBe("drop");
+  }
+  expect(forwarded(changed, { ...bgp, destinationPort: 1830 }, open).verdict).toBe("accept");
+});
+
 test.for([
   [true, { protocol: 17, destinationPort: 4789 }],
   [true, { protocol: 4 }],
