@@ -40,7 +40,8 @@ export async function reportNode(client: KubeClient, facts: NodeFacts, notReady:
       ...["MemoryPressure", "DiskPressure", "PIDPressure"].map((type) => condition(type, false, "LabHasEnough", "")),
     ],
   };
-  await client.patch(`/api/v1/nodes/${facts.name}/status`, { status }, { type: "merge" });
+  // As kubelet does: conditions of others stay.
+  await client.patch(`/api/v1/nodes/${facts.name}/status`, { status }, { type: "strategic" });
 }
 
 /** Renews the Lease, or makes it. Without it controller-manager takes the node for dead after 40 s. */

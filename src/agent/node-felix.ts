@@ -135,7 +135,10 @@ export class NodeFelix {
     if (this.#isBeginning && changes.some(({ kind }) => kind === "ipPool")) this.#guard.forward();
     if (this.#settings !== undefined && changes.some(({ kind }) => bgpKinds.includes(kind)))
       this.configure(this.#settings);
-    return this.#felix.apply(changes, receivedAt);
+    const planned = changes.filter(({ kind }) => !unplanned.has(kind));
+    // The first list is told in any case: it may be of nothing.
+    if (planned.length === 0 && changes.length > 0) return Promise.resolve();
+    return this.#felix.apply(planned, receivedAt);
   }
 
   /** Makes the kernel forget every connection of these addresses. */
@@ -217,6 +220,9 @@ export class NodeFelix {
 }
 
 // --- internal ---
+
+/** Kinds that no plan of Felix is made from. */
+const unplanned: ReadonlySet<KindName> = new Set(["calicoNodeStatus", "service", "bgpFilter"]);
 
 /** Of which rules depend on the settings of BGP. */
 const bgpKinds: readonly KindName[] = ["bgpConfiguration", "bgpPeer"];

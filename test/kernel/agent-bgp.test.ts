@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import { Bgp } from "../../src/agent/bgp.ts";
+import { Bgp } from "../../src/agent/bgp/bgp.ts";
+import { RunningConfig } from "../../src/agent/bgp/running-config.ts";
 import { BirdDaemon } from "../../src/bgp/bird/bird-daemon.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
@@ -16,15 +17,20 @@ test("the configuration is in place before BIRD runs, and BIRD takes it over whe
   const folder = mkdtempSync(join(tmpdir(), "margay-agent-bgp-"));
   const [socketPath, configPath] = [join(folder, "bird.ctl"), join(folder, "bird.conf")];
   const logged: string[] = [];
+  const host = new LinuxHost();
+  const logger = pino({}, { write: (line: string) => logged.push(JSON.parse(line).msg) });
   const bgp = new Bgp({
     node: nodeName("node-1"),
     snapshot: clusterSnapshot({
       nodes: { "node-1": { ips: ["172.18.1.11"] }, "node-2": { ips: ["172.18.1.12"] } },
-      peers: { secret: { peerIP: "172.18.1.1", asNumber: 64513, ttlSecurity: 1 } },
+      peers: { nobody: { peerIP: "172.18.1.1", asNumber: 0 } },
     }),
-    daemon: new BirdDaemon({ host: new LinuxHost(), socketPath, configPath }),
+    daemon: new BirdDaemon({ host, socketPath, configPath }),
+    running: new RunningConfig({ host, path: join(folder, "running.json"), configPath, logger }),
+    inputs: async () => ({ secrets: new Map(), deliverable: new Set(), isDraining: false }),
+    writeSettled: () => undefined,
     clock: systemClock,
-    logger: pino({}, { write: (line: string) => logged.push(JSON.parse(line).msg) }),
+    logger,
   });
   const notRunning = "BIRD does not run yet: its configuration is in place, and it is asked again";
   bgp.touched(new Set(["node"]));
@@ -41,7 +47,7 @@ test("the configuration is in place before BIRD runs, and BIRD takes it over whe
     expect(logged.filter((line) => line === notRunning)).toHaveLength(1);
     expect(logged.filter((line) => line === "cannot use this object for BGP")).toHaveLength(1);
   } finally {
-    bgp.stop();
+    await bgp.stop();
     bird.kill("SIGKILL");
     rmSync(folder, { recursive: true });
   }

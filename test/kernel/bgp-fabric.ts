@@ -4,6 +4,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { killChild } from "./kill-child.ts";
 
 const execute = promisify(execFile);
 
@@ -21,16 +22,17 @@ export interface FabricHost {
  *     node-1 ── rack1 (172.18.1.0/24) ── router ── rack2 (172.18.2.0/24) ── node-3
  *     node-2 ──┘
  *
- * Disposing ends every BIRD that was started here and removes the namespaces.
+ * Disposing ends every BIRD that was started here and removes the namespaces. Several may be there at once.
  */
 export class BgpFabric implements AsyncDisposable {
   readonly #folder: string;
-  readonly #prefix = `margaybgp-${process.pid}-`;
+  readonly #prefix = `margaybgp-${process.pid}-${++made}-`;
   readonly #namespaces: string[] = [];
   readonly #birds = new Map<string, ChildProcess>();
 
   static async create(): Promise<BgpFabric> {
-    await removeAbandoned();
+    abandonedRemoved ??= removeAbandoned();
+    await abandonedRemoved;
     return new BgpFabric(await mkdtemp(join(tmpdir(), "margaybgp-")));
   }
 
@@ -80,12 +82,17 @@ export class BgpFabric implements AsyncDisposable {
     return routes.map(({ dst, gateway, type }) => (type ? `${type} ${dst}` : `${dst} via ${gateway}`)).sort();
   }
 
-  /** Starts a BIRD by the host's configuration file, as a container does: in the foreground, and recovering (`-R`). */
-  async startBird(host: FabricHost): Promise<void> {
+  /**
+   * Starts a BIRD by the host's configuration file, as a container does: in the foreground, and recovering (`-R`); or `afresh`,
+   * so that it writes routes without waiting for every neighbour.
+   */
+  async startBird(host: FabricHost, afresh?: "afresh"): Promise<void> {
     const log = await open(join(this.#folder, `${host.name}.log`), "a");
     // BIRD dies with this process, even if that is killed.
-    const bird = ["setpriv", "--pdeathsig", "KILL", "bird", "-f", "-R", "-c", host.configPath, "-s", host.socketPath];
-    const child = spawn("ip", ["netns", "exec", host.netns, ...bird], { stdio: ["ignore", log.fd, log.fd] });
+    const mode = afresh ? [] : ["-R"];
+    const bird = ["bird", "-f", ...mode, "-c", host.configPath, "-s", host.socketPath];
+    const argv = ["netns", "exec", host.netns, "setpriv", "--pdeathsig", "KILL", ...bird];
+    const child = spawn("ip", argv, { stdio: ["ignore", log.fd, log.fd] });
     await once(child, "spawn");
     await log.close();
     this.#birds.set(host.name, child);
@@ -95,10 +102,7 @@ export class BgpFabric implements AsyncDisposable {
   async killBird(host: FabricHost): Promise<void> {
     const child = this.#birds.get(host.name);
     this.#birds.delete(host.name);
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    if (child) await killChild(child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,6 +122,10 @@ export class BgpFabric implements AsyncDisposable {
 }
 
 // --- internal ---
+
+/** How many this process has made. */
+let made = 0;
+let abandonedRemoved: Promise<void> | undefined;
 
 /** Namespaces of test processes that were killed. */
 async function removeAbandoned(): Promise<void> {

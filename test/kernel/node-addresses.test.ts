@@ -7,6 +7,7 @@ import { NodeAddresses } from "../../src/agent/node/node-addresses.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import type { Node } from "../../src/api/objects.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
+import { versionOf } from "../../src/net/ip.ts";
 import { testClock } from "../fakes/test-clock.ts";
 import { clusterSnapshot } from "../unit/bgp/cluster.ts";
 import { makeNamespace, type TestNamespace } from "./netlink-namespaces.ts";
@@ -49,7 +50,7 @@ async function look({ environment = {}, internal = [], annotations = {}, other =
   const addresses = new NodeAddresses({
     ...{ node: self.name, nodes, settings: addressSettings(environment), clock },
     openNetlink: () => openNetlink(namespace.path),
-    addressOf: (node) => node.internalIps[0],
+    addressOf: (node, version) => node.internalIps.find((ip) => versionOf(ip) === version),
     annotate: (name, value) => written.set(name.replace("projectcalico.org/", ""), value),
     logger: pino({}, { write: (line: string) => logged.push(JSON.parse(line).msg) }),
   });
@@ -60,6 +61,11 @@ async function look({ environment = {}, internal = [], annotations = {}, other =
 
 test.each<[string, Words, object]>([
   ["the Node's InternalIP", { internal: ["10.0.0.5"] }, { IPv4Address: "10.0.0.5/16" }],
+  [
+    "its InternalIPs, when it has two",
+    { internal: ["10.0.0.5", "fd00:18::b"] },
+    { IPv4Address: "10.0.0.5/16", IPv6Address: "fd00:18::b/64" },
+  ],
   ["the first found, when the Node has none", {}, { IPv4Address: "172.18.1.11/24" }],
   ["what the Node says already", { annotations: { "projectcalico.org/IPv4Address": "10.0.0.5/16" } }, {}],
   ["found anew with IP=autodetect", { environment: { IP: "autodetect" } }, { IPv4Address: "172.18.1.11/24" }],

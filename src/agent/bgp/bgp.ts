@@ -9,7 +9,7 @@ import { type WayToApply, wayToApply } from "../../bgp/plan/session-restarts.ts"
 import { needsObservation, planTransition, type Transition } from "../../bgp/plan/transition.ts";
 import type { TransitionInputs } from "../../bgp/plan/transition-kept.ts";
 import { type ClusterProgress, clusterProgress, formatProgress } from "../../bgp/plan/transition-progress.ts";
-import { renderBird } from "../../bgp/templates/render-bird.ts";
+import { BirdPrinter } from "../../bgp/templates/render-bird.ts";
 import type { Clock } from "../../net/clock.ts";
 import { Loop } from "../../reconcile/loop.ts";
 import type { Logger } from "../logger.ts";
@@ -42,7 +42,7 @@ const relevant: readonly KindName[] = [
 /**
  * Keeps BIRD's configuration in step with the snapshot, one reconfiguration at a time:
  *
- *     snapshot, secrets, services, drain ─▶ planBgp ─▶ planTransition ─▶ renderBird ─▶ BirdDaemon
+ *     snapshot, secrets, services, drain ─▶ planBgp ─▶ planTransition ─▶ BirdPrinter ─▶ BirdDaemon
  *                                                        ▲         │
  *                       running values, BIRD's state ────┘         └─▶ progress on the own Node
  *
@@ -54,6 +54,7 @@ export class Bgp {
   readonly #loop: Loop;
   readonly #stopped = new AbortController();
   readonly #patience: Patience;
+  readonly #printer = new BirdPrinter();
   #begun = false;
   #isConfigured = false;
   #configured: BirdConfig | undefined;
@@ -129,7 +130,12 @@ export class Bgp {
     const transition = planTransition({ ...facts, wanted, cluster, overdue: this.#patience.overdue });
     this.#patience.keep(transition.keptForeign);
     const way = wayToApply({ ...facts, next: transition.config });
-    const text = await running.offer(transition.config, renderBird(transition.config));
+    if (way === "later") {
+      this.#tellPending([...transition.pending, "restarts BIRD once it has recovered from its restart before"]);
+      this.#poll();
+      return;
+    }
+    const text = await running.offer(transition.config, this.#printer.print(transition.config));
     await this.#parts.prepare?.(transition.config);
     this.#configured = transition.config;
     await this.#apply(text, way, transition);

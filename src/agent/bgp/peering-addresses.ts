@@ -7,10 +7,12 @@ import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts"
 /**
  * Gives the node's end of a pod's interface the address by which that pod peers with its node (`localWorkloadPeeringIPV4`,
  * `…IPV6`), as upstream: the local end of each session with a workload, of scope link. Such addresses of other pods'
- * interfaces are taken away. Everything is read from the kernel each time, so it does not matter who has put it there.
+ * interfaces are taken away. Everything is read from the kernel each time, so it does not matter who has put it there; but where
+ * no pod peers, the kernel is asked once only: most nodes have none, and each change of BIRD's configuration waits for this.
  */
 export class PeeringAddresses {
   readonly #netlink: Pick<Netlink, "links" | "addresses" | "addAddress" | "removeAddress">;
+  #areNone = false;
 
   /** `netlink` is closed by whoever has opened it. */
   constructor(netlink: Pick<Netlink, "links" | "addresses" | "addAddress" | "removeAddress">) {
@@ -20,6 +22,8 @@ export class PeeringAddresses {
   /** To be called before BIRD takes `config`. An interface that is gone needs none. Rejects with a `NetlinkError`. */
   async apply(config: Pick<BirdConfig, "families">, attachments: Iterable<Attachment>): Promise<void> {
     const wanted = peeringAddresses(config, attachments);
+    if (this.#areNone && wanted.size === 0) return;
+    this.#areNone = false;
     const links = (await this.#netlink.links()).filter(({ name }) => name.startsWith(workloadInterfacePrefix));
     const there = (await this.#netlink.addresses()).filter(isPeering);
     for (const { name, index } of links) {
@@ -32,6 +36,7 @@ export class PeeringAddresses {
         if (!ips.has(address.ip)) await this.#netlink.removeAddress(index, address);
       }
     }
+    this.#areNone = wanted.size === 0;
   }
 
   async #add(index: number, ip: Ip): Promise<void> {

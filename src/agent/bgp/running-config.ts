@@ -59,7 +59,7 @@ export class RunningConfig {
 
   #write(offered: Kept): Promise<void> {
     const entries = new Map([this.#current ?? offered, offered].map(({ hash, json }) => [hash, json]));
-    const disk: Disk = { taken: this.#current?.hash ?? offered.hash, entries: Object.fromEntries(entries) };
+    const disk: Disk = { form, taken: this.#current?.hash ?? offered.hash, entries: Object.fromEntries(entries) };
     return this.#parts.host.replaceUnsynced(this.#parts.path, JSON.stringify(disk), 0o600);
   }
 
@@ -69,15 +69,18 @@ export class RunningConfig {
     const hash = /^# Values: (\S+)$/m.exec(text?.slice(-100) ?? "")?.[1];
     if (hash === undefined || kept === undefined) return undefined;
     try {
-      const { taken, entries } = JSON.parse(kept) as Disk;
+      const disk = JSON.parse(kept) as Disk;
+      const { taken, entries } = disk;
       if (!(hash in entries)) return undefined;
       const json = entries[taken];
-      if (json === undefined || hashOf(json) !== taken) throw new Error(`it does not hold what its hash ${taken} says`);
-      return { config: JSON.parse(json) as BirdConfig, json, hash: taken };
-    } catch (err) {
-      logger.warn({ err, path }, "cannot read by which values BIRD works: no session is kept for them");
-      return undefined;
+      if (disk.form === form && json !== undefined && hashOf(json) === taken) {
+        return { config: JSON.parse(json) as BirdConfig, json, hash: taken };
+      }
+    } catch {
+      // What JSON.parse says quotes the file, which holds passwords.
     }
+    logger.warn({ path }, "cannot read by which values BIRD works: no session is kept for them");
+    return undefined;
   }
 }
 
@@ -89,7 +92,11 @@ interface Kept {
   readonly hash: string;
 }
 
+/** Of the values: another one where BirdConfig says something else, so that nobody takes another release's for ours. */
+const form = 1;
+
 interface Disk {
+  readonly form: number;
   /** The hash of those that BIRD works by. */
   readonly taken: string;
   /** By hash, as JSON: these, and those that it is about to be given. */

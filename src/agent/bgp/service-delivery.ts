@@ -25,7 +25,7 @@ export interface ServiceDeliveryParts {
 }
 
 const relevant: readonly KindName[] = [
-  ...(["service", "endpointSlice", "bgpConfiguration", "node"] as const),
+  ...(["service", "endpointSlice", "bgpConfiguration", "bgpPeer", "node"] as const),
   ...(["attachment", "ipPool"] as const),
 ];
 

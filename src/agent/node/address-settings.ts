@@ -15,9 +15,7 @@ export type AddressWish =
       readonly method: DetectionMethod | undefined;
       /** What the Node says already counts, if it says anything. */
       readonly keepsWhatIsThere: boolean;
-    }
-  /** Nothing is written and nothing is taken away. */
-  | { readonly kind: "leave" };
+    };
 
 /** What the agent's environment says of its node's addresses. */
 export interface AddressSettings {
@@ -56,8 +54,10 @@ export function addressSettings(environment: Readonly<Record<string, string | un
     const prefix = version === 4 ? "IP" : "IP6";
     const byDefault = { value: undefined, text: "the Node's InternalIP counts, or the first address that is found" };
     const method = read(`${prefix}_AUTODETECTION_METHOD`, parseDetectionMethod, byDefault);
-    // As upstream: without a word, IPv4 is found and IPv6 is left alone.
-    const silent: AddressWish = version === 6 ? { kind: "leave" } : { kind: "detect", method, keepsWhatIsThere: true };
+    const kept = { kind: "detect", keepsWhatIsThere: true } as const;
+    // Without a word an IPv4 address is looked for, and an IPv6 one counts if the Node has it as its InternalIP.
+    const silent: AddressWish =
+      version === 4 ? { ...kept, method } : { ...kept, method: { kind: "kubernetes-internal-ip" } };
     const instead = { value: silent, text: "the Node keeps the address that it has" };
     return read(prefix, (text) => parseWish(text, version, method), instead);
   };

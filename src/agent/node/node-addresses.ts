@@ -1,6 +1,6 @@
 import type { NodeName } from "../../api/names.ts";
+import { addressAnnotations } from "../../api/node-addresses.ts";
 import type { Node } from "../../api/objects.ts";
-import { addressAnnotations } from "../../bgp/plan/node-address.ts";
 import type { Netlink } from "../../host/netlink/netlink.ts";
 import type { Clock } from "../../net/clock.ts";
 import type { Ip, IpVersion } from "../../net/ip.ts";
@@ -82,13 +82,16 @@ export class NodeAddresses {
     const { node, nodes, annotate, settings } = this.#parts;
     const self = nodes.get(node);
     const annotation = addressAnnotations[version];
-    if (wish.kind === "leave" || self === undefined) return undefined;
+    if (self === undefined) return undefined;
     if (wish.kind === "none") {
       annotate(annotation, undefined, "kept");
       return undefined;
     }
     if (wish.kind === "detect" && wish.keepsWhatIsThere && self.annotations[annotation] !== undefined) return undefined;
     const found = await this.#find(version, wish, self);
+    // Nobody has asked for it in so many words, and the node has the other.
+    const isSaid = wish.kind !== "detect" || !wish.keepsWhatIsThere;
+    if (found === undefined && !isSaid && (version === 6 || this.#hasAddress(self, 6))) return undefined;
     if (found === undefined) {
       return `Cannot find an IPv${version} address for this node's BGP by ${methodText(wish)}: see IP_AUTODETECTION_METHOD`;
     }
@@ -135,6 +138,10 @@ export class NodeAddresses {
     } finally {
       netlink.close();
     }
+  }
+
+  #hasAddress(self: Node, version: IpVersion): boolean {
+    return this.#parts.addressOf(self, version) !== undefined;
   }
 
   #holderOf(ip: Ip, version: IpVersion): NodeName | undefined {

@@ -27,7 +27,8 @@ export class NodeWriter {
   /** Those of them that a person may change afterwards. */
   readonly #once = new Set<string>();
   #condition: NetworkCondition | undefined;
-  #written: NetworkCondition | undefined;
+  /** The Node for which everything has been written, until it changes or something else is wanted. */
+  #writtenFor: Node | undefined;
   readonly #loop: Loop;
 
   constructor(parts: NodeWriterParts) {
@@ -48,18 +49,21 @@ export class NodeWriter {
     if (how === "once") this.#once.add(name);
     if (this.#wanted.has(name) && this.#wanted.get(name) === value) return;
     this.#wanted.set(name, value);
-    this.touched();
+    this.#changed();
   }
 
   /** The condition NetworkUnavailable from now on. */
   setNetworkCondition(condition: NetworkCondition): void {
     this.#condition = condition;
-    this.touched();
+    this.#changed();
   }
 
-  /** The Node has changed. */
+  /** Some Node has changed. */
   touched(): void {
-    if (this.#differing().length === 0 && this.#condition === this.#written) return;
+    const own = this.#own();
+    // What was written is on its way back.
+    if (own === undefined || own === this.#writtenFor) return;
+    if (this.#differing(own).length === 0 && !this.#lacksCondition(own)) return;
     // It rejects only when stopped, and then nobody waits for it.
     this.#loop.request().catch(() => undefined);
   }
@@ -70,11 +74,18 @@ export class NodeWriter {
     await this.#loop.ended();
   }
 
+  #changed(): void {
+    this.#writtenFor = undefined;
+    this.touched();
+  }
+
   async #pass(): Promise<void> {
     const { annotate, setCondition, logger } = this.#parts;
     // What is wanted in one go is written in one request.
     await nextTurn();
-    const differing = this.#differing();
+    const own = this.#own();
+    if (own === undefined) return;
+    const differing = this.#differing(own);
     if (differing.length > 0) {
       const annotations = Object.fromEntries(differing.map((name) => [name, this.#wanted.get(name) ?? null]));
       await annotate(annotations, this.#stopped.signal);
@@ -82,15 +93,21 @@ export class NodeWriter {
       for (const name of differing) if (this.#once.delete(name)) this.#wanted.delete(name);
     }
     const condition = this.#condition;
-    if (condition === undefined || condition === this.#written) return;
-    await setCondition(condition, this.#stopped.signal);
-    this.#written = condition;
+    if (condition !== undefined && this.#lacksCondition(own)) await setCondition(condition, this.#stopped.signal);
+    this.#writtenFor = own;
   }
 
-  #differing(): readonly string[] {
-    const { nodes, node } = this.#parts;
-    const annotations = nodes.get(node)?.annotations;
-    if (annotations === undefined) return [];
+  #own(): Node | undefined {
+    return this.#parts.nodes.get(this.#parts.node);
+  }
+
+  #differing({ annotations }: Node): readonly string[] {
     return [...this.#wanted].flatMap(([name, value]) => (annotations[name] === value ? [] : [name]));
+  }
+
+  #lacksCondition({ networkUnavailable: there }: Node): boolean {
+    const wanted = this.#condition;
+    if (wanted === undefined) return false;
+    return there?.reason !== wanted.reason || there.status !== (wanted.isUnavailable ? "True" : "False");
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -81,6 +81,28 @@ test("a file that is cut short is told of, and counts as none", async () => {
   writeFileSync(path(), '{"taken":');
   expect(await fresh().read()).toBeUndefined();
   expect(warned).toHaveLength(1);
+});
+
+test("what is told of a file with a wrong character quotes none of it: it holds passwords", async () => {
+  const running = fresh();
+  await give(running, planOf(3));
+  await running.taken();
+  writeFileSync(path(), '{"taken":"x","entries":{"x":hunter2}}');
+  expect(await fresh().read()).toBeUndefined();
+  expect(warned).toHaveLength(1);
+  const [said] = warned as [readonly [{ readonly err?: unknown }, string]];
+  expect(`${JSON.stringify(said)} ${said[0].err}`).not.toContain("hunter");
+});
+
+test("values in another release's form are not taken for ours", async () => {
+  const running = fresh();
+  await give(running, planOf(3));
+  await running.taken();
+  const { form, ...rest } = JSON.parse(readFileSync(path(), "utf8")) as { readonly form: number };
+  for (const disk of [rest, { ...rest, form: form + 1 }]) {
+    writeFileSync(path(), JSON.stringify(disk));
+    expect(await fresh().read()).toBeUndefined();
+  }
 });
 
 test("a new block writes nothing", async () => {

@@ -2,9 +2,12 @@ import { describe, expect, test } from "vitest";
 import { addressSettings } from "../../../../src/agent/node/address-settings.ts";
 
 describe("upstream's variables", () => {
-  test("without any, the Node keeps its IPv4 address or one is found, and IPv6 is left alone", () => {
+  test("without any, the Node keeps its addresses; IPv4's is found otherwise, and IPv6's is its InternalIP if there is one", () => {
     expect(addressSettings({ IP: "", IP6: "" })).toEqual({
-      wishes: { 4: { kind: "detect", method: undefined, keepsWhatIsThere: true }, 6: { kind: "leave" } },
+      wishes: {
+        4: { kind: "detect", method: undefined, keepsWhatIsThere: true },
+        6: { kind: "detect", method: { kind: "kubernetes-internal-ip" }, keepsWhatIsThere: true },
+      },
       asNumber: undefined,
       pollMs: 60_000,
       checksConflicts: true,

@@ -28,7 +28,12 @@ function setUp(fails = 0) {
       const after = Object.entries({ ...known.annotations, ...annotations }).filter(([, value]) => value !== null);
       nodes.set(name, { ...known, annotations: Object.fromEntries(after) as Labels });
     },
-    setCondition: async (condition) => take(condition),
+    setCondition: async (condition) => {
+      take(condition);
+      const known = nodes.get(name) as Node;
+      const status = condition.isUnavailable ? "True" : "False";
+      nodes.set(name, { ...known, networkUnavailable: { status, reason: condition.reason } });
+    },
   });
   onTestFinished(() => writer.stop());
   return { writer, writes, nodes };
@@ -84,8 +89,8 @@ test("a Node that is not known yet is written to when it comes", async () => {
   expect(writes).toEqual([{ a: "1" }]);
 });
 
-test("what the API server does not take is tried again; the condition is written when it changes", async () => {
-  const { writer, writes } = setUp(2);
+test("what the API server does not take is tried again; a condition that is taken away is put back", async () => {
+  const { writer, writes, nodes } = setUp(2);
   writer.annotate("a", "1");
   writer.setNetworkCondition(up);
   await settle();
@@ -93,4 +98,9 @@ test("what the API server does not take is tried again; the condition is written
   writer.touched();
   await settle();
   expect(writes).toHaveLength(2);
+  const { networkUnavailable: _, ...without } = nodes.get(name) as Node;
+  nodes.set(name, without);
+  writer.touched();
+  await settle();
+  expect(writes).toEqual([{ a: "1" }, up, up]);
 });
