@@ -109,7 +109,14 @@ export class BenchCluster {
     for (const { name: namespace } of this.namespaces) {
       for (const service of ["web", "api"]) {
         const addresses = [0, 1, 2].flatMap(() => this.#random.oneOf(this.pods).ips);
-        yield { namespace, name: `${service}-1`, service, addresses, ports: [{ protocol: 6, port: 8080 }] };
+        yield {
+          namespace,
+          name: `${service}-1`,
+          service,
+          addresses,
+          endpoints: [],
+          ports: [{ protocol: 6, port: 8080 }],
+        };
       }
     }
   }

@@ -1,6 +1,6 @@
 import { parseBgpConfiguration, restOfBgpConfiguration } from "../api/bgp-configuration.ts";
 import { closedBgpFilter, parseBgpFilter } from "../api/bgp-filter.ts";
-import { parseBgpPeer } from "../api/bgp-peer.ts";
+import { closedBgpPeer, parseBgpPeer } from "../api/bgp-peer.ts";
 import { parseBlockAffinity } from "../api/block-affinity.ts";
 import { parseCalicoNetworkPolicy } from "../api/calico-network-policy.ts";
 import { parseCalicoNodeStatus } from "../api/calico-node-status.ts";
@@ -122,8 +122,10 @@ const rejectedAs = (kind: PolicyKind) => (object: KubeObject, reason: string) =>
  * - A BGP filter stays, as one that rejects every route: were it absent, routes would pass that it may forbid.
  * - A service account or an endpoint slice counts as absent, like one that has not come yet: its pods lack labels, its
  *   Service addresses.
- * - A node, a peer, a block or a service counts as absent: there is no session with an unknown node or peer, and an unknown
- *   block or service is not announced. A node's report that is asked for in an unknown way is not made.
+ * - A BGP peer stays, as one that has its neighbour and speaks with it no more: were it absent, another might have it
+ *   without this one's password and filters.
+ * - A node, a block or a service counts as absent: there is no session with an unknown node, and an unknown block or service
+ *   is not announced. A node's report that is asked for in an unknown way is not made.
  */
 export const feeds: { readonly [K in FedKind]: Feed<K> } = {
   pod: { resource: podKind, message: podMessage, key: namespacedName, parse: parsePod, unreadable: absent },
@@ -249,7 +251,7 @@ export const feeds: { readonly [K in FedKind]: Feed<K> } = {
     parse: parseLease,
     unreadable: absent,
   },
-  bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: absent },
+  bgpPeer: { resource: bgpPeerKind, key: byName, parse: parseBgpPeer, unreadable: closedBgpPeer },
   bgpConfiguration: {
     resource: bgpConfigurationKind,
     key: byName,

@@ -60,6 +60,7 @@ export const endpointSlice: fc.Arbitrary<EndpointSlice> = fc.record({
   addresses: fc.subarray(["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::3", "203.0.113.7", "172.16.0.1"].map(parseIp), {
     minLength: 1,
   }),
+  endpoints: fc.constant([]),
   ports: fc.subarray([
     { protocol: 6, port: 80 },
     { protocol: 17, port: 80 },

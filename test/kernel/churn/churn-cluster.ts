@@ -180,7 +180,7 @@ export class ChurnCluster {
     const service = this.#random.oneOf(["web", "api"]);
     const addresses = [0, 1, 2].flatMap(() => this.#random.oneOf(this.#slots).ips);
     const ports = [{ protocol: 6, port: 8080 + this.#random.below(3) }];
-    const value = { namespace, name: `${service}-1`, service, addresses, ports };
+    const value = { namespace, name: `${service}-1`, service, addresses, endpoints: [], ports };
     return [{ kind: "endpointSlice", key: namespacedName(namespace, value.name), value }];
   }
 

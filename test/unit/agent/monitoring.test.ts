@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { collectBgpState } from "../../../src/agent/bgp/bgp-metrics.ts";
 import { HealthBoard } from "../../../src/agent/health/health-board.ts";
 import { collectHealth } from "../../../src/agent/health/health-metrics.ts";
 import { AgentMetrics } from "../../../src/agent/metrics/agent-metrics.ts";
@@ -37,6 +38,11 @@ async function printed(): Promise<ReadonlySet<string>> {
     ...{ sync: () => "waiting", hasConflictingVariants: () => false },
   });
   collectHealth(registry, new HealthBoard());
+  collectBgpState(registry, () => ({
+    observed: { at: 0, daemon: undefined, trouble: undefined, sessions: [] },
+    ...{ tracks: { of: () => undefined, reconfigurations: 0 }, configured: undefined },
+    nodesByAddress: () => new Map(),
+  }));
   collectProcessMetrics(registry, { process: true, runtime: true });
   new PolicyCounters(registry, {
     ...{ mostPolicies: 1, marks: () => ({ accept: 1, pass: 2 }), inForce: () => undefined },
@@ -83,6 +89,7 @@ test("every alert asks for what the agent prints, and says what it is about", as
   expect(alerts.map(({ alert }: Alert) => alert)).toEqual([
     ...["MargayAgentDown", "MargayNotReady", "MargayApplyFailing", "MargayPolicySlow", "MargayDriftRepeated"],
     ...["MargayConflictingIptablesVariants", "MargayRejectedObjects", "MargayClosedPolicies"],
+    ...["MargayBirdDown", "MargayBgpSessionDown", "MargayBgpSessionFlapping", "MargayBgpRejectedObjects"],
   ]);
   for (const { alert, expr, annotations } of alerts as readonly Alert[]) {
     const used = metricNames(expr);

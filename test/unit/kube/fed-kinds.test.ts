@@ -32,6 +32,15 @@ test("a pool that cannot be read opens nothing, also for a node that never saw i
   expect(calculator.plan()).toMatchObject({ pools: [cidr], masqueradedPools: [cidr] });
 });
 
+test("a BGP peer that cannot be read says whom it would have, if that can be read", () => {
+  const scope = { node: "node-1", peerIP: "192.0.2.1" };
+  const json = { metadata: { name: "p" }, spec: { ...scope, asNumber: "65536.1", filters: ["f"] } };
+  expect(() => feeds.bgpPeer.parse(json)).toThrow("Cannot read BGPPeer p");
+  expect(feeds.bgpPeer.unreadable(json, "why")).toMatchObject({ spec: scope, unreadable: "why" });
+  const nobody = { metadata: { name: "p" }, spec: { peerIP: "192.0.2.1", nodeSelector: "((" } };
+  expect(feeds.bgpPeer.unreadable(nobody, "why")).toBeUndefined();
+});
+
 test("a reservation that cannot be read still reserves what can be read of it", () => {
   const json = { metadata: { name: "r" }, spec: { reservedCIDRs: ["10.1.0.0/30", "nonsense"] } };
   expect(() => feeds.ipReservation.parse(json)).toThrow("Cannot read IPReservation r");
