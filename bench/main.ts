@@ -11,6 +11,7 @@ import { summariseProfiles } from "./profile-summary.ts";
 import { formatLine, formatTable, reportOf } from "./report.ts";
 
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  bgp: async () => (await import("./bgp.ts")).bgpBench,
   cni: async () => (await import("./cni.ts")).cniBench,
   ipam: async () => (await import("./ipam.ts")).ipamBench,
   policy: async () => (await import("./policy.ts")).policyBench,

@@ -1,12 +1,12 @@
 /** When a change is in the kernel of the benched node, as the kernel itself tells. */
-import { closeSync, read } from "node:fs";
+import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "../../lab/run.ts";
 import type { PolicyId } from "../../src/felix/calc/plan.ts";
 import { policyChain } from "../../src/felix/render/names.ts";
-import { bindSocket, openSocket, setSocketOption } from "../../src/host/libc.ts";
 import { decodeMessages } from "../../src/host/netlink/message.ts";
 import { inNetns } from "../../src/host/netns.ts";
+import { openEvents, readEvents } from "../event-socket.ts";
 import { edited } from "./objects.ts";
 import { SetQuestion } from "./set-question.ts";
 
@@ -22,7 +22,7 @@ export class RuleProbe {
   #waiting: ((at: number) => void) | undefined;
 
   constructor(netns: string) {
-    this.#fd = inNetns(`/run/netns/${netns}`, openEvents);
+    this.#fd = inNetns(`/run/netns/${netns}`, () => openEvents(NETLINK_NETFILTER, nftablesGroup));
     this.#ended = this.#follow();
   }
 
@@ -46,7 +46,7 @@ export class RuleProbe {
   async #follow(): Promise<void> {
     const buffer = Buffer.alloc(65_536);
     while (this.#isOpen) {
-      const length = await readInto(this.#fd, buffer);
+      const length = await readEvents(this.#fd, buffer);
       if (this.#waiting === undefined || !holdsRule(buffer.subarray(0, length), this.#chain)) continue;
       this.#waiting(performance.now());
       this.#waiting = undefined;
@@ -106,30 +106,9 @@ function holdsRule(datagram: Buffer, chain: Buffer): boolean {
   return decodeMessages(datagram).some(({ type, payload }) => type === newRule && payload.includes(chain));
 }
 
-/** NETLINK_NETFILTER, subscribed to NFNLGRP_NFTABLES; a read waits half a second at most. */
-function openEvents(): number {
-  const fd = openSocket(16, 3, 12);
-  const halfSecond = Buffer.alloc(16);
-  halfSecond.writeBigInt64LE(500_000n, 8);
-  setSocketOption(fd, 1, 20, halfSecond);
-  setSocketOption(fd, 1, 33, 32 * 1024 * 1024);
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(16, 0);
-  address.writeUInt32LE(1 << 6, 8);
-  bindSocket(fd, address);
-  return fd;
-}
-
-/** 0: nothing came. */
-function readInto(fd: number, buffer: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, buffer, 0, buffer.length, null, (error, length) => {
-      if (error === null) resolve(length);
-      else if (error.code === "EAGAIN") resolve(0);
-      else reject(error);
-    });
-  });
-}
+const NETLINK_NETFILTER = 12;
+/** NFNLGRP_NFTABLES. */
+const nftablesGroup = 1 << 6;
 
 const settleMs = 1500;
 const limitMs = 30_000;

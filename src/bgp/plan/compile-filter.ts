@@ -1,5 +1,4 @@
 import type { BgpFilter, BgpFilterRule } from "../../api/bgp-filter.ts";
-import type { Snapshot } from "../../api/snapshot.ts";
 import { type Cidr, cidrVersion, prefixLength } from "../../net/cidr.ts";
 import { bitsOf, type IpVersion } from "../../net/ip.ts";
 import { sha256 } from "../../net/sha256.ts";
@@ -12,9 +11,18 @@ import { type Community, parseCommunity } from "./community.ts";
  */
 export type CompiledFilter = { readonly filters: readonly BirdFilter[] } | { readonly unusable: string };
 
-/** Every BGPFilter, by its name. One that is not in the answer does not exist. */
-export function compileFilters(filters: Snapshot["bgpFilter"]): ReadonlyMap<string, CompiledFilter> {
-  return new Map([...filters].map(([name, filter]) => [name, compileFilter(filter)]));
+/** Throws when an operation or a community of it is none, which the kind's own check has refused before. */
+export function compileFilter({ metadata, spec, unreadable }: BgpFilter): CompiledFilter {
+  if (unreadable !== undefined) return { unusable: `BGPFilter ${metadata.name} cannot be read: ${unreadable}` };
+  const filters = directions
+    .filter(({ field }) => spec[field].length > 0)
+    .map(({ field, direction, version }) => ({
+      name: filterFunctionName(metadata.name, direction, version),
+      version,
+      direction,
+      rules: spec[field].flatMap(compileRule),
+    }));
+  return { filters };
 }
 
 /**
@@ -33,19 +41,6 @@ const directions = [
   { field: "importV6", direction: "import", version: 6 },
   { field: "exportV6", direction: "export", version: 6 },
 ] as const;
-
-function compileFilter({ metadata, spec, unreadable }: BgpFilter): CompiledFilter {
-  if (unreadable !== undefined) return { unusable: `BGPFilter ${metadata.name} cannot be read: ${unreadable}` };
-  const filters = directions
-    .filter(({ field }) => spec[field].length > 0)
-    .map(({ field, direction, version }) => ({
-      name: filterFunctionName(metadata.name, direction, version),
-      version,
-      direction,
-      rules: spec[field].flatMap(compileRule),
-    }));
-  return { filters };
-}
 
 /** The rule, or nothing when no route can match it. */
 function compileRule(rule: BgpFilterRule): readonly BirdFilterRule[] {

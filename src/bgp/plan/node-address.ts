@@ -7,13 +7,15 @@ import { addressFault } from "./speaking-address.ts";
 /**
  * A node's BGP address in one family: its annotation's, else its first InternalIP of that family. A node that says its address in
  * the other family alone has none in this one. An annotation that cannot be read counts as absent, as do addresses that no
- * router can speak by (`addressFault`), for every node alike.
+ * router can speak by (`addressFault`), for every node alike. An object is read once: every plan asks for all nodes' addresses.
  */
-export function addressOf(node: Pick<Node, "annotations" | "internalIps">, version: IpVersion): Ip | undefined {
-  const said = annotated(node, version);
-  const isSilent = !node.annotations[addressAnnotations[version]];
-  if (said !== undefined || (isSilent && annotated(node, version === 4 ? 6 : 4) !== undefined)) return said;
-  return node.internalIps.find((ip) => versionOf(ip) === version && addressFault(ip) === undefined);
+export function addressOf(node: AddressedNode, version: IpVersion): Ip | undefined {
+  let found = known.get(node);
+  if (found === undefined) {
+    found = { 4: findAddress(node, 4), 6: findAddress(node, 6) };
+    known.set(node, found);
+  }
+  return found[version];
 }
 
 /** Says so when a node's address annotation cannot be read. */
@@ -30,6 +32,17 @@ export function rejectedAddresses(node: Node): readonly RejectedObject[] {
 }
 
 // --- internal ---
+
+type AddressedNode = Pick<Node, "annotations" | "internalIps">;
+
+const known = new WeakMap<AddressedNode, Readonly<Record<IpVersion, Ip | undefined>>>();
+
+function findAddress(node: AddressedNode, version: IpVersion): Ip | undefined {
+  const said = annotated(node, version);
+  const isSilent = !node.annotations[addressAnnotations[version]];
+  if (said !== undefined || (isSilent && annotated(node, version === 4 ? 6 : 4) !== undefined)) return said;
+  return node.internalIps.find((ip) => versionOf(ip) === version && addressFault(ip) === undefined);
+}
 
 function annotated(node: Pick<Node, "annotations">, version: IpVersion): Ip | undefined {
   const ip = annotatedAddress(node, version);

@@ -1,7 +1,7 @@
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { IpVersion } from "../../net/ip.ts";
 import type { BirdFilter } from "./bird-filter.ts";
-import { type CompiledFilter, compileFilters } from "./compile-filter.ts";
+import { type CompiledFilter, compileFilter } from "./compile-filter.ts";
 
 /** The filters of one session, by the names that they have in BIRD's configuration. */
 export interface SessionFilters {
@@ -46,8 +46,7 @@ export class FilterBook {
     const known = this.#compiled.get(name);
     if (known !== undefined) return known;
     const filter = this.#filters.get(name);
-    const compiled = filter && compileFilters(new Map([[name, filter]])).get(name);
-    const found = compiled ?? { unusable: `there is no BGPFilter ${name}` };
+    const found = filter === undefined ? { unusable: `there is no BGPFilter ${name}` } : compileFilter(filter);
     this.#compiled.set(name, found);
     return found;
   }

@@ -1,4 +1,5 @@
 import type { BirdConfig, Session } from "../plan/bird-config.ts";
+import { sessionsByNeighbor } from "../plan/session-restarts.ts";
 
 /** One session that a node would have otherwise than now. */
 export interface SessionChange {
@@ -38,8 +39,7 @@ function changeOf(
 }
 
 function sessionsOf(config: BirdConfig | undefined): ReadonlyMap<Session["neighbor"], Session> {
-  const sessions = config?.families.flatMap((family) => family.sessions) ?? [];
-  return new Map(sessions.map((session) => [session.neighbor, session]));
+  return config === undefined ? new Map() : sessionsByNeighbor(config);
 }
 
 /** A session that is asked for by another object under another name goes on as it is. */

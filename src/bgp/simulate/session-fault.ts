@@ -1,5 +1,6 @@
 import type { NodeName } from "../../api/names.ts";
 import type { Ip } from "../../net/ip.ts";
+import { bgpPort } from "../plan/bgp-settings.ts";
 import type { BirdConfig, Session } from "../plan/bird-config.ts";
 
 /** One node's side of a session, as it is configured. */
@@ -10,9 +11,6 @@ export interface ConfiguredEnd {
   readonly address: Ip;
   readonly session: Session;
 }
-
-/** Where BGP listens when nothing else is said (RFC 4271 §8.1.1). */
-const defaultPort = 179;
 
 /** Why the session between two nodes does not come up, as `own` sees it; undefined when it does. */
 export function sessionFault(own: ConfiguredEnd, other: ConfiguredEnd): string | undefined {
@@ -72,10 +70,10 @@ function connectionFault(own: ConfiguredEnd, other: ConfiguredEnd): string | und
   }
   if (mine.passive && theirs.passive) return `${other.node} waits to be called, too`;
   if (connects(own, other) || connects(other, own)) return undefined;
-  if (!mine.passive) return `${other.node} listens on port ${other.config.listenPort}, not ${mine.port ?? defaultPort}`;
-  return `${other.node} calls port ${theirs.port ?? defaultPort}, not ${own.config.listenPort}`;
+  if (!mine.passive) return `${other.node} listens on port ${other.config.listenPort}, not ${mine.port ?? bgpPort}`;
+  return `${other.node} calls port ${theirs.port ?? bgpPort}, not ${own.config.listenPort}`;
 }
 
 function connects({ session }: ConfiguredEnd, { config }: ConfiguredEnd): boolean {
-  return !session.passive && (session.port ?? defaultPort) === config.listenPort;
+  return !session.passive && (session.port ?? bgpPort) === config.listenPort;
 }

@@ -1,5 +1,6 @@
 import type { BgpSessionSide, BgpSide } from "../../api/bgp-probe.ts";
 import type { Ip } from "../../net/ip.ts";
+import { bgpPort } from "../plan/bgp-settings.ts";
 
 /** One session as both ends see it. */
 export interface Evidence {
@@ -87,7 +88,7 @@ export function isEstablished({ session }: End): boolean {
 
 /** The session's TCP port at the far end, as the near end knows it. */
 export function portOf(view: View): number {
-  return view.near.session?.wanted?.port ?? 179;
+  return view.near.session?.wanted?.port ?? bgpPort;
 }
 
 /** `ADDRESS:PORT`, or `[ADDRESS]:PORT`. */

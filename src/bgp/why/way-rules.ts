@@ -1,5 +1,6 @@
 /** Rules about the way between the ends: addresses, routes, packets. They hold while packets do not get through. */
 import type { SessionProbe } from "../../api/bgp-probe.ts";
+import { bgpPort } from "../plan/bgp-settings.ts";
 import { type End, type Finding, portOf, type Rule, type View, withPort } from "./evidence.ts";
 
 /** The address that the session speaks from must be the node's. */
@@ -84,7 +85,7 @@ export const portIsTaken: Rule = (view) => {
   if (other === undefined || listeners.some(({ program }) => program === "bird")) return undefined;
   return {
     kind: "port-in-use",
-    why: `another program than BIRD listens on port ${near.side?.listenPort ?? 179} of ${near.name}: ${other.program} (pid ${other.pid})`,
+    why: `another program than BIRD listens on port ${near.side?.listenPort ?? bgpPort} of ${near.name}: ${other.program} (pid ${other.pid})`,
     remedy: `stop ${other.program}, then restart BIRD on ${near.name}, or set another listenPort`,
   };
 };
@@ -246,8 +247,9 @@ function isThrough({ session }: End): boolean {
   return session?.probe?.syn.outcome === "answered";
 }
 
-function filtered({ near, far }: View, probe: SessionProbe): Finding {
-  const port = near.session?.wanted?.port ?? 179;
+function filtered(view: View, probe: SessionProbe): Finding {
+  const { near, far } = view;
+  const port = portOf(view);
   const password = near.session?.wanted?.keyed === true ? `, or ${far.name} has another password` : "";
   const why =
     probe.echo === "answered"

@@ -16,7 +16,7 @@ test.each([
   await expect(failed).rejects.toMatchObject({
     code: 2,
     stdout: "",
-    stderr: expect.stringMatching(/^Cannot run a benchmark: .*Name one of: cni, ipam, policy, programming; /),
+    stderr: expect.stringMatching(/^Cannot run a benchmark: .*Name one of: bgp, cni, ipam, policy, programming; /),
   });
   await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining(why) });
 });
@@ -24,7 +24,7 @@ test.each([
 test("bench --help says how it is run", async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, "--help"]);
   expect(stdout).toMatch(
-    /^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: cni, ipam, policy, programming\n/,
+    /^npm run --silent bench -- NAME \[--quick\] \[--json\] +NAME: bgp, cni, ipam, policy, programming\n/,
   );
   expect(stderr).toBe("");
 });

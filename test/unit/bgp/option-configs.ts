@@ -1,7 +1,7 @@
 import { parseBgpFilter } from "../../../src/api/bgp-filter.ts";
 import type { BirdConfig } from "../../../src/bgp/plan/bird-config.ts";
 import type { BirdFilter } from "../../../src/bgp/plan/bird-filter.ts";
-import { compileFilters } from "../../../src/bgp/plan/compile-filter.ts";
+import { compileFilter } from "../../../src/bgp/plan/compile-filter.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { birdConfig, type SessionWords } from "./bird-words.ts";
@@ -12,8 +12,8 @@ const tor = "172.18.1.1";
 
 /** The compiled form of one BGPFilter, which must be usable. */
 export function filtersOf(name: string, spec: object): readonly BirdFilter[] {
-  const compiled = compileFilters(new Map([[name, parseBgpFilter({ metadata: { name }, spec })]])).get(name);
-  if (compiled === undefined || "unusable" in compiled) throw new Error(`${name} does not compile`);
+  const compiled = compileFilter(parseBgpFilter({ metadata: { name }, spec }));
+  if ("unusable" in compiled) throw new Error(`${name} does not compile`);
   return compiled.filters;
 }
 
