@@ -9,7 +9,7 @@ export interface AgentPaths {
   readonly birdConfig: string;
   /** Holds the folder `cni` with what is wired here. */
   readonly state: string;
-  /** The node's name, for other tools of the node. */
+  /** The node's name, for other programs of the node. */
   readonly nodenameFile: string;
   readonly mtuFile: string;
 }

@@ -105,7 +105,7 @@ export class NodeBgp {
     await this.#watch.start();
     this.#secrets.begin();
     await this.#drain.start();
-    await Promise.all([this.#secrets.known(Number.POSITIVE_INFINITY), this.#services.begin()]);
+    await Promise.all([this.#secrets.known(firstPasswordsMs), this.#services.begin()]);
     this.#bgp.begin();
   }
 
@@ -155,6 +155,9 @@ export class NodeBgp {
 }
 
 // --- internal ---
+
+/** One Secret that cannot be read does not keep the node from every other session for longer. */
+const firstPasswordsMs = 30_000;
 
 /** A peer that moves to another Secret is not closed while that is on its way. */
 const passwordWaitMs = 3_000;

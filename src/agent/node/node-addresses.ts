@@ -65,9 +65,10 @@ export class NodeAddresses {
   }
 
   async #look(): Promise<void> {
-    const { settings, logger } = this.#parts;
+    const { settings, logger, annotate } = this.#parts;
+    const found: Parameters<typeof annotate>[] = [];
     for (const version of [4, 6] as const) {
-      const fault = await this.#lookAt(version, settings.wishes[version]).catch(
+      const fault = await this.#lookAt(version, settings.wishes[version], (...one) => found.push(one)).catch(
         (error: unknown) => `Cannot read the addresses of this machine: ${(error as Error).message}`,
       );
       // A kept fault is told once.
@@ -75,11 +76,17 @@ export class NodeAddresses {
       if (fault === undefined) this.#faults.delete(version);
       else this.#faults.set(version, fault);
     }
+    // All at once: while a Node says an address of one family alone, it has none in the other, and every neighbour drops it.
+    for (const one of found) annotate(...one);
   }
 
   /** The sentence that says why the address is not as it should be. */
-  async #lookAt(version: IpVersion, wish: AddressWish): Promise<string | undefined> {
-    const { node, nodes, annotate, settings } = this.#parts;
+  async #lookAt(
+    version: IpVersion,
+    wish: AddressWish,
+    annotate: NodeAddressesParts["annotate"],
+  ): Promise<string | undefined> {
+    const { node, nodes, settings } = this.#parts;
     const self = nodes.get(node);
     const annotation = addressAnnotations[version];
     if (self === undefined) return undefined;

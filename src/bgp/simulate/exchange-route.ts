@@ -35,7 +35,7 @@ function exportRoute({ attributes, from }: Route, end: End, block: BlockFacts): 
   if (!mayLeave(attributes.communities, end)) return undefined;
   // Out of the AS a metric goes only when this router sets it.
   const kept = end.internal || attributes.med === 0 ? attributes : { ...attributes, med: 0 };
-  const isDraining = end.router.policy?.isDraining === true;
+  const isDraining = end.router.policy?.isDraining === true && (from === undefined || !end.internal);
   const plain = isDraining ? { ...kept, communities: [...kept.communities, gracefulShutdown] } : kept;
   const allowed = allow(plain, from, end, block);
   if (allowed === undefined) return undefined;

@@ -4,8 +4,10 @@
  * for it; of what is inside an own block, only routes of raised priority go out by themselves.
  * A route passed on to an external peer carries a metric (MED), so that the peer prefers the owner's own announcement:
  * without it, a router may send one node's packets to another node that sends them straight back.
+ * A node that goes away says so of its own routes and, where packets would come by it, of those that it passes on; not of what it
+ * reflects, whose packets go to the owner.
  */
-export const exportsTemplate = `function calico_prepare_export_v{{number version}}() {
+export const exportsTemplate = `function calico_prepare_export_v{{number version}}(bool internal_peer) {
   if source != RTS_BGP then {
     bgp_local_pref = {{localPref normalRoutePriority}};
     if defined(krt_metric) && krt_metric > 0 && krt_metric < 2147483647 then {
@@ -13,7 +15,7 @@ export const exportsTemplate = `function calico_prepare_export_v{{number version
     }
   }
 {{#if exports.isDraining}}
-  bgp_community.add((65535, 0));
+  if source != RTS_BGP || !internal_peer then bgp_community.add((65535, 0));
 {{/if}}
 }
 

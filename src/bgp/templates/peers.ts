@@ -20,7 +20,7 @@ export const peersTemplate = `template bgp bgp_template_v{{number version}} {
       calico_import_v{{number version}}();
     };
     export filter {
-      calico_prepare_export_v{{number version}}();
+      calico_prepare_export_v{{number version}}(true);
       calico_export_to_bgp_peers_v{{number version}}(true);
     };
   };
@@ -89,7 +89,7 @@ export const sessionTemplate = `protocol bgp {{symbol name}} from bgp_template_v
 {{/if}}
 {{#if hasOwnExport}}
     export filter {
-      calico_prepare_export_v{{number version}}();
+      calico_prepare_export_v{{number version}}({{flag internal}});
 {{#each exportFilters}}
       {{filterName this}}({{flag ../internal}});
 {{/each}}

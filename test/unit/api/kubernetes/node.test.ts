@@ -46,11 +46,9 @@ test("a node is cordoned or not, and says whether its network is unavailable", (
   expect(plain.networkUnavailable).toBeUndefined();
 });
 
-test("a node whose internal address is none is refused", () => {
-  const status = { addresses: [{ type: "InternalIP", address: "10.0.0" }] };
-  expect(() => parseNode({ metadata: { name: "node-1" }, status })).toThrow(
-    'Cannot read Node node-1: status.addresses[0].address is "10.0.0": an InternalIP must be',
-  );
+test("an internal address that is none is left out, and the node's others count", () => {
+  const addresses = ["10.0.0", "10.0.0.1"].map((address) => ({ type: "InternalIP", address }));
+  expect(parseNode({ metadata: { name: "node-1" }, status: { addresses } }).internalIps).toEqual(["10.0.0.1"]);
 });
 
 test("a namespace has labels and annotations, be they there or not", () => {
