@@ -20,6 +20,7 @@ help:
 	@echo "                with SOAK=policy, the rules of random clusters against the specifications of policy"
 	@echo "                with SOAK=felix, allowed and forbidden traffic while agents are killed and their backends switched"
 	@echo "                with SOAK=conformance, every case of the policy conformance run with each backend"
+	@echo "                with SOAK=bgp, streams between pods while sessions are laid out anew, and BIRDs and agents restarted"
 	@echo "                with SOAK=churn, CHANGES ($(CHANGES)) changes through a node's Felix, which may hold no more for it"
 	@echo "make check      types, lint, dead code, architecture, generated files"
 	@echo "make bench      set up, measure (BENCH=$(BENCH), or cni, or policy), print what was measured beside its targets"
