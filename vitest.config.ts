@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that use the machine (namespaces, one API server) run one file at a time: two cores, and honest timings. */
-const alone = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 300_000 };
+/** Tests that use the machine (namespaces, one API server) run one file at a time: two cores, and honest timings. Three that wait, beside one another. */
+const alone = { fileParallelism: false, maxConcurrency: 3, testTimeout: 120_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {

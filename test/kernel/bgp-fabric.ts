@@ -106,7 +106,7 @@ export class BgpFabric implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of this.#birds.keys()) await this.killBird({ name } as FabricHost);
+    await Promise.all([...this.#birds.values()].map(killChild));
     for (const netns of this.#namespaces) await output("ip", "netns", "delete", netns);
     await rm(this.#folder, { recursive: true });
   }

@@ -11,8 +11,9 @@ import { startBird } from "./routers/bird-router.ts";
 import { startFrr } from "./routers/frr-router.ts";
 import { startGobgp } from "./routers/gobgp-router.ts";
 import type { Router, RouterNeighbour, StartRouter } from "./routers/router.ts";
+import { addThreeNodes, threeAddresses } from "./three-nodes.ts";
 
-const addresses = { "node-1": "172.18.1.2", "node-2": "172.18.1.3", "node-3": "172.18.2.2" } as const;
+const addresses = threeAddresses;
 type NodeName = keyof typeof addresses;
 const names = Object.keys(addresses) as NodeName[];
 
@@ -36,15 +37,9 @@ class Stage implements AsyncDisposable {
 
   static async create(): Promise<Stage> {
     const fabric = await BgpFabric.create();
-    const router = await fabric.addRouter({ rack1: "172.18.1.1/24", rack2: "172.18.2.1/24" });
-    const place = (name: string, rack: 1 | 2, address: string) =>
-      fabric.addNode(name, router, { rack: `rack${rack}`, gateway: `172.18.${rack}.1`, address: `${address}/24` });
-    const nodes = {
-      "node-1": await place("node-1", 1, addresses["node-1"]),
-      "node-2": await place("node-2", 1, addresses["node-2"]),
-      "node-3": await place("node-3", 2, addresses["node-3"]),
-    };
-    return new Stage({ fabric, router, reflector: await place("reflector", 1, "172.18.1.9"), nodes });
+    const { router, ...nodes } = await addThreeNodes(fabric);
+    const link = { rack: "rack1", gateway: "172.18.1.1", address: "172.18.1.9/24" };
+    return new Stage({ fabric, router, reflector: await fabric.addNode("reflector", router, link), nodes });
   }
 
   private constructor({ fabric, router, reflector, nodes }: Pick<Stage, "fabric" | "router" | "reflector" | "nodes">) {

@@ -45,6 +45,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answer = await probe
     .answer(parseBgpProbeQuestion(JSON.parse(line)))
     .catch((error: unknown) => ({ error: messageOf(error) }));
+  // Whoever has the answer may kill this process: what it rests on is on disk by then.
+  await recorder.settled();
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 await observer.stop();

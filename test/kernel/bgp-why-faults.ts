@@ -1,6 +1,4 @@
-/** Ways in which a session fails, made for real: each names its cause, and what it changed is changed back afterwards. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+/** Ways in which a session fails, made for real: each names its cause. */
 import { torConfig } from "../../lab/tor.ts";
 import type { CauseKind } from "../../src/bgp/why/evidence.ts";
 import type { ClusterWords } from "../unit/bgp/cluster.ts";
@@ -15,13 +13,10 @@ export interface BgpFault {
   readonly overrides?: Readonly<Record<string, Overrides>>;
   /** The fault comes once the session is established; else before BIRD starts. */
   readonly whenUp?: true;
-  readonly inject?: (lab: BgpWhyLab, undo: Undo) => Promise<void>;
+  readonly inject?: (lab: BgpWhyLab) => Promise<unknown>;
   readonly kind: CauseKind;
   readonly sentence: RegExp;
 }
-
-/** Takes what is to be done when the fault is over. */
-type Undo = (action: () => Promise<unknown>) => void;
 
 /** Three nodes and their addresses, and nothing else. */
 export const threeNodes: ClusterWords = {
@@ -44,14 +39,14 @@ export const bgpFaults: readonly BgpFault[] = [
     {
       name: `dropped to node-2, session ${when}`,
       ...{ peer: "node-2", ...(when === "established" ? { whenUp: true as const } : {}) },
-      inject: (lab: BgpWhyLab, undo: Undo) => drop(lab, undo, { at: "node-2", from: "172.18.1.2" }),
+      inject: (lab: BgpWhyLab) => drop(lab, { at: "node-2", from: "172.18.1.2" }),
       kind: "one-way" as const,
       sentence: /what node-1 sends to node-2 on TCP port 179 gets lost on the way/,
     },
     {
       name: `dropped to node-1, session ${when}`,
       ...{ peer: "node-2", ...(when === "established" ? { whenUp: true as const } : {}) },
-      inject: (lab: BgpWhyLab, undo: Undo) => drop(lab, undo, { at: "node-1", from: "172.18.1.3" }),
+      inject: (lab: BgpWhyLab) => drop(lab, { at: "node-1", from: "172.18.1.3" }),
       kind: "one-way" as const,
       sentence: /what node-2 sends to node-1 on TCP port 179 gets lost on the way/,
     },
@@ -59,7 +54,7 @@ export const bgpFaults: readonly BgpFault[] = [
   {
     name: "dropped over IPv6",
     ...{ peer: "node-2", cluster: version6, whenUp: true },
-    inject: (lab, undo) => drop(lab, undo, { at: "node-1", from: "fd00::3", program: "ip6tables" }),
+    inject: (lab) => drop(lab, { at: "node-1", from: "fd00::3", program: "ip6tables" }),
     kind: "one-way",
     sentence: /what node-2 sends to node-1 on TCP port 179 gets lost on the way/,
   },
@@ -142,8 +137,7 @@ export const bgpFaults: readonly BgpFault[] = [
   {
     name: "big packets vanish",
     ...{ peer: "node-2", whenUp: true },
-    inject: (lab, undo) =>
-      drop(lab, undo, { at: "node-2", from: "172.18.1.2", match: ["-m", "length", "--length", "1001:65535"] }),
+    inject: (lab) => drop(lab, { at: "node-2", from: "172.18.1.2", match: ["-m", "length", "--length", "1001:65535"] }),
     kind: "mtu",
     sentence: /packets of 1500 bytes from node-1 do not arrive at node-2, small ones do/,
   },
@@ -170,22 +164,17 @@ export const bgpFaults: readonly BgpFault[] = [
   {
     name: "there is no route",
     peer: "node-3",
-    inject: async (lab, undo) => {
-      const node = lab.hostOf("node-1");
-      await lab.fabric.ip(node, "route", "add", "unreachable", "172.18.2.0/24");
-      undo(() => lab.fabric.ip(node, "route", "del", "unreachable", "172.18.2.0/24"));
-    },
+    inject: (lab) => lab.fabric.ip(lab.hostOf("node-1"), "route", "add", "unreachable", "172.18.2.0/24"),
     kind: "no-route",
     sentence: /node-1 has only a route of type unreachable to 172\.18\.2\.2/,
   },
   {
     name: "the other node is off",
     ...{ peer: "node-2", whenUp: true },
-    inject: async (lab, undo) => {
+    inject: async (lab) => {
       await lab.stopAgent("node-2");
       await lab.fabric.ip(lab.hostOf("router"), "link", "set", "node-2", "down");
       await lab.fabric.ip(lab.hostOf("node-1"), "neighbour", "flush", "dev", "eth0");
-      undo(() => lab.fabric.ip(lab.hostOf("router"), "link", "set", "node-2", "up"));
     },
     kind: "absent",
     sentence:
@@ -210,10 +199,9 @@ interface Drop {
 }
 
 /** Drops what comes `from` an address, both what goes to TCP port 179 and what comes from it. */
-async function drop(lab: BgpWhyLab, undo: Undo, { at, from, match = [], program = "iptables" }: Drop): Promise<void> {
+async function drop(lab: BgpWhyLab, { at, from, match = [], program = "iptables" }: Drop): Promise<void> {
   const rule = ["INPUT", "-s", from, "-p", "tcp", "-m", "multiport", "--ports", "179", ...match, "-j", "DROP"];
   await lab.fabric.run(lab.hostOf(at), program, "-A", ...rule);
-  undo(() => lab.fabric.run(lab.hostOf(at), program, "-D", ...rule));
 }
 
 async function startRouter(lab: BgpWhyLab, { as = 64_513, limit }: { readonly as?: number; readonly limit?: number }) {
@@ -223,35 +211,24 @@ async function startRouter(lab: BgpWhyLab, { as = 64_513, limit }: { readonly as
   await lab.startBird("router", limited);
 }
 
-async function takePort(lab: BgpWhyLab, undo: Undo): Promise<void> {
+function takePort(lab: BgpWhyLab): Promise<void> {
   const program = "require('node:net').createServer(() => {}).listen(179, () => console.log('listens'))";
-  const { netns } = lab.hostOf("node-2");
-  const argv = ["netns", "exec", netns, "setpriv", "--pdeathsig", "KILL", process.execPath, "-e", program];
-  const child: ChildProcess = spawn("ip", argv, { stdio: ["ignore", "pipe", "inherit"] });
-  undo(async () => {
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  });
-  if (child.stdout !== null) await once(child.stdout, "data");
+  return lab.runProgram("node-2", process.execPath, "-e", program);
 }
 
-async function addSecondInterface(lab: BgpWhyLab, undo: Undo): Promise<void> {
+async function addSecondInterface(lab: BgpWhyLab): Promise<void> {
   const node = lab.hostOf("node-2");
   await lab.fabric.ip(node, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1-end");
-  undo(() => lab.fabric.ip(node, "link", "del", "eth1"));
   await lab.fabric.ip(node, "address", "add", "10.9.0.3/24", "dev", "eth1");
   for (const link of ["eth1", "eth1-end"]) await lab.fabric.ip(node, "link", "set", link, "up");
 }
 
 /** A machine in the same rack that has node-2's address, and has told node-1 so. */
-async function addImpostor(lab: BgpWhyLab, undo: Undo): Promise<void> {
+async function addImpostor(lab: BgpWhyLab): Promise<void> {
   const [own, asker] = [lab.hostOf("router"), lab.hostOf("node-1")];
   const impostor = lab.hostOf("impostor");
   await lab.fabric.ip(own, "link", "set", "impostor", "up");
   await lab.fabric.ip(impostor, "address", "add", "172.18.1.3/24", "dev", "eth0");
   const entry = ["172.18.1.3", "dev", "eth0"];
   await lab.fabric.ip(asker, "neighbour", "replace", ...entry, "lladdr", "02:00:00:00:00:99", "nud", "permanent");
-  undo(() => lab.fabric.ip(impostor, "address", "del", "172.18.1.3/24", "dev", "eth0"));
-  undo(() => lab.fabric.ip(asker, "neighbour", "del", ...entry));
 }

@@ -12,6 +12,8 @@ import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
 import type { BgpWhyAgentOptions } from "./bgp-why-agent.ts";
+import { killChild } from "./kill-child.ts";
+import { addThreeNodes } from "./three-nodes.ts";
 
 /** What is different on one node from what its objects ask for: of its sessions, by neighbour, and of the whole. */
 export interface Overrides {
@@ -25,20 +27,13 @@ export class BgpWhyLab implements AsyncDisposable {
   readonly hosts: Readonly<Record<string, FabricHost>>;
   readonly #folder: string;
   readonly #agents = new Map<string, Agent>();
+  readonly #programs: ChildProcess[] = [];
 
   static async create(): Promise<BgpWhyLab> {
     const fabric = await BgpFabric.create();
-    const router = await fabric.addRouter({ rack1: "172.18.1.1/24", rack2: "172.18.2.1/24" });
-    const rack1 = { rack: "rack1", gateway: "172.18.1.1" };
-    const hosts = {
-      router,
-      "node-1": await fabric.addNode("node-1", router, { ...rack1, address: "172.18.1.2/24" }),
-      "node-2": await fabric.addNode("node-2", router, { ...rack1, address: "172.18.1.3/24" }),
-      "node-3": await fabric.addNode("node-3", router, {
-        ...{ rack: "rack2", gateway: "172.18.2.1", address: "172.18.2.2/24" },
-      }),
-    };
-    const impostor = await fabric.addNode("impostor", router, { ...rack1, address: "172.18.1.99/24" });
+    const hosts = await addThreeNodes(fabric);
+    const link = { rack: "rack1", gateway: "172.18.1.1", address: "172.18.1.99/24" };
+    const impostor = await fabric.addNode("impostor", hosts.router, link);
     await fabric.ip(hosts["node-1"], "address", "add", "fd00::2/64", "dev", "eth0", "nodad");
     await fabric.ip(hosts["node-2"], "address", "add", "fd00::3/64", "dev", "eth0", "nodad");
     await fabric.ip(impostor, "link", "set", "eth0", "address", "02:00:00:00:00:99");
@@ -109,10 +104,15 @@ export class BgpWhyLab implements AsyncDisposable {
   async stopAgent(node: string): Promise<void> {
     const agent = this.#agents.get(node);
     this.#agents.delete(node);
-    if (agent === undefined || agent.child.exitCode !== null) return;
-    const ended = once(agent.child, "exit");
-    agent.child.kill("SIGKILL");
-    await ended;
+    if (agent !== undefined) await killChild(agent.child);
+  }
+
+  /** Starts a program of a host's own, which runs until the lab is disposed of; resolves once it has printed something. */
+  async runProgram(name: string, ...argv: readonly string[]): Promise<void> {
+    const inside = ["netns", "exec", this.hostOf(name).netns, "setpriv", "--pdeathsig", "KILL", ...argv];
+    const child = spawn("ip", inside, { stdio: ["ignore", "pipe", "inherit"] });
+    this.#programs.push(child);
+    await once(child.stdout, "data");
   }
 
   /** As the query API hands on a question, and as it fails where no agent runs. */
@@ -129,7 +129,8 @@ export class BgpWhyLab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of [...this.#agents.keys()]) await this.stopAgent(name);
+    await Promise.all(this.agents.map((name) => this.stopAgent(name)));
+    await Promise.all(this.#programs.map(killChild));
     await this.fabric[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true });
   }

@@ -12,6 +12,7 @@ import { LinuxHost } from "../../src/host/linux-host.ts";
 import { birdControlContract } from "../contract/bird.ts";
 import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
+import { addThreeNodes } from "./three-nodes.ts";
 
 const words = {
   nodes: {
@@ -85,18 +86,7 @@ describe("three nodes in two racks, configured from a snapshot only", () => {
 
   beforeAll(async () => {
     fabric = await BgpFabric.create();
-    const router = await fabric.addRouter({ rack1: "172.18.1.1/24", rack2: "172.18.2.1/24" });
-    const rack1 = { rack: "rack1", gateway: "172.18.1.1" };
-    hosts = {
-      router,
-      "node-1": await fabric.addNode("node-1", router, { ...rack1, address: "172.18.1.2/24" }),
-      "node-2": await fabric.addNode("node-2", router, { ...rack1, address: "172.18.1.3/24" }),
-      "node-3": await fabric.addNode("node-3", router, {
-        rack: "rack2",
-        gateway: "172.18.2.1",
-        address: "172.18.2.2/24",
-      }),
-    };
+    hosts = await addThreeNodes(fabric);
     const host = new LinuxHost();
     daemons = Object.fromEntries(Object.entries(hosts).map(([name, one]) => [name, new BirdDaemon({ host, ...one })]));
     const pod = ["link", "add", "cali0", "up", "type", "veth", "peer", "name", "pod0"];

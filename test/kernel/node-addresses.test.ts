@@ -1,11 +1,13 @@
 /** Which address a node's agent finds, on real interfaces. */
 import { execFileSync } from "node:child_process";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { addressSettings } from "../../src/agent/node/address-settings.ts";
 import { NodeAddresses } from "../../src/agent/node/node-addresses.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import type { Node } from "../../src/api/objects.ts";
+import type { Netlink } from "../../src/host/netlink/netlink.ts";
 import { openNetlink } from "../../src/host/netlink/route-netlink.ts";
 import { versionOf } from "../../src/net/ip.ts";
 import { testClock } from "../fakes/test-clock.ts";
@@ -45,18 +47,34 @@ async function look({ environment = {}, internal = [], annotations = {}, other =
   const self = nodes.get("node-1" as NodeName) as Node;
   nodes.set(self.name, { ...self, annotations });
   const written = new Map<string, string | undefined>();
+  const together = Promise.withResolvers<number>();
   const clock = testClock();
   const logged: string[] = [];
   const addresses = new NodeAddresses({
     ...{ node: self.name, nodes, settings: addressSettings(environment), clock },
-    openNetlink: () => openNetlink(namespace.path),
+    openNetlink: () => slow(openNetlink(namespace.path)),
     addressOf: (node, version) => node.internalIps.find((ip) => versionOf(ip) === version),
-    annotate: (name, value) => written.set(name.replace("projectcalico.org/", ""), value),
+    annotate: (name, value) => {
+      written.set(name.replace("projectcalico.org/", ""), value);
+      // What is told later is another request to the API server.
+      setImmediate(() => together.resolve(written.size));
+    },
     logger: pino({}, { write: (line: string) => logged.push(JSON.parse(line).msg) }),
   });
   onTestFinished(() => addresses.stop());
   await addresses.start();
-  return { written, addresses, namespace, clock, nodes, logged };
+  return { written, together: together.promise, addresses, namespace, clock, nodes, logged };
+}
+
+/** The kernel's answer takes a turn of the event loop, as on a machine that has much to do. */
+function slow(netlink: Netlink): Netlink {
+  const links = netlink.links.bind(netlink);
+  return Object.assign(netlink, {
+    async links() {
+      await nextTurn();
+      return links();
+    },
+  });
 }
 
 test.each<[string, Words, object]>([
@@ -84,6 +102,11 @@ test.each<[string, Words, object]>([
 ])("it is %s", async (_, words, expected) => {
   const { written } = await look(words);
   expect(Object.fromEntries(written)).toEqual(expected);
+});
+
+test("both families' addresses are told together: with one alone the node would have none in the other", async () => {
+  const { together } = await look({ internal: ["10.0.0.5", "fd00:18::b"] });
+  expect(await together).toBe(2);
 });
 
 test("an address that another Node has is not taken, and that is told once", async () => {
