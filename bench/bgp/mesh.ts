@@ -1,6 +1,6 @@
 /** A mesh of real BIRDs, from their start until each kernel has every node's block: by our configuration, and by one by hand. */
 import { planBgp } from "../../src/bgp/plan/plan-bgp.ts";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
+import { BirdPrinter } from "../../src/bgp/templates/bird-printer.ts";
 import { blockOf, meshSnapshot, nodeName, plainInputs } from "./cluster.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
 import { plainBird } from "./plain-bird.ts";
@@ -32,7 +32,7 @@ function oursOf(members: readonly FleetMember[]): Texts {
     members.map((member) => {
       const config = planBgp({ ...plainInputs(), snapshot, node: nodeName(member.name) });
       if (config === undefined) throw new Error(`Cannot measure: ${member.name} has no plan`);
-      return [member, renderBird(config)];
+      return [member, new BirdPrinter().print(config)];
     }),
   );
 }

@@ -10,7 +10,7 @@ import type { BirdConfig } from "../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../src/bgp/plan/plan-bgp.ts";
 import { needsObservation, planTransition } from "../../src/bgp/plan/transition.ts";
 import { clusterProgress } from "../../src/bgp/plan/transition-progress.ts";
-import { BirdPrinter, renderBird } from "../../src/bgp/templates/render-bird.ts";
+import { BirdPrinter } from "../../src/bgp/templates/bird-printer.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import type { Figures } from "../report.ts";
 import { quantile } from "../statistics.ts";
@@ -83,7 +83,7 @@ class PassParts {
     const config = await this.#timed("transition", () => this.#transition(wanted, running));
     const printed = await this.#timed("render", () => this.#printer.print(config));
     const text = await this.#timed("offer", () => this.#running.offer(config, printed));
-    await this.#timed("render_anew", () => renderBird(config));
+    await this.#timed("render_anew", () => new BirdPrinter().print(config));
     await writeFile(this.#candidate, text, { mode: 0o600 });
     await this.#timed("check", () => control.command(`configure check "${this.#candidate}"`));
     await this.#timed("apply", () => this.#daemon.apply(text));

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BirdConfig, Session } from "../../src/bgp/plan/bird-config.ts";
 import type { BirdFilter } from "../../src/bgp/plan/bird-filter.ts";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { birdConfig, type SessionWords, testAs } from "../unit/bgp/bird-words.ts";
 import { filtersOf } from "../unit/bgp/option-configs.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { announced, exportCases, exported, type FilterCase, importCases } from "./bgp-filter-cases.ts";
 import { BirdLab, eventually, type ShownRoute } from "./bird-lab.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { birdConfig, type SessionWords, testAs } from "../unit/bgp/bird-words.ts";
 import { filtersOf } from "../unit/bgp/option-configs.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { eventually } from "./bird-lab.ts";
 import { addresses, type Machine, otherAs, to, withStar } from "./bird-star.ts";
 

@@ -6,9 +6,9 @@ import { BirdDaemon } from "../../src/bgp/bird/bird-daemon.ts";
 import type { BgpInputs } from "../../src/bgp/plan/bgp-inputs.ts";
 import { planBgp } from "../../src/bgp/plan/plan-bgp.ts";
 import { announced, serviceAddresses } from "../../src/bgp/plan/service-addresses.ts";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { bgpInputs, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { withServices } from "../unit/bgp/service-words.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { birdConfig } from "../unit/bgp/bird-words.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { eventually } from "./bird-lab.ts";
 import { addresses, otherAs, to, withStar } from "./bird-star.ts";
 

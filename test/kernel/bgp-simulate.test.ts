@@ -6,7 +6,6 @@ import type { NodeName } from "../../src/api/names.ts";
 import { readBirdStatus } from "../../src/bgp/bird/read-bird-status.ts";
 import type { BirdConfig, Session } from "../../src/bgp/plan/bird-config.ts";
 import { type SimulatedNetwork, simulate } from "../../src/bgp/simulate/simulate.ts";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import {
   addressOf,
   configsOf,
@@ -15,6 +14,7 @@ import {
   type Topology,
   topologyChanges,
 } from "../scenario/bgp/random-topologies.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
 
 /** How many topologies are laid out in namespaces, and which. */

@@ -6,11 +6,11 @@ import { BirdControl } from "../../src/bgp/bird/bird-control.ts";
 import { BirdConfigError, BirdDaemon } from "../../src/bgp/bird/bird-daemon.ts";
 import { readBirdStatus } from "../../src/bgp/bird/read-bird-status.ts";
 import { planBgp } from "../../src/bgp/plan/plan-bgp.ts";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { addNodeStatus } from "../../src/cli/node-status.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
 import { birdControlContract } from "../contract/bird.ts";
 import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "../unit/bgp/cluster.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { BgpFabric, type FabricHost } from "./bgp-fabric.ts";
 import { addThreeNodes } from "./three-nodes.ts";
 

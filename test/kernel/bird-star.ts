@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { renderBird } from "../../src/bgp/templates/render-bird.ts";
 import { type BirdWords, birdConfig, type SessionWords } from "../unit/bgp/bird-words.ts";
+import { renderBird } from "../unit/bgp/render-bird.ts";
 import { BirdLab, eventually } from "./bird-lab.ts";
 
 export const addresses = { "node-1": "172.18.1.2", "node-2": "172.18.1.3", "node-3": "172.18.1.4" } as const;

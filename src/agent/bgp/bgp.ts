@@ -9,7 +9,7 @@ import { type WayToApply, wayToApply } from "../../bgp/plan/session-restarts.ts"
 import { needsObservation, planTransition, type Transition } from "../../bgp/plan/transition.ts";
 import type { TransitionInputs } from "../../bgp/plan/transition-kept.ts";
 import { type ClusterProgress, clusterProgress, formatProgress } from "../../bgp/plan/transition-progress.ts";
-import { BirdPrinter } from "../../bgp/templates/render-bird.ts";
+import { BirdPrinter } from "../../bgp/templates/bird-printer.ts";
 import type { Clock } from "../../net/clock.ts";
 import { Loop } from "../../reconcile/loop.ts";
 import type { Logger } from "../logger.ts";

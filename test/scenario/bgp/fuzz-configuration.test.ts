@@ -12,8 +12,8 @@ import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
 import { allSessions } from "../../../src/bgp/plan/session-restarts.ts";
 import { planTransition } from "../../../src/bgp/plan/transition.ts";
 import { clusterProgress } from "../../../src/bgp/plan/transition-progress.ts";
-import { renderBird } from "../../../src/bgp/templates/render-bird.ts";
 import { hostCidr } from "../../../src/net/cidr.ts";
+import { renderBird } from "../../unit/bgp/render-bird.ts";
 import { secretsOf, snapshotOf } from "./bgp-snapshot.ts";
 import { type BgpWords, bgpWords, hiddenPool, self } from "./random-bgp-objects.ts";
 

@@ -7,12 +7,12 @@ import type { BirdConfig, Session } from "../../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
 import { bfdTemplate } from "../../../src/bgp/templates/bfd.ts";
 import { bgpFilterTemplate } from "../../../src/bgp/templates/bgp-filter.ts";
+import { BirdPrinter } from "../../../src/bgp/templates/bird-printer.ts";
 import { directTemplate } from "../../../src/bgp/templates/direct.ts";
 import { exportsTemplate } from "../../../src/bgp/templates/exports.ts";
 import { importsTemplate } from "../../../src/bgp/templates/imports.ts";
 import { kernelTemplate } from "../../../src/bgp/templates/kernel.ts";
 import { peersTemplate, sessionTemplate } from "../../../src/bgp/templates/peers.ts";
-import { BirdPrinter, renderBird } from "../../../src/bgp/templates/render-bird.ts";
 import { routerTemplate } from "../../../src/bgp/templates/router.ts";
 import { staticsTemplate } from "../../../src/bgp/templates/statics.ts";
 import { valuePrinters } from "../../../src/bgp/templates/value-printers.ts";
@@ -22,6 +22,7 @@ import type { Ip } from "../../../src/net/ip.ts";
 import { birdConfig } from "./bird-words.ts";
 import { bgpInputs, type ClusterWords, clusterSnapshot, nodeName } from "./cluster.ts";
 import { filtersOf, optionConfigs } from "./option-configs.ts";
+import { renderBird } from "./render-bird.ts";
 
 const twoRacks = {
   "node-1": { ips: ["172.18.1.2"] },

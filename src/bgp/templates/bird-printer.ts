@@ -15,22 +15,14 @@ import { staticsTemplate } from "./statics.ts";
 import { valuePrinters } from "./value-printers.ts";
 
 /**
- * The configuration as BIRD 2 reads it. Equal values give equal text.
- * Throws when a value has not the form that its place asks for: nothing is ever escaped into shape.
- */
-export function renderBird(config: BirdConfig): string {
-  return new BirdPrinter().print(config);
-}
-
-/**
- * `renderBird` for one configuration after the other: a session's text is printed anew only when its values are other than the
- * last time. Of a thousand sessions mostly none is, and they are nearly all of the text.
+ * Prints configurations as BIRD 2 reads them: equal values give equal text. A session's text is printed anew only when its values
+ * are other than the last time: of a thousand sessions mostly none is, and they are nearly all of the text.
  */
 export class BirdPrinter {
   /** By the values that bear on it, as JSON; those of the last configuration. */
   #sessions: ReadonlyMap<string, string> = new Map();
 
-  /** As `renderBird`. */
+  /** Throws when a value has not the form that its place asks for: nothing is ever escaped into shape. */
   print(config: BirdConfig): string {
     const bfd = config.families.some((family) => family.sessions.some((session) => session.bfd));
     const sessions = new Map<string, string>();
