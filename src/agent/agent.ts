@@ -105,6 +105,7 @@ export class Agent {
     });
     this.#bgp = new NodeBgp({
       ...{ ...parts, node: nodeName, snapshot, client, host: this.#host, paths, registry },
+      environment: process.env,
       endpointsInForce: () => this.#felix.endpointsInForce,
       annotate: (name, value) => this.#ownNode.annotate(name, value),
     });

@@ -1,7 +1,8 @@
 /** What a node tells of its BGP, put together from what is configured, seen and remembered. */
 import type { BgpDaemon, BgpSession } from "../../api/bgp-query.ts";
 import { type DaemonStatus, msSince } from "../../bgp/bird/parse-status.ts";
-import type { Session } from "../../bgp/plan/bird-config.ts";
+import { allSessions, type Session } from "../../bgp/plan/bird-config.ts";
+import { nodesByAddress } from "../../bgp/plan/node-address.ts";
 import type { ObservedSession } from "../../bgp/plan/observed-bgp.ts";
 import { sessionKindOf } from "../../bgp/plan/session-name.ts";
 import type { BgpState } from "./bgp-state.ts";
@@ -20,13 +21,13 @@ export function daemonOf({ observed: { at, daemon } }: BgpState): BgpDaemon | un
 /** Every session that is configured or that BIRD has: in the configuration's order, then what it does not name. */
 export function sessionsOf(state: BgpState): readonly BgpSession[] {
   const { observed, configured } = state;
-  const wanted = (configured?.families ?? []).flatMap(({ sessions }) => sessions);
+  const wanted = allSessions(configured);
   const names = new Set(wanted.map(({ name }) => name));
   const seen = new Map(observed.sessions.map((session) => [session.name, session]));
-  const nodes = state.nodesByAddress();
+  const nodes = nodesByAddress(state.nodes.values());
   const facts = (session: Session | ObservedSession) => ({
     ...factsOf(state, session.name, seen.get(session.name)),
-    ...{ name: session.name, neighbor: session.neighbor, neighborNode: nodes.get(session.neighbor) },
+    ...{ name: session.name, neighbor: session.neighbor, neighborNode: nodes.get(session.neighbor)?.name },
   });
   return [
     ...wanted.map((one) => ({ ...facts(one), kind: one.kind, neighborAs: one.neighborAs, held: one.held })),

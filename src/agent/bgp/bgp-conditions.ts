@@ -1,6 +1,6 @@
 import { nodeKind } from "../../api/kinds.ts";
 import type { NodeName } from "../../api/names.ts";
-import type { BirdConfig } from "../../bgp/plan/bird-config.ts";
+import { allSessions, type BirdConfig } from "../../bgp/plan/bird-config.ts";
 import type { ObservedSession } from "../../bgp/plan/observed-bgp.ts";
 import type { EventRecorder } from "../../kube/event-recorder.ts";
 import type { Clock } from "../../net/clock.ts";
@@ -97,13 +97,11 @@ export class BgpConditions {
   }
 
   /** Each reason once, and again only after it was gone. */
-  #tellConfiguration({ families, rejected }: BirdConfig): void {
-    const held = families
-      .flatMap(({ sessions }) => sessions)
-      .flatMap(({ name, held: reason }) =>
-        reason === undefined ? [] : [`BGP session ${name} is held down: ${reason}`],
-      );
-    const objects = rejected.map(({ kind, name, reason }) => `${kind} ${name}: ${reason}`);
+  #tellConfiguration(config: BirdConfig): void {
+    const held = allSessions(config).flatMap(({ name, held: reason }) =>
+      reason === undefined ? [] : [`BGP session ${name} is held down: ${reason}`],
+    );
+    const objects = config.rejected.map(({ kind, name, reason }) => `${kind} ${name}: ${reason}`);
     const isNew = (text: string) => !this.#told.has(text);
     this.#sayEach("Warning", "BGPSessionHeld", held.filter(isNew));
     this.#sayEach("Warning", "BGPObjectRejected", objects.filter(isNew));
@@ -162,9 +160,9 @@ function conditionOf({ daemon, trouble, sessions }: Observation, configured: Bir
     return { status: "False", reason: "BirdNotRunning", message: `BIRD does not answer: ${trouble}` };
   }
   const held = new Set(
-    (configured?.families ?? []).flatMap((family) =>
-      family.sessions.filter((session) => session.held !== undefined).map(({ name }) => name),
-    ),
+    allSessions(configured)
+      .filter((session) => session.held !== undefined)
+      .map(({ name }) => name),
   );
   const down = sessions.filter(({ state }) => state !== "Established");
   if (down.length === 0) {

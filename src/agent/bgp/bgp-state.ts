@@ -1,5 +1,5 @@
+import type { Snapshot } from "../../api/snapshot.ts";
 import type { BirdConfig } from "../../bgp/plan/bird-config.ts";
-import type { Ip } from "../../net/ip.ts";
 import type { Observation } from "./observer.ts";
 import type { SessionTracks } from "./session-tracks.ts";
 
@@ -9,6 +9,5 @@ export interface BgpState {
   readonly tracks: Pick<SessionTracks, "of" | "reconfigurations">;
   /** The configuration that BIRD took last; undefined while it took none of this process. */
   readonly configured: BirdConfig | undefined;
-  /** The Nodes by the addresses that their BGP speaks from. */
-  readonly nodesByAddress: () => ReadonlyMap<Ip, string>;
+  readonly nodes: Snapshot["node"];
 }

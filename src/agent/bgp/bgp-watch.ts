@@ -1,10 +1,8 @@
 import type { Registry } from "prom-client";
 import type { BgpAnswer, BgpQuery } from "../../api/bgp-query.ts";
 import type { NodeName } from "../../api/names.ts";
-import type { Node } from "../../api/objects.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { BirdConfig } from "../../bgp/plan/bird-config.ts";
-import { addressOf } from "../../bgp/plan/node-address.ts";
 import type { Host } from "../../host/host.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { EventRecorder } from "../../kube/event-recorder.ts";
@@ -116,20 +114,6 @@ export class BgpWatch {
 
   #state(): BgpState {
     const { configured, snapshot } = this.#parts;
-    const nodesByAddress = () => namesByAddress(snapshot.node.values());
-    return { observed: this.observer.current, tracks: this.#tracks, configured: configured(), nodesByAddress };
+    return { observed: this.observer.current, tracks: this.#tracks, configured: configured(), nodes: snapshot.node };
   }
-}
-
-// --- internal ---
-
-function namesByAddress(nodes: Iterable<Node>): ReadonlyMap<Ip, string> {
-  const names = new Map<Ip, string>();
-  for (const node of nodes) {
-    for (const version of [4, 6] as const) {
-      const ip = addressOf(node, version);
-      if (ip !== undefined) names.set(ip, node.name);
-    }
-  }
-  return names;
 }

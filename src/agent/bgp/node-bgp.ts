@@ -9,6 +9,7 @@ import { BirdDaemon } from "../../bgp/bird/bird-daemon.ts";
 import { readBirdStatus } from "../../bgp/bird/read-bird-status.ts";
 import { localDrainFile } from "../../bgp/plan/drain.ts";
 import { planBgp } from "../../bgp/plan/plan-bgp.ts";
+import { parseRouterId } from "../../bgp/plan/router-id.ts";
 import { settledAnnotation } from "../../bgp/plan/transition-progress.ts";
 import type { Host } from "../../host/host.ts";
 import { openNftables } from "../../host/netlink/nftables-netlink.ts";
@@ -16,6 +17,8 @@ import { openNetlink } from "../../host/netlink/route-netlink.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeEventRecorder } from "../../kube/kube-event-recorder.ts";
 import type { Clock } from "../../net/clock.ts";
+import type { Ip } from "../../net/ip.ts";
+import { messageOf } from "../../net/message-of.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentPaths, bgpFolder } from "../paths.ts";
 import type { QueryServerParts } from "../query-server.ts";
@@ -36,6 +39,8 @@ export interface NodeBgpParts {
   readonly host: Host;
   readonly paths: AgentPaths;
   readonly registry: Registry;
+  /** `CALICO_ROUTER_ID` counts. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly endpointsInForce: ServiceDeliveryParts["endpointsInForce"];
   /** What an annotation of the own Node shall say; undefined: it is to go. */
   readonly annotate: (name: string, value: string | undefined) => void;
@@ -59,11 +64,13 @@ export class NodeBgp {
   readonly #bgp: Bgp;
   readonly #watch: BgpWatch;
   readonly #probe: BgpProbe;
+  readonly #routerId: Ip | undefined;
 
   /** Throws a `SystemError` when the kernel gives no netlink socket. */
   constructor(parts: NodeBgpParts) {
     const { node, snapshot, client, host, paths, registry, annotate, clock, logger } = parts;
     const common = { node, snapshot, clock, logger };
+    this.#routerId = routerIdOf(parts);
     const onChange = () => this.#bgp.touch();
     this.#secrets = new SecretFollower({ ...common, client, onChange });
     this.#services = new ServiceDelivery({
@@ -150,7 +157,8 @@ export class NodeBgp {
   }
 
   #known(): Awaited<ReturnType<BgpParts["inputs"]>> {
-    return { secrets: this.#secrets.secrets, deliverable: this.#services.deliverable, ...this.#drain.state };
+    const routerId = this.#routerId;
+    return { secrets: this.#secrets.secrets, deliverable: this.#services.deliverable, routerId, ...this.#drain.state };
   }
 }
 
@@ -161,3 +169,16 @@ const firstPasswordsMs = 30_000;
 
 /** A peer that moves to another Secret is not closed while that is on its way. */
 const passwordWaitMs = 3_000;
+
+function routerIdOf({
+  environment,
+  node,
+  logger,
+}: Pick<NodeBgpParts, "environment" | "node" | "logger">): Ip | undefined {
+  try {
+    return parseRouterId(environment["CALICO_ROUTER_ID"]?.trim() ?? "", node);
+  } catch (error) {
+    logger.warn(messageOf(error));
+    return undefined;
+  }
+}

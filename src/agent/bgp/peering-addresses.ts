@@ -1,5 +1,5 @@
 import type { Attachment } from "../../api/objects.ts";
-import type { BirdConfig } from "../../bgp/plan/bird-config.ts";
+import { allSessions, type BirdConfig } from "../../bgp/plan/bird-config.ts";
 import { type Address, type Netlink, NetlinkError } from "../../host/netlink/netlink.ts";
 import { bitsOf, type Ip, versionOf } from "../../net/ip.ts";
 import { workloadInterfacePrefix } from "../../net/workload-interface-prefix.ts";
@@ -53,13 +53,13 @@ export class PeeringAddresses {
 
 /** The addresses that pods' interfaces are to have, by the interface's name. */
 function peeringAddresses(
-  { families }: Pick<BirdConfig, "families">,
+  config: Pick<BirdConfig, "families">,
   attachments: Iterable<Attachment>,
 ): ReadonlyMap<string, ReadonlySet<Ip>> {
   const interfaces = new Map<Ip, string>();
   for (const { addresses, hostInterface } of attachments) for (const ip of addresses) interfaces.set(ip, hostInterface);
   const found = new Map<string, Set<Ip>>();
-  for (const { kind, neighbor, source } of families.flatMap(({ sessions }) => sessions)) {
+  for (const { kind, neighbor, source } of allSessions(config)) {
     const hostInterface = interfaces.get(neighbor);
     if (kind !== "workload" || source === undefined || hostInterface === undefined) continue;
     found.set(hostInterface, (found.get(hostInterface) ?? new Set<Ip>()).add(source));

@@ -11,8 +11,8 @@ import { BirdError } from "../../bgp/bird/bird-error.ts";
 import { msSince } from "../../bgp/bird/parse-status.ts";
 import type { BirdStatus } from "../../bgp/bird/read-bird-status.ts";
 import { bgpPort, bgpSettings } from "../../bgp/plan/bgp-settings.ts";
-import type { BirdConfig, Session } from "../../bgp/plan/bird-config.ts";
-import { addressOf } from "../../bgp/plan/node-address.ts";
+import { type BirdConfig, type Session, sessionsByNeighbor } from "../../bgp/plan/bird-config.ts";
+import { addressOf, nodesByAddress } from "../../bgp/plan/node-address.ts";
 import type { ObservedSession } from "../../bgp/plan/observed-bgp.ts";
 import type { Host } from "../../host/host.ts";
 import type { Clock } from "../../net/clock.ts";
@@ -100,8 +100,8 @@ export class BgpProbe {
   }
 
   #sides({ planned, config, observed, connections }: Seen): readonly BgpSessionSide[] {
-    const wanted = new Map(sessionsOf(config).map((session) => [session.neighbor, session]));
-    const nodes = this.#nodesByAddress();
+    const wanted = sessionsByNeighbor(config);
+    const nodes = nodesByAddress(this.#parts.snapshot.node.values());
     const neighbors = new Set([...planned.keys(), ...observed.map(({ neighbor }) => neighbor)]);
     return [...neighbors].map((neighbor) => {
       const [asked, state, node, connection] = [
@@ -112,7 +112,7 @@ export class BgpProbe {
       ];
       return {
         neighbor,
-        ...(node === undefined ? {} : { peerNode: node }),
+        ...(node === undefined ? {} : { peerNode: node.name }),
         ...(asked === undefined ? {} : { wanted: configuredOf(asked, config?.localAs ?? 0) }),
         kept: asked === undefined,
         ...(state === undefined ? {} : { observed: state.side }),
@@ -124,19 +124,7 @@ export class BgpProbe {
 
   /** What runs, and what is wanted of the rest, by neighbour. */
   #planned(): ReadonlyMap<Ip, Session> {
-    const sessions = [...sessionsOf(this.#parts.running()), ...sessionsOf(this.#parts.wanted())];
-    return new Map(sessions.map((session) => [session.neighbor, session]));
-  }
-
-  #nodesByAddress(): ReadonlyMap<Ip, NodeName> {
-    return new Map(
-      [...this.#parts.snapshot.node.values()].flatMap((node) =>
-        ([4, 6] as const).flatMap((version) => {
-          const address = addressOf(node, version);
-          return address === undefined ? [] : [[address, node.name] as const];
-        }),
-      ),
-    );
+    return new Map([...sessionsByNeighbor(this.#parts.running()), ...sessionsByNeighbor(this.#parts.wanted())]);
   }
 
   async #daemon(at: number): Promise<Daemon> {
@@ -178,10 +166,6 @@ interface Seen {
   readonly config: BirdConfig | undefined;
   readonly observed: readonly ObservedHere[];
   readonly connections: Awaited<ReturnType<typeof readConnections>>;
-}
-
-function sessionsOf(config: BirdConfig | undefined): readonly Session[] {
-  return config?.families.flatMap(({ sessions }) => sessions) ?? [];
 }
 
 /** Without its password. */

@@ -1,6 +1,7 @@
 import type { NodeName } from "../../api/names.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { Cidr } from "../../net/cidr.ts";
+import type { Ip } from "../../net/ip.ts";
 
 /** Everything that one node's configuration is planned from. */
 export interface BgpInputs {
@@ -12,6 +13,8 @@ export interface BgpInputs {
   readonly deliverable: ReadonlySet<Cidr>;
   /** The node has been asked to go away. */
   readonly isDraining: boolean;
+  /** Absent: the node's IPv4 address, else one made from its name. */
+  readonly routerId?: Ip | undefined;
   /** What it announces no more, since it goes away; absent: everything is as it was. */
   readonly withdrawn?: Withdrawn;
 }

@@ -131,3 +131,13 @@ export const plainSession = {
   importFilters: [],
   exportFilters: [],
 } as const satisfies Partial<Session>;
+
+/** Every session of a configuration, in both families; none of one that there is not. */
+export function allSessions(config: Pick<BirdConfig, "families"> | undefined): readonly Session[] {
+  return config?.families.flatMap(({ sessions }) => sessions) ?? [];
+}
+
+/** The same by neighbour, each of which has one: BIRD could not tell two apart when it connects. */
+export function sessionsByNeighbor(config: Pick<BirdConfig, "families"> | undefined): ReadonlyMap<Ip, Session> {
+  return new Map(allSessions(config).map((session) => [session.neighbor, session]));
+}

@@ -1,5 +1,6 @@
 import { addressAnnotations, annotatedAddress } from "../../api/node-addresses.ts";
 import type { Node } from "../../api/objects.ts";
+import { compareText } from "../../net/compare-text.ts";
 import { type Ip, type IpVersion, versionOf } from "../../net/ip.ts";
 import type { RejectedObject } from "./bird-config.ts";
 import { addressFault } from "./speaking-address.ts";
@@ -16,6 +17,19 @@ export function addressOf(node: AddressedNode, version: IpVersion): Ip | undefin
     known.set(node, found);
   }
   return found[version];
+}
+
+/** The nodes by the addresses of their BGP: of several with one address the first by name, as in sessions. */
+export function nodesByAddress(nodes: Iterable<Node>): ReadonlyMap<Ip, Node> {
+  const found = new Map<Ip, Node>();
+  for (const node of nodes) {
+    for (const version of [4, 6] as const) {
+      const ip = addressOf(node, version);
+      const holder = ip && found.get(ip);
+      if (ip !== undefined && (holder === undefined || compareText(node.name, holder.name) < 0)) found.set(ip, node);
+    }
+  }
+  return found;
 }
 
 /** Says so when a node's address annotation cannot be read. */

@@ -20,7 +20,7 @@ export function planBgp(inputs: BgpInputs): BirdConfig | undefined {
   const { settings, nodes, filters, rejected } = plan;
   const services = planServices(inputs);
   return {
-    routerId: nodes.own[4] ?? routerIdOfName(inputs.node),
+    routerId: inputs.routerId ?? nodes.own[4] ?? routerIdOfName(inputs.node),
     localAs: nodes.self.asNumber,
     logLevel: settings.logLevel,
     listenPort: settings.listenPort,

@@ -1,6 +1,6 @@
 /** What BIRD 2.0.12 makes of a changed configuration: measured, one parameter at a time, on an established session. */
 import type { Ip } from "../../net/ip.ts";
-import type { BirdConfig, Session } from "./bird-config.ts";
+import { allSessions, type BirdConfig, type Session, sessionsByNeighbor } from "./bird-config.ts";
 import type { ObservedSession } from "./observed-bgp.ts";
 
 /**
@@ -55,15 +55,6 @@ export function changesAll(running: BirdConfig, next: BirdConfig): boolean {
 /** Whether BIRD opens the session anew when it changes so; its name, by which BIRD knows it, aside. */
 export function needsRestart(was: Session, session: Session): boolean {
   return restarting.some((field) => was[field] !== session[field]);
-}
-
-export function allSessions(config: BirdConfig): readonly Session[] {
-  return config.families.flatMap(({ sessions }) => sessions);
-}
-
-/** A neighbour has one session: BIRD could not tell two apart when it connects. */
-export function sessionsByNeighbor(config: BirdConfig): ReadonlyMap<Ip, Session> {
-  return new Map(allSessions(config).map((session) => [session.neighbor, session]));
 }
 
 // --- internal ---

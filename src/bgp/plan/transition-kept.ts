@@ -1,8 +1,8 @@
 import type { Cidr } from "../../net/cidr.ts";
 import type { Ip } from "../../net/ip.ts";
-import type { BirdConfig, Session } from "./bird-config.ts";
+import { allSessions, type BirdConfig, type Session, sessionsByNeighbor } from "./bird-config.ts";
 import type { ObservedSession } from "./observed-bgp.ts";
-import { allSessions, isCarrying, sessionsByNeighbor } from "./session-restarts.ts";
+import { isCarrying } from "./session-restarts.ts";
 import type { ClusterProgress } from "./transition-progress.ts";
 
 /** What a change of sessions is judged by. */

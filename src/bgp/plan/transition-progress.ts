@@ -5,7 +5,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { type Cidr, cidrVersion } from "../../net/cidr.ts";
 import type { Ip } from "../../net/ip.ts";
 import type { Session } from "./bird-config.ts";
-import { addressOf } from "./node-address.ts";
+import { addressOf, nodesByAddress } from "./node-address.ts";
 import { topologyHash } from "./topology-hash.ts";
 
 /** On a Node: how far it has come with a change of sessions, as `formatProgress` writes it. */
@@ -54,7 +54,7 @@ export interface ClusterProgress {
 /** Reads the Nodes' progress. What it takes is worked out when it is first asked for. */
 export function clusterProgress(snapshot: Snapshot, self: NodeName): ClusterProgress {
   const hash = once(() => topologyHash(snapshot));
-  const nodes = once(() => nodesByAddress(snapshot));
+  const nodes = once(() => nodesByAddress(snapshot.node.values()));
   const owners = once(() => ownersOfBlocks(snapshot));
   return {
     get hash() {
@@ -84,16 +84,6 @@ function once<T extends object | string>(make: () => T): () => T {
 
 function progressOfNode(node: Node | undefined): NodeProgress {
   return parseProgress(node?.annotations[settledAnnotation]);
-}
-
-function nodesByAddress({ node }: Pick<Snapshot, "node">): ReadonlyMap<Ip, Node> {
-  const entries = [...node.values()].flatMap((one) =>
-    ([4, 6] as const).flatMap((version) => {
-      const ip = addressOf(one, version);
-      return ip === undefined ? [] : [[ip, one] as const];
-    }),
-  );
-  return new Map(entries);
 }
 
 /** The address of each block's node. */

@@ -1,7 +1,7 @@
 import { hostCidr } from "../../net/cidr.ts";
 import { versionOf } from "../../net/ip.ts";
-import type { BirdConfig, FamilyConfig, Session } from "./bird-config.ts";
-import { allSessions, changesAll, isCarrying, needsRestart, sessionsByNeighbor } from "./session-restarts.ts";
+import { allSessions, type BirdConfig, type FamilyConfig, type Session, sessionsByNeighbor } from "./bird-config.ts";
+import { changesAll, isCarrying, needsRestart } from "./session-restarts.ts";
 import { judgeUnwanted, type KeptSession, type TransitionInputs, unwantedSessions } from "./transition-kept.ts";
 import type { NodeProgress } from "./transition-progress.ts";
 

@@ -1,5 +1,4 @@
-import type { BirdConfig, Session } from "../plan/bird-config.ts";
-import { sessionsByNeighbor } from "../plan/session-restarts.ts";
+import { type BirdConfig, type Session, sessionsByNeighbor } from "../plan/bird-config.ts";
 
 /** One session that a node would have otherwise than now. */
 export interface SessionChange {
@@ -15,7 +14,7 @@ export function sessionChanges(
   before: BirdConfig | undefined,
   after: BirdConfig | undefined,
 ): readonly SessionChange[] {
-  const [old, now] = [sessionsOf(before), sessionsOf(after)];
+  const [old, now] = [sessionsByNeighbor(before), sessionsByNeighbor(after)];
   const removed = [...old.values()].filter(({ neighbor }) => !now.has(neighbor));
   return [
     ...removed.map((session) => changeOf("removed", session, [])),
@@ -36,10 +35,6 @@ function changeOf(
   fields: readonly string[],
 ): SessionChange {
   return { change, name, neighbor, fields };
-}
-
-function sessionsOf(config: BirdConfig | undefined): ReadonlyMap<Session["neighbor"], Session> {
-  return config === undefined ? new Map() : sessionsByNeighbor(config);
 }
 
 /** A session that is asked for by another object under another name goes on as it is. */

@@ -41,7 +41,7 @@ async function printed(): Promise<ReadonlySet<string>> {
   collectBgpState(registry, () => ({
     observed: { at: 0, daemon: undefined, trouble: undefined, sessions: [] },
     ...{ tracks: { of: () => undefined, reconfigurations: 0 }, configured: undefined },
-    nodesByAddress: () => new Map(),
+    nodes: new Map(),
   }));
   collectProcessMetrics(registry, { process: true, runtime: true });
   new PolicyCounters(registry, {

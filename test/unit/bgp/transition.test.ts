@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { BirdConfig } from "../../../src/bgp/plan/bird-config.ts";
+import { allSessions } from "../../../src/bgp/plan/bird-config.ts";
 import type { ObservedSession } from "../../../src/bgp/plan/observed-bgp.ts";
 import { planBgp } from "../../../src/bgp/plan/plan-bgp.ts";
-import { allSessions, wayToApply } from "../../../src/bgp/plan/session-restarts.ts";
+import { wayToApply } from "../../../src/bgp/plan/session-restarts.ts";
 import { needsObservation, planTransition, type Transition } from "../../../src/bgp/plan/transition.ts";
 import {
   clusterProgress,

@@ -2,7 +2,7 @@ import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { collectBgpState } from "../../../../src/agent/bgp/bgp-metrics.ts";
 import type { BgpState } from "../../../../src/agent/bgp/bgp-state.ts";
-import { parseIp } from "../../../../src/net/ip.ts";
+import { clusterSnapshot } from "../../bgp/cluster.ts";
 import { configured, look, noBird, session } from "./observed.ts";
 
 const up = session("10.0.0.2", { imported: 7, exported: 3 });
@@ -21,7 +21,7 @@ const state: BgpState = {
     [up, down].map(({ name, neighbor }) => ({ name, neighbor })),
     [{ kind: "BGPPeer", name: "tor", reason: "it has no address" }],
   ),
-  nodesByAddress: () => new Map([[parseIp("10.0.0.2"), "node-2"]]),
+  nodes: clusterSnapshot({ nodes: { "node-2": { ips: ["10.0.0.2"] } } }).node,
 };
 
 async function printed(read: () => BgpState): Promise<readonly string[]> {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { RunningConfig } from "../../../../src/agent/bgp/running-config.ts";
 import type { BirdConfig } from "../../../../src/bgp/plan/bird-config.ts";
+import { allSessions } from "../../../../src/bgp/plan/bird-config.ts";
 import { planBgp } from "../../../../src/bgp/plan/plan-bgp.ts";
-import { allSessions } from "../../../../src/bgp/plan/session-restarts.ts";
 import { LinuxHost } from "../../../../src/host/linux-host.ts";
 import { bgpInputs, clusterSnapshot, nodeName } from "../../bgp/cluster.ts";
 
