@@ -43,7 +43,7 @@ test("an agent writes the status and nothing else, and with its pod's token that
   await bound.write("node-1", "/status");
   await unbound.write("node-2", "/status");
   await expect(bound.write("node-2", "/status")).rejects.toThrow("an agent tells of its own node only");
-  await expect(unbound.write("node-2", "")).rejects.toThrow('cannot update resource "caliconodestatuses"');
+  await expect(unbound.write("node-2", "")).rejects.toThrow('cannot patch resource "caliconodestatuses"');
   const path = "--output=jsonpath={.items[*].status.agent.birdV4.version}";
   expect(await plane.kubectl(["get", "caliconodestatuses", path])).toBe("2.0.12 2.0.12");
 });
@@ -65,9 +65,8 @@ async function agent(...bound: readonly string[]) {
   onTestFinished(() => client.close());
   const write = async (node: string, subresource: string) => {
     const path = resourcePath(calicoNodeStatusKind, { name: node });
-    const read = JSON.parse(await plane.kubectl(["get", "caliconodestatus", node, "--output=json"])) as object;
     const status = { agent: { birdV4: { state: "Ready", version: "2.0.12" } } };
-    await client.request("PUT", `${path}${subresource}`, { body: { ...read, status } });
+    await client.patch(`${path}${subresource}`, { status }, { type: "merge" });
   };
   return { write };
 }
