@@ -1,16 +1,13 @@
 /** What a node's agent says on its own Node, by a real API server with the agent's real rights. */
-import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Lab, startLab } from "../../lab/cluster.ts";
 import { nodeNamed } from "../../lab/layout.ts";
 import { killDaemon, releaseDaemon } from "../../lab/node.ts";
 import { removeLab } from "../../lab/state.ts";
 import { waitFor } from "../../lab/wait.ts";
 import type { NodeName } from "../../src/api/names.ts";
-import { systemClock } from "../../src/host/clock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { HttpsKubeClient } from "../../src/kube/https-client.ts";
 import { annotateNode, setNetworkCondition } from "../../src/kube/node-status.ts";
+import { agentClient } from "./agent-client.ts";
 
 const name = "labnodeobject";
 const patience = { timeoutMs: 60_000, everyMs: 100 };
@@ -67,7 +64,7 @@ test("an address that a person writes counts, also for an agent that starts", as
 });
 
 test("the agent's role lets it write nothing else of a Node", async () => {
-  const client = await agentClient();
+  const client = await agentClient(lab);
   const patch = (path: string, body: object) => client.patch(path, body, { type: "merge" });
   const status = "/api/v1/nodes/node-1/status";
   await annotateNode(client, own, { "bgp.margay.io/settled": "x" }, signal);
@@ -95,24 +92,10 @@ test("a token of an agent's pod is good for its own Node alone", async () => {
   const spec = { nodeName: own, serviceAccountName: "margay-agent", containers: [{ name: "a", image: "a" }] };
   const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
   await lab.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(pod));
-  const client = await agentClient("--bound-object-kind=Pod", "--bound-object-name=agent-pod");
+  const client = await agentClient(lab, "--bound-object-kind=Pod", "--bound-object-name=agent-pod");
   const condition = { isUnavailable: false, reason: "CalicoIsUp", message: "Up." };
   const options = { now: "2026-01-02T03:04:05Z", signal };
   await setNetworkCondition(client, own, condition, options);
   const other = setNetworkCondition(client, "node-2" as NodeName, condition, options);
   await expect(other).rejects.toThrow("an agent writes to the Node that it runs on only");
 });
-
-// --- internal ---
-
-/** With an agent's rights. */
-async function agentClient(...bound: readonly string[]): Promise<KubeClient> {
-  const argv = ["create", "token", "margay-agent", "--namespace=margay-system", ...bound];
-  const token = (await lab.kubectl(argv)).trim();
-  const [{ cluster }] = JSON.parse(readFileSync(lab.kubeconfig, "utf8")).clusters;
-  const tls = { ca: Buffer.from(cluster["certificate-authority-data"], "base64") };
-  const credentials = async () => ({ headers: { authorization: `Bearer ${token}` }, tls });
-  const client = new HttpsKubeClient({ server: cluster.server, credentials, clock: systemClock });
-  onTestFinished(() => client.close());
-  return client;
-}

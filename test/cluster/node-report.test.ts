@@ -1,15 +1,13 @@
 /** Who may write what a node tells of its BGP, by a real API server with the agent's real rights. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../lab/control-plane.ts";
 import { calicoNodeStatusKind, resourcePath } from "../../src/api/kinds.ts";
-import { systemClock } from "../../src/host/clock.ts";
-import { HttpsKubeClient } from "../../src/kube/https-client.ts";
+import { agentClient } from "./agent-client.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const account = ["margay-agent", "--namespace=margay-system"];
 
 let folder: string;
 let plane: ControlPlane;
@@ -57,12 +55,7 @@ function report(node: string) {
 
 /** Writes with an agent's rights. */
 async function agent(...bound: readonly string[]) {
-  const token = (await plane.kubectl(["create", "token", ...account, ...bound])).trim();
-  const [{ cluster }] = JSON.parse(await readFile(plane.kubeconfig, "utf8")).clusters;
-  const tls = { ca: Buffer.from(cluster["certificate-authority-data"], "base64") };
-  const credentials = async () => ({ headers: { authorization: `Bearer ${token}` }, tls });
-  const client = new HttpsKubeClient({ server: cluster.server, credentials, clock: systemClock });
-  onTestFinished(() => client.close());
+  const client = await agentClient(plane, ...bound);
   const write = async (node: string, subresource: string) => {
     const path = resourcePath(calicoNodeStatusKind, { name: node });
     const status = { agent: { birdV4: { state: "Ready", version: "2.0.12" } } };

@@ -1,5 +1,4 @@
 /** What a node writes into the annotations of its Pods, by a real API server with the agent's real rights. */
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Lab, startLab } from "../../lab/cluster.ts";
 import { type NodeLayout, nodeNamed } from "../../lab/layout.ts";
@@ -7,10 +6,8 @@ import { inNode, killDaemon, releaseDaemon } from "../../lab/node.ts";
 import { removeLab } from "../../lab/state.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { type NamespacedName, namespacedName } from "../../src/api/names.ts";
-import { systemClock } from "../../src/host/clock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { HttpsKubeClient } from "../../src/kube/https-client.ts";
 import { annotatePod, emptyPodAddresses } from "../../src/kube/pod-status.ts";
+import { agentClient } from "./agent-client.ts";
 
 const name = "labannotations";
 const patience = { timeoutMs: 60_000, everyMs: 100 };
@@ -135,7 +132,7 @@ test("a newer sandbox's annotations outlast the DEL of the older one", async () 
   const address = await callCni("ADD", { podName: "twice", uid, containerId: "twice2" });
   await annotated("twice", "twice2", address);
   await callCni("DEL", { podName: "twice", uid, containerId: "twice1" });
-  const client = await agentClient();
+  const client = await agentClient(lab);
   const identity = { pod: namespacedName("default", "twice"), uid, containerId: "twice1" };
   expect(await emptyPodAddresses(client, identity, { signal })).toBe("another");
   expect(await annotations("twice")).toMatchObject({ containerID: "twice2", podIP: address });
@@ -143,7 +140,7 @@ test("a newer sandbox's annotations outlast the DEL of the older one", async () 
 });
 
 test("a pod made anew under the name, and one that is gone, are not written to", async () => {
-  const client = await agentClient();
+  const client = await agentClient(lab);
   await makePod("anew");
   const write = (pod: NamespacedName, uid: string) =>
     annotatePod(client, { pod, uid }, { "cni.projectcalico.org/podIP": "192.0.2.1/32" }, { signal });
@@ -177,7 +174,7 @@ test("an agent that starts writes what is missing, and nothing that is right", a
 
 test("the agent's role lets it write nothing else of a pod", async () => {
   await makePod("kept");
-  const client = await agentClient();
+  const client = await agentClient(lab);
   const path = "/api/v1/namespaces/default/pods/kept";
   const patch = (where: string, body: object) => client.patch(where, body, { type: "merge" });
   const status = `${path}/status`;
@@ -203,7 +200,7 @@ test("a token of an agent's pod is good for the pods of its own node alone", asy
   const spec = { nodeName: "node-1", serviceAccountName: "margay-agent", containers: [{ name: "a", image: "a" }] };
   await apply({ apiVersion: "v1", kind: "Pod", metadata, spec });
   const bound = ["--bound-object-kind=Pod", "--bound-object-name=agent-pod"];
-  const client = await agentClient(...bound);
+  const client = await agentClient(lab, ...bound);
   const write = (podName: string) =>
     client.patch(
       `/api/v1/namespaces/default/pods/${podName}/status`,
@@ -213,17 +210,3 @@ test("a token of an agent's pod is good for the pods of its own node alone", asy
   await write("here");
   await expect(write("there")).rejects.toThrow("an agent writes to the pods of its own node only");
 });
-
-// --- internal ---
-
-/** With an agent's rights. */
-async function agentClient(...bound: readonly string[]): Promise<KubeClient> {
-  const argv = ["create", "token", "margay-agent", "--namespace=margay-system", ...bound];
-  const token = (await lab.kubectl(argv)).trim();
-  const [{ cluster }] = JSON.parse(readFileSync(lab.kubeconfig, "utf8")).clusters;
-  const tls = { ca: Buffer.from(cluster["certificate-authority-data"], "base64") };
-  const credentials = async () => ({ headers: { authorization: `Bearer ${token}` }, tls });
-  const client = new HttpsKubeClient({ server: cluster.server, credentials, clock: systemClock });
-  onTestFinished(() => client.close());
-  return client;
-}

@@ -1,4 +1,5 @@
 import type { SessionProbe } from "../../api/bgp-probe.ts";
+import { bgpPort } from "../../bgp/plan/bgp-settings.ts";
 import type { Session } from "../../bgp/plan/bird-config.ts";
 import type { Host } from "../../host/host.ts";
 import type { Clock } from "../../net/clock.ts";
@@ -15,9 +16,6 @@ export interface SessionProbeRequest {
   readonly windowMs: number;
   readonly isEstablished: boolean;
 }
-
-/** Where BGP listens unless it is said otherwise. */
-const bgpPort = 179;
 
 /**
  * Finds out about the way to one neighbour: this node's kernel first, then the wire. Takes `windowMs` and a little more, or
