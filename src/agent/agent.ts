@@ -21,6 +21,7 @@ import { cniDependencies } from "./cni-dependencies.ts";
 import { Datastore } from "./datastore.ts";
 import { bgpHealth, cniHealth } from "./health/agent-health.ts";
 import { HostInterfaces } from "./host-interfaces.ts";
+import { LateRecords } from "./late-records.ts";
 import type { Logger } from "./logger.ts";
 import { agentCounts } from "./metrics/agent-counts.ts";
 import type { AgentCounts } from "./metrics/agent-metrics.ts";
@@ -73,6 +74,7 @@ export class Agent {
   readonly #query: QueryEndpoint;
   readonly #hostInterfaces: HostInterfaces;
   readonly #annotations: PodAnnotations;
+  readonly #lateRecords: LateRecords;
   readonly #ownNode: OwnNode;
   #ready = false;
   #servesCni = false;
@@ -121,6 +123,7 @@ export class Agent {
       pods: this.#store.snapshot.pod,
       isBusy: () => this.#cni.isBusy,
     });
+    this.#lateRecords = new LateRecords({ ...parts, isBusy: () => this.#cni.isBusy });
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
     this.#hostInterfaces = new HostInterfaces({
       ...{
@@ -166,6 +169,7 @@ export class Agent {
     await this.#operations.stop();
     await this.#cni.close();
     await this.#annotations.stop();
+    await this.#lateRecords.stop();
     this.#hostInterfaces.stop();
     this.#settings.stop();
     await this.#felix.stop();
@@ -263,6 +267,7 @@ export class Agent {
     return cniDependencies({
       ...{ node: nodeName, paths: cniPaths(paths), host: this.#host, client: this.#client, store: this.#store, logger },
       ...{ attachments: this.#attachments, leases: this.#leases, annotations: this.#annotations },
+      lateRecords: this.#lateRecords,
       observer: this.#operations.cni,
       settings: () => this.#settings.settings,
       isReady: () => this.#ready,

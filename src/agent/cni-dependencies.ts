@@ -15,6 +15,7 @@ import { Allocator } from "../ipam/allocator.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { readPod } from "../kube/read-pod.ts";
 import { agentIpamStore } from "./agent-ipam-store.ts";
+import type { LateRecords } from "./late-records.ts";
 import type { Logger } from "./logger.ts";
 import type { AgentMetrics } from "./metrics/agent-metrics.ts";
 import { orAborted } from "./or-aborted.ts";
@@ -30,6 +31,7 @@ export interface CniParts {
   readonly attachments: AttachmentFiles;
   readonly leases: LeaseFiles;
   readonly annotations: PodAnnotations;
+  readonly lateRecords: LateRecords;
   readonly observer: Pick<AgentMetrics, "answered" | "policyAwaited">;
   readonly settings: () => FelixSettings;
   /** Everything has been read once, and the kernel holds the plan. */
@@ -62,6 +64,7 @@ export function cniDependencies(parts: CniParts): CniDependencies {
       store: agentIpamStore({ client, snapshot: store, logger: parts.logger, isReady }),
       node,
       clock: systemClock,
+      late: parts.lateRecords,
     }),
     ...{ attachments, leases },
     cachedPod: (pod) => snapshot.pod.get(pod),

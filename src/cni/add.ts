@@ -1,7 +1,10 @@
 import { stat } from "node:fs/promises";
+import { setImmediate as turnOfEvents } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { namespacedName } from "../api/names.ts";
 import { attachmentKey, type Pod } from "../api/objects.ts";
 import { allEnded } from "../net/all-ended.ts";
+import type { Ip } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { AddressPlan } from "./address-request.ts";
 import type { StoredAttachment } from "./attachments.ts";
@@ -123,11 +126,12 @@ interface Attaching {
 }
 
 /**
- * Seeks addresses, and meanwhile makes what needs none: the rules, which let nothing through to where no route leads, and the
- * pair. Then it brings both together. When it rejects everything is undone, unless with a `SuppressedError`.
+ * Seeks addresses, and meanwhile makes what does not wait for the API server's word: the rules, which let nothing through to
+ * where no route leads, and the pair, with the addresses that are most likely to be given. Then it brings both together. When it
+ * rejects everything is undone, unless with a `SuppressedError`.
  */
 async function attach(attaching: Attaching): Promise<AddOutcome> {
-  const { request, seeker, plan, bare, policy, state, signal } = attaching;
+  const { seeker, plan, bare, policy, state, signal } = attaching;
   await using undo = new AsyncDisposableStack();
   const giveBack = new AsyncDisposableStack();
   const unwire = new AsyncDisposableStack();
@@ -138,19 +142,28 @@ async function attach(attaching: Attaching): Promise<AddOutcome> {
   });
   // Where an earlier sandbox is in the way it stays until there are addresses: something is better than nothing for the pod.
   const isFree = (await earlierOf(bare, state)).length === 0;
-  const [given] = await allEnded([
-    takeAddresses(seeker, plan, state, { undo: giveBack, signal }),
-    isFree ? prepare(attaching, unwire) : Promise.resolve(),
+  const chosen = Promise.withResolvers<readonly Ip[]>();
+  const taking = takeAddresses(seeker, plan, state, { undo: giveBack, signal, onChosen: chosen.resolve });
+  taking.then(({ addresses }) => chosen.resolve(addresses), chosen.reject);
+  // Who waits for them hears of it from both.
+  chosen.promise.catch(() => undefined);
+  const [given, early] = await allEnded([
+    taking,
+    isFree ? prepare(attaching, unwire, chosen.promise) : Promise.resolve(undefined),
   ]);
   signal.throwIfAborted();
-  if (!isFree) {
-    for (const one of await earlierOf(bare, state)) {
-      await clearSandbox(one, handleOf(bare.network, bare.containerId), state);
-    }
-    await prepare(attaching, unwire);
+  for (const one of isFree ? [] : await earlierOf(bare, state)) {
+    await clearSandbox(one, handleOf(bare.network, bare.containerId), state);
   }
+  const wired =
+    early ??
+    (await prepare(
+      attaching,
+      unwire,
+      taking.then(({ addresses }) => addresses),
+    ));
   const attachment = { ...bare, ...given };
-  const mac = await configure(wiringOf(attachment, request.conf), state.node);
+  const mac = await finalMac(attaching, attachment, wired);
   await allEnded([policy.publish(attachment), state.node.attachments.write(attachment)]);
   signal.throwIfAborted();
   await state.intents.end(attachmentKey(bare));
@@ -158,14 +171,45 @@ async function attach(attaching: Attaching): Promise<AddOutcome> {
   return outcomeOf(attachment, mac, policy.waitedMs);
 }
 
-/** Makes the rules of the pod and its pair of interfaces; `unwire` takes them back, and what comes after them. */
-async function prepare({ bare, policy, request, state }: Attaching, unwire: AsyncDisposableStack): Promise<void> {
+/** A pair and what its pod's end was given. */
+interface WiredPair {
+  readonly addresses: readonly Ip[];
+  readonly mac: string;
+}
+
+/** Makes the rules of the pod, and its pair with these addresses; `unwire` takes them back, and what comes after them. */
+async function prepare(
+  { bare, policy, request, state }: Attaching,
+  unwire: AsyncDisposableStack,
+  chosen: Promise<readonly Ip[]>,
+): Promise<WiredPair> {
   const { node } = state;
   const key = attachmentKey(bare);
   unwire.defer(() => node.attachments.remove(key));
   unwire.defer(() => removePair(bare, node));
   unwire.defer(() => withdraw(key, state));
-  await allEnded([policy.publish(bare), makePair(wiringOf(bare, request.conf), node)]);
+  const wire = async () => {
+    const addresses = await chosen;
+    // The request for them goes out first: making the pair keeps this thread in the kernel for as long as the request takes.
+    await turnOfEvents();
+    const wiring = wiringOf({ ...bare, addresses }, request.conf);
+    await makePair(wiring, node);
+    return { addresses, mac: await configure(wiring, node) };
+  };
+  const [, wired] = await allEnded([policy.publish(bare), wire()]);
+  return wired;
+}
+
+/** Somebody else may have been first to take the addresses that the pair was made with: then it is made anew. */
+async function finalMac(
+  { request, state }: Attaching,
+  attachment: StoredAttachment,
+  wired: WiredPair,
+): Promise<string> {
+  if (isDeepStrictEqual(wired.addresses, attachment.addresses)) return wired.mac;
+  const wiring = wiringOf(attachment, request.conf);
+  await makePair(wiring, state.node);
+  return configure(wiring, state.node);
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Allocation {
   readonly namespaceLabels: Labels | undefined;
   /** As in `AssignRequest`. */
   readonly isUnfit?: AddressTest;
+  /** As in `AssignRequest`. */
+  readonly onChosen?: (addresses: readonly AssignedAddress[]) => void;
   /** Whether something stands on the handle's addresses already, which is its DEL's to give back. */
   readonly isInUse: () => Promise<boolean>;
 }
@@ -56,7 +58,7 @@ export function podName({ pod }: Target): NamespacedName | undefined {
 
 function requestOf(
   handle: string,
-  { target: { pod }, plan, namespaceLabels, isUnfit }: Allocation,
+  { target: { pod }, plan, namespaceLabels, isUnfit, onChosen }: Allocation,
   { node }: NodeState,
 ): AssignRequest {
   return {
@@ -71,5 +73,6 @@ function requestOf(
     },
     ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
     ...(isUnfit === undefined ? {} : { isUnfit }),
+    ...(onChosen === undefined ? {} : { onChosen }),
   };
 }

@@ -1,5 +1,6 @@
 import { namespacedName } from "../api/names.ts";
 import { type Attachment, attachmentKey, type Labels, type Namespace } from "../api/objects.ts";
+import type { AssignedAddress } from "../ipam/ipam.ts";
 import type { Ip } from "../net/ip.ts";
 import { type AddressPlan, executedPlan, planAddresses } from "./address-request.ts";
 import { allocate } from "./allocate.ts";
@@ -47,6 +48,15 @@ export function planPodAddresses(
   });
 }
 
+/** What is known of the taking of addresses beside what is to be taken. */
+export interface AddressCourse {
+  /** Gives back what was taken. */
+  readonly undo: AsyncDisposableStack;
+  readonly signal: AbortSignal;
+  /** Told the addresses that are most likely to be given, maybe more than once, when there is something to wait for. */
+  readonly onChosen: (addresses: readonly Ip[]) => void;
+}
+
 /**
  * Gives the pod what its plan says, and `undo` takes it back. Rejects as `allocate` or `executedAddresses`, or with a
  * `CniError` (101) when another container of this node, or another interface of this one, has one of the addresses, or as
@@ -56,7 +66,7 @@ export async function takeAddresses(
   seeker: AddressSeeker,
   plan: AddressPlan,
   state: NodeState,
-  course: { readonly undo: AsyncDisposableStack; readonly signal: AbortSignal },
+  course: AddressCourse,
 ): Promise<GivenAddresses> {
   const { conf, target, namespace } = seeker;
   const { node } = state;
@@ -75,7 +85,8 @@ export async function takeAddresses(
   if (plan.by === "given") return { addresses: plan.addresses };
   await freeFixed(seeker, plan.addresses, state);
   const isInUse = async () => (await node.attachments.get(attachmentKey(target))) !== undefined;
-  const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse };
+  const onChosen = (some: readonly AssignedAddress[]) => course.onChosen(some.map(({ ip }) => ip));
+  const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse, onChosen };
   const addresses = (await allocate(allocation, state, course)).map(({ ip }) => ip);
   await requireUnused(addresses, claimant, state);
   return { addresses };

@@ -1,4 +1,3 @@
-import type { IpamHandle } from "../api/ipam-handle.ts";
 import type { NodeName } from "../api/names.ts";
 import { allEnded } from "../net/all-ended.ts";
 import type { Cidr } from "../net/cidr.ts";
@@ -7,15 +6,15 @@ import type { Ip } from "../net/ip.ts";
 import { afterConflict, maxConflicts } from "./backoff.ts";
 import { type Batch, type Step, type StuckTask, settleBatch } from "./batch.ts";
 import { unselectedBlocks } from "./free-blocks.ts";
-import { handleRecord, sameHoldings } from "./handle-records.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
 import { NodeBlocks } from "./node-blocks.ts";
 import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
 import { hasToUndo, isConflict, noteTaken, type Outcome, wasTakenBy } from "./outcomes.ts";
 import { cancelledError, contendedError, notUndoneError } from "./pool-errors.ts";
+import { type LateWork, RecordKeeper } from "./record-keeper.ts";
 import type { Reservations } from "./reservations.ts";
 import { makeRoom } from "./room.ts";
-import type { IpamStore, Stored } from "./store.ts";
+import type { IpamStore } from "./store.ts";
 import { type AssignTask, assignTask, type ReleaseTask, releaseTask, type Task } from "./task.ts";
 import { TaskQueue } from "./task-queue.ts";
 
@@ -25,6 +24,8 @@ export interface AllocatorOptions {
   /** The node whose pods this allocator serves; there should be one allocator for a node, and it is safe if there are more. */
   readonly node: NodeName;
   readonly clock: Clock;
+  /** Writes the records of handles once nobody waits. Without it an address is answered when its record is written too. */
+  readonly late?: LateWork;
 }
 
 const maxFailures = 3;
@@ -34,32 +35,35 @@ const maxGrowths = 64;
  * Hands out a node's addresses from memory of its blocks. Calls that come together share one write of the block, and
  * the handles' records go out at the same time:
  *
- *     assign, release … ─▶ queue ─▶ settle in memory ─┬─▶ one compare-and-swap per block ─┬─▶ answers
- *                                       ▲             └─▶ records of the handles ─────────┘
+ *     assign, release … ─▶ queue ─▶ settle in memory ─┬─▶ one compare-and-swap per block ─▶ answers
+ *                                       ▲             └─▶ records of the handles, late where they may be
  *                                       └── conflict: read again, later
  *
  * The block is the truth. A release frees it first and removes the record last, so that a crash in between leaves the
- * record, by which the next release finds the rest.
+ * record, by which the next release finds the rest. What lies in another node's block is answered when its record is written:
+ * by that alone an agent that starts anew finds it.
  */
 export class Allocator implements Ipam {
   readonly #store: IpamStore;
   readonly #node: NodeName;
   readonly #clock: Clock;
   readonly #blocks: NodeBlocks;
-  readonly #records = new Map<string, Stored<IpamHandle>>();
+  readonly #records: RecordKeeper;
   readonly #queue: TaskQueue;
   #reservations: Reservations | undefined;
 
-  constructor({ store, node, clock }: AllocatorOptions) {
+  constructor({ store, node, clock, late }: AllocatorOptions) {
     this.#store = store;
     this.#node = node;
     this.#clock = clock;
     this.#blocks = new NodeBlocks(store, node, clock);
+    this.#records = new RecordKeeper(store, late);
     this.#queue = new TaskQueue((tasks) => this.#round(tasks));
   }
 
   async assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]> {
     if (request.v4 + request.v6 + (request.addresses?.length ?? 0) === 0) return [];
+    await this.#records.settle(request.handle);
     if (signal?.aborted) throw cancelledError(request, this.#node, signal);
     const { promise, resolve, reject } = Promise.withResolvers<readonly AssignedAddress[]>();
     const task = assignTask(request, signal, { resolve, reject });
@@ -72,7 +76,8 @@ export class Allocator implements Ipam {
     return promise.finally(() => signal?.removeEventListener("abort", abort));
   }
 
-  release(handle: string, why: string): Promise<readonly Ip[]> {
+  async release(handle: string, why: string): Promise<readonly Ip[]> {
+    await this.#records.settle(handle);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Ip[]>();
     this.#queue.add(releaseTask({ handle, why }, 0, { resolve, reject }));
     return promise;
@@ -110,7 +115,7 @@ export class Allocator implements Ipam {
   async #readRecords(tasks: readonly Task[]): Promise<readonly Task[]> {
     const read = await Promise.all(
       tasks.map(async (task) => {
-        const needed = task.recordUnknown || (task.kind === "release" && !this.#records.has(task.handle));
+        const needed = task.recordUnknown || (task.kind === "release" && this.#records.get(task.handle) === undefined);
         try {
           if (needed) await this.#readRecord(task.handle);
           task.recordUnknown = false;
@@ -125,11 +130,10 @@ export class Allocator implements Ipam {
   }
 
   async #readRecord(handle: string): Promise<void> {
-    const record = await this.#store.handles.get(handle);
+    const record = await this.#records.read(handle);
     // First the blocks: a record that is known is not read again.
     await this.#blocks.include(handle, record?.value.spec.block ?? {});
-    if (record === undefined) this.#records.delete(handle);
-    else this.#records.set(handle, record);
+    this.#records.remember(handle, record);
   }
 
   /** Sends every changed block and every record at once; returns when the blocks are answered. */
@@ -149,34 +153,37 @@ export class Allocator implements Ipam {
 
   async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     task.wrote ||= blocks.length > 0;
-    const outcomes = await Promise.allSettled([...blocks, this.#putRecord(task, step.holdings)]);
+    const isLate = this.#mayRecordLate(step);
+    task.request.onChosen?.(step.addresses);
+    const outcomes = await Promise.allSettled([...blocks, ...(isLate ? [] : [this.#putRecord(task, step.holdings)])]);
     noteTaken(task, step, outcomes);
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) this.#retry(task, failure.reason);
     else if (outcomes.some(isConflict)) this.#retry(task, undefined);
     else if (!this.#cancel(task)) {
+      if (isLate) this.#records.writeLate(task.handle, step.holdings);
       this.#queue.done(task);
       task.resolve(step.addresses);
     }
   }
 
+  /** Its own blocks are what an agent of this node reads first. */
+  #mayRecordLate({ task, holdings }: Step): boolean {
+    const isNew = this.#records.areLate && !task.recordUnknown && this.#records.get(task.handle) === undefined;
+    return isNew && holdings.every(({ block }) => this.#blocks.isOwn(block));
+  }
+
   async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<Outcome> {
-    const known = this.#records.get(task.handle);
-    const record = handleRecord(task.handle, holdings);
-    if (known !== undefined && sameHoldings(known.value, record)) return "stored";
+    const isKnown = this.#records.get(task.handle) !== undefined;
+    if (this.#records.isRight(task.handle, holdings)) return "stored";
     task.wrote = true;
     // Until the store has answered, nobody knows what stands there.
     task.recordUnknown = true;
-    const value = known === undefined ? record : { ...known.value, spec: record.spec };
-    const written = await this.#store.handles.put(task.handle, value, known?.revision);
-    if (written === "conflict") {
-      // The handle had a record already, so what it names is not this task's to take back.
-      if (known === undefined) task.heldBefore = true;
-      return "conflict";
-    }
-    this.#records.set(task.handle, written);
-    task.recordUnknown = false;
-    return "stored";
+    const outcome = await this.#records.write(task.handle, holdings);
+    if (outcome === "stored") task.recordUnknown = false;
+    // The handle had a record already, so what it names is not this task's to take back.
+    else if (!isKnown) task.heldBefore = true;
+    return outcome;
   }
 
   async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
@@ -187,17 +194,9 @@ export class Allocator implements Ipam {
         for (const { ip } of lost) task.freed.delete(ip);
         return this.#retry(task, undefined);
       }
-      const record = this.#records.get(task.handle);
-      this.#records.delete(task.handle);
       // What an undoing leaves was held before, and keeps its record.
-      const isNeeded = step.holdings.length > 0;
-      if (
-        !isNeeded &&
-        record !== undefined &&
-        (await this.#store.handles.remove(task.handle, record.revision)) === "conflict"
-      ) {
-        return this.#retry(task, undefined);
-      }
+      if (step.holdings.length > 0) this.#records.remember(task.handle, undefined);
+      else if ((await this.#records.remove(task.handle)) === "conflict") return this.#retry(task, undefined);
       this.#queue.done(task);
       task.resolve([...task.freed]);
     } catch (error) {

@@ -39,6 +39,11 @@ export interface AssignRequest {
   readonly maxBlocks?: number;
   /** The labels of the pod's namespace, for a pool's `namespaceSelector`. */
   readonly namespaceLabels?: Labels;
+  /**
+   * Told, as they go out to the store, which addresses it is to be if nobody else is first: once for each try. They are not
+   * given yet. It must not throw.
+   */
+  readonly onChosen?: (addresses: readonly AssignedAddress[]) => void;
 }
 
 /** Asks something of an address and the block that it is of. */

@@ -1,5 +1,5 @@
 import type { IpPool } from "../api/ip-pool.ts";
-import type { IpamBlock } from "../api/ipam-block.ts";
+import type { AllocationAttribute, IpamBlock } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
@@ -42,6 +42,7 @@ export class NodeBlocks {
     const first = !this.#loaded;
     if (first) {
       for (const block of await loadOwnBlocks(this.#store, this.#node)) this.#remember(block, true);
+      await this.#loadBorrowed();
       this.#loaded = true;
     }
     await Promise.all([...this.#stale].map((cidr) => this.#read(cidr)));
@@ -64,6 +65,12 @@ export class NodeBlocks {
       return block === undefined || addressesOf(block, handle).length < (counts[cidr] ?? 0);
     };
     await Promise.all(cidrs.filter(isBehind).map((cidr) => this.#read(cidr)));
+  }
+
+  /** Whether it is the node's own, as far as memory is up to date. */
+  isOwn(cidr: Cidr): boolean {
+    const block = this.#blocks.get(cidr)?.value;
+    return block !== undefined && isOwnedBy(block, this.#node);
   }
 
   /** Has a block read again before it is used again. */
@@ -177,6 +184,14 @@ export class NodeBlocks {
       const outcome = await giveUpBlock(this.#store, { ...block, evenIfUsed: false, cooldown });
       if (outcome !== "conflict" || tries === maxTries) return outcome;
     }
+  }
+
+  /** Others' blocks in which an earlier process of this node has taken addresses: some of their handles have no record yet. */
+  async #loadBorrowed(): Promise<void> {
+    const isOurs = ({ secondary }: AllocationAttribute) => secondary?.["node"] === this.#node;
+    const others = (await this.#store.blocks.list()).filter(({ value }) => !this.#blocks.has(value.spec.cidr));
+    const lent = others.filter(({ value }) => value.spec.attributes.some(isOurs));
+    await Promise.all(lent.map(({ value }) => this.#read(value.spec.cidr)));
   }
 
   async #isOthers(cidr: Cidr): Promise<boolean> {

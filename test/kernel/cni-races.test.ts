@@ -6,6 +6,8 @@ import { describe, expect } from "vitest";
 import type { CniDependencies } from "../../src/cni/dependencies.ts";
 import { formatFrame } from "../../src/cni/request.ts";
 import { type Netlink, NetlinkError } from "../../src/host/netlink/netlink.ts";
+import { hostCidr, parseCidr } from "../../src/net/cidr.ts";
+import { parseIp } from "../../src/net/ip.ts";
 import type { CniNode } from "./cni-node.ts";
 import { subjectsOf } from "./cni-subjects.ts";
 import { container, expectNothingLeft, test } from "./cni-test.ts";
@@ -112,6 +114,33 @@ describe("an agent that starts between a DEL's failed call and its being kept", 
     goOn.resolve();
     await starting;
     await expect.poll(() => node.leftovers(), { timeout: 20_000 }).toEqual([]);
+  });
+});
+
+describe("an address that somebody else takes first", () => {
+  test("is in the pod's interface no more when another is given, and nowhere before", async ({ node }) => {
+    const netns = node.addPod("web");
+    const { ipam } = node.dependencies;
+    const inPod = () => node.run(netns, ["ip", "-o", "address", "show", "dev", "eth0", "scope", "global"]);
+    const tentative = { ip: parseIp("192.168.7.250"), block: parseCidr("192.168.7.192/26") };
+    const assign: typeof ipam.assign = async (request, signal) => {
+      const { onChosen, ...rest } = request;
+      onChosen?.([tentative]);
+      // The pair is made with it before the store has answered.
+      await expect.poll(inPod, { timeout: 20_000 }).toContain("192.168.7.250/32");
+      expect([...node.published.values()].flatMap(({ addresses }) => addresses)).toEqual([]);
+      return ipam.assign(rest, signal);
+    };
+    await node.serve({ ipam: { assign, release: (handle, why) => ipam.release(handle, why) } });
+    const { json } = await node.call({ verb: "ADD", container, netns, pod: "web" });
+    const given = (json as { readonly ips: readonly { readonly address: string }[] }).ips.map(({ address }) => address);
+    expect(given).toEqual(node.addressesOf(container).map((ip) => hostCidr(ip)));
+    expect(await inPod()).not.toContain("192.168.7.250");
+    expect(await inPod()).toContain(given[0]);
+    const mac = (json as { readonly interfaces: readonly { readonly mac: string }[] }).interfaces[1]?.mac;
+    expect(await node.run(netns, ["ip", "-o", "link", "show", "dev", "eth0"])).toContain(mac);
+    await node.call({ verb: "DEL", container, netns, pod: "web" });
+    await expectNothingLeft(node, netns);
   });
 });
 

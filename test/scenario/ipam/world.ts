@@ -1,3 +1,5 @@
+import { pino } from "pino";
+import { LateRecords } from "../../../src/agent/late-records.ts";
 import type { BlockAffinity } from "../../../src/api/block-affinity.ts";
 import type { IpamBlock } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
@@ -45,6 +47,7 @@ export class World {
   readonly #trace: string[] = [];
   /** What numbers each block has had, in each of its lives. */
   readonly #sequences = new Map<string, readonly { readonly first: bigint; readonly last: bigint }[]>();
+  #started = 0;
   #calm = false;
   #breach: Error | undefined;
 
@@ -107,7 +110,10 @@ export class World {
       },
     };
     const clock = this.schedule.clock(caller);
-    const ipam = new Allocator({ store: this.network.storeOf(caller), node, clock });
+    const late = new LateRecords({ isBusy: () => calls.size > 0, clock, logger: pino({ level: "silent" }) });
+    // Beside processes that answer an address when its record is written too.
+    const isOld = this.#started++ % 4 === 3;
+    const ipam = new Allocator({ store: this.network.storeOf(caller), node, clock, ...(isOld ? {} : { late }) });
     return { ...caller, ipam, calls, alive: () => alive };
   }
 

@@ -1,0 +1,90 @@
+import type { LateWork } from "../ipam/record-keeper.ts";
+import type { Clock } from "../net/clock.ts";
+import { messageOf } from "../net/message-of.ts";
+import { KeyedWork } from "../reconcile/keyed-work.ts";
+import type { Logger } from "./logger.ts";
+
+export interface LateRecordsParts {
+  /** Whether somebody waits for this node: then records are put off a little. */
+  readonly isBusy: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "warn">;
+}
+
+/**
+ * Writes the records of handles while no runtime waits for this node, or half a second later at most. What an agent that ends
+ * leaves unwritten, garbage collection makes good.
+ */
+export class LateRecords implements LateWork {
+  readonly #parts: LateRecordsParts;
+  readonly #work: KeyedWork<string, Wish>;
+  /** Those that have not ended, by handle. */
+  readonly #wishes = new Map<string, Wish>();
+  readonly #stopped = new AbortController();
+
+  constructor(parts: LateRecordsParts) {
+    this.#parts = parts;
+    const { clock, logger } = parts;
+    this.#work = new KeyedWork({
+      work: (handle, wish) => this.#write(handle, wish),
+      limit: atOnce,
+      sleep: (ms) => clock.sleep(ms, this.#stopped.signal),
+      random: () => clock.random(),
+      ...{ firstRetryMs: 500, maxRetryMs: 60_000 },
+      onFailure: (handle, err) =>
+        logger.warn({ handle, err }, `cannot write the record of a handle: trying again (${messageOf(err)})`),
+    });
+  }
+
+  put(handle: string, write: () => Promise<void>): void {
+    const wish = { write, at: this.#parts.clock.monotonicNow(), isDropped: false, writing: undefined };
+    this.#wishes.set(handle, wish);
+    this.#work.put(handle, wish);
+  }
+
+  drop(handle: string): Promise<void> | undefined {
+    const wish = this.#wishes.get(handle);
+    if (wish === undefined) return undefined;
+    wish.isDropped = true;
+    this.#wishes.delete(handle);
+    // How it ends is told elsewhere.
+    return wish.writing?.catch(() => undefined);
+  }
+
+  /** Begins nothing any more; resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error("Cannot write the records of handles: the agent is ending"));
+    await this.#work.stop();
+  }
+
+  async #write(handle: string, wish: Wish): Promise<void> {
+    await this.#untilQuiet(wish.at);
+    if (wish.isDropped) return;
+    wish.writing = wish.write();
+    await wish.writing;
+    if (this.#wishes.get(handle) === wish) this.#wishes.delete(handle);
+  }
+
+  async #untilQuiet(at: number): Promise<void> {
+    const { isBusy, clock } = this.#parts;
+    while (isBusy() && clock.monotonicNow() < at + longestPutOffMs) {
+      await clock.sleep(quietPollMs, this.#stopped.signal);
+      this.#stopped.signal.throwIfAborted();
+    }
+  }
+}
+
+// --- internal ---
+
+interface Wish {
+  readonly write: () => Promise<void>;
+  /** When it was wished, by the monotonic clock. */
+  readonly at: number;
+  isDropped: boolean;
+  writing: Promise<void> | undefined;
+}
+
+/** Few, as whoever comes to wait for the API server shares it with them. */
+const atOnce = 2;
+const longestPutOffMs = 500;
+const quietPollMs = 20;
