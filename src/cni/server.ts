@@ -30,6 +30,8 @@ export class CniServer {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   readonly #running = new Set<Promise<void>>();
+  /** When a caller last went, by the monotonic clock. */
+  #lastEndedAt = Number.NEGATIVE_INFINITY;
   #watcher: FSWatcher | undefined;
   readonly #closing = new AbortController();
 
@@ -70,9 +72,9 @@ export class CniServer {
     this.#track(this.#retry());
   }
 
-  /** Whether a caller waits for its answer. */
+  /** Whether a caller waits for its answer, or has just had it: most come one after the other. */
   get isBusy(): boolean {
-    return this.#open.size > 0;
+    return this.#open.size > 0 || this.#node.clock.monotonicNow() < this.#lastEndedAt + restMs;
   }
 
   /** Stops listening, aborts what is under way and waits for its undoing. The spool keeps what comes from now on. */
@@ -103,6 +105,7 @@ export class CniServer {
     this.#open.add(socket);
     socket.on("close", () => {
       this.#open.delete(socket);
+      this.#lastEndedAt = this.#node.clock.monotonicNow();
       hangUp.abort(new Error("Cannot finish the request: the caller hung up"));
     });
     socket.on("error", (error) =>
@@ -181,3 +184,8 @@ export class CniServer {
     });
   }
 }
+
+// --- internal ---
+
+/** Longer than a runtime takes from one answer to its next question. */
+const restMs = 50;

@@ -23,6 +23,8 @@ export class WholePlugin implements Role {
   readonly #gate: Gate;
   /** Remarks on configurations that have been made: the runtime sends the same ones with each call. */
   readonly #remarks = new Set<string>();
+  /** Configurations by their text, which is mostly the same one. */
+  readonly #confs = new Map<string, NetConf>();
 
   constructor(state: NodeState, gate: Gate) {
     this.#state = state;
@@ -112,15 +114,28 @@ export class WholePlugin implements Role {
     await this.#state.intents.end(attachmentKey(target));
   }
 
-  async #confOf(request: RawRequest, verb: Verb): Promise<NetConf> {
+  async #confOf({ stdin }: RawRequest, verb: Verb): Promise<NetConf> {
+    const conf = this.#confs.get(stdin) ?? this.#parse(stdin);
+    requireVersion(verb, conf.cniVersion);
+    await requireNodenameFile(conf, this.#state.node);
+    return conf;
+  }
+
+  #parse(stdin: string): NetConf {
     const { nodeName, report } = this.#state.node;
     const warn = (message: string) => {
       if (!this.#remarks.has(message)) report("warn", message);
       this.#remarks.add(message);
     };
-    const conf = parseNetConf(request.stdin, { nodeName, warn });
-    requireVersion(verb, conf.cniVersion);
-    await requireNodenameFile(conf, this.#state.node);
+    const conf = parseNetConf(stdin, { nodeName, warn });
+    if (this.#confs.size === mostConfs) this.#confs.clear();
+    if (stdin.length <= longestConf) this.#confs.set(stdin, conf);
     return conf;
   }
 }
+
+// --- internal ---
+
+const mostConfs = 16;
+/** In characters; a result of earlier plugins makes each text another anyway. */
+const longestConf = 4096;

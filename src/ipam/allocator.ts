@@ -29,6 +29,8 @@ export interface AllocatorOptions {
 }
 
 const maxFailures = 3;
+/** A block's write costs the API server about as much as this, however many share it. */
+const gatherMs = 8;
 const maxGrowths = 64;
 
 /**
@@ -58,7 +60,10 @@ export class Allocator implements Ipam {
     this.#clock = clock;
     this.#blocks = new NodeBlocks(store, node, clock);
     this.#records = new RecordKeeper(store, late);
-    this.#queue = new TaskQueue((tasks) => this.#round(tasks));
+    this.#queue = new TaskQueue(
+      (tasks) => this.#round(tasks),
+      () => clock.sleep(gatherMs),
+    );
   }
 
   async assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]> {

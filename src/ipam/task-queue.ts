@@ -6,14 +6,19 @@ import type { Task } from "./task.ts";
  */
 export class TaskQueue {
   readonly #serve: (tasks: readonly Task[]) => Promise<void>;
+  readonly #gather: () => Promise<void>;
   readonly #busy = new Set<string>();
   #waiting: Task[] = [];
   #ready: Task[] = [];
   #running = false;
 
-  /** `serve` works on one batch; it never rejects. A batch ends with each task passed on to `again` or `done`, maybe later. */
-  constructor(serve: (tasks: readonly Task[]) => Promise<void>) {
+  /**
+   * `serve` works on one batch. A batch ends with each task passed on to `again` or `done`, maybe later. Between two batches of
+   * a time when many come, `gather` is waited for, so that more of them share the next. Neither rejects.
+   */
+  constructor(serve: (tasks: readonly Task[]) => Promise<void>, gather: () => Promise<void>) {
     this.#serve = serve;
+    this.#gather = gather;
   }
 
   add(task: Task): void {
@@ -45,7 +50,10 @@ export class TaskQueue {
     this.#running = true;
     // All calls of one turn of the event loop share the first batch.
     await undefined;
-    for (let tasks = this.#take(); tasks.length > 0; tasks = this.#take()) await this.#serve(tasks);
+    for (let tasks = this.#take(); tasks.length > 0; tasks = this.#take()) {
+      await this.#serve(tasks);
+      if (tasks.length > 1 && this.#waiting.length > 0) await this.#gather();
+    }
     this.#running = false;
   }
 
