@@ -18,6 +18,7 @@ import { policiesInForce } from "./policies-in-force.ts";
 import { policyFaults } from "./policy-faults.ts";
 import { PolicyReport } from "./policy-report.ts";
 import { QosReport } from "./qos-report.ts";
+import { TidyTimes } from "./tidy-times.ts";
 
 /** How the plan goes into the kernel. */
 export interface FelixTarget {
@@ -57,17 +58,12 @@ export class Felix implements Prover {
   #held: NodePlan | undefined;
   /** What `inKernel` came to; it stands while the next one is applied. */
   #applied: DesiredState | undefined;
-  /** Whether nothing is left in the kernel that `applied` does not use. */
-  #isTidy = true;
   /** What the kernel has acknowledged last; undefined while the next one is applied. */
   #inForce: DesiredState | undefined;
   /** The kernel was found to hold something else. */
   #mustRepair = false;
-  /** How often in a row something unused could not be taken away. */
-  #untidied = 0;
-  /** Ends the wait for the next time. */
-  #tidiesAgain = new AbortController();
-  #isStopped = false;
+  /** Of what nothing in `applied` uses any more. */
+  readonly #tidyTimes: TidyTimes;
   /** As `Prover`. */
   readonly parts: ReadonlySet<DriftPart> = new Set(["rules", "sets", "routes"]);
 
@@ -79,6 +75,7 @@ export class Felix implements Prover {
     this.#policyReport = new PolicyReport(parts.logger);
     this.#observer = parts.observer ?? new PassReport({ ...parts, isToldOfWrites: false });
     this.#proof = new DriftProof(parts.clock);
+    this.#tidyTimes = new TidyTimes({ clock: parts.clock, onDue: () => this.#requestPass() });
     this.#loop = new Loop({
       pass: async () => {
         await this.#begun.promise;
@@ -188,35 +185,22 @@ export class Felix implements Prover {
     await this.#proof.write(async () => target?.dataplane.apply(state));
     this.#inForce = state;
     this.#mustRepair = false;
-    this.#untidy();
+    this.#tidyTimes.changed();
     return true;
   }
 
-  /** What is not used any more goes in a pass of its own, for which nobody waits. */
+  /** What is not used any more goes in a pass of its own, for which mostly nobody waits. */
   async #tidy(): Promise<void> {
-    const [state, target, { clock, logger }] = [this.#applied, this.#usedTarget, this.#parts];
-    if (this.#isTidy || state === undefined || target === undefined) return;
+    const [state, target] = [this.#applied, this.#usedTarget];
+    if (state === undefined || target === undefined) return;
+    let isAll = false;
     try {
-      this.#isTidy = await this.#proof.write(() => target.dataplane.tidy(state));
+      isAll = await this.#proof.write(() => target.dataplane.tidy(state));
     } catch (err) {
       // Whatever comes next must not wait for it.
-      logger.error({ err }, "cannot take away what nothing uses any more: trying again");
+      this.#parts.logger.error({ err }, "cannot take away what nothing uses any more: trying again");
     }
-    if (this.#isTidy) return;
-    const pauseMs = Math.min(tidyAgainMs * 2 ** this.#untidied++, mostTidyAgainMs);
-    // One is enough, however many passes have found something in use.
-    this.#tidiesAgain.abort();
-    if (this.#isStopped) return;
-    this.#tidiesAgain = new AbortController();
-    clock.sleep(pauseMs, this.#tidiesAgain.signal).then(
-      () => this.#requestPass(),
-      () => undefined,
-    );
-  }
-
-  #untidy(): void {
-    this.#isTidy = false;
-    this.#untidied = 0;
+    this.#tidyTimes.done(isAll);
   }
 
   #requestPass(): void {
@@ -226,8 +210,7 @@ export class Felix implements Prover {
 
   /** No pass begins any more. The kernel keeps what it has. */
   stop(): void {
-    this.#isStopped = true;
-    this.#tidiesAgain.abort();
+    this.#tidyTimes.stop();
     this.#loop.stop();
     this.#proof.stop();
   }
@@ -242,11 +225,12 @@ export class Felix implements Prover {
     const target = this.#target;
     if (target === undefined) throw new Error("Cannot bring the plan into the kernel: nothing says how");
     this.#observer.began();
+    // After a pass that failed, the kernel may hold what nobody can name.
+    if (this.#tidyTimes.isDue && this.#inKernel !== undefined && target === this.#usedTarget) await this.#tidy();
     const plan = withinBudget(calculator.plan());
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
     if (plan === this.#inKernel && target === this.#usedTarget) {
       const repaired = await this.#applyAgain();
-      await this.#tidy();
       this.#observer.idled(repaired);
       return;
     }
@@ -260,8 +244,7 @@ export class Felix implements Prover {
     this.#usedTarget = target;
     this.#mustRepair = false;
     this.#applied = state;
-    this.#untidy();
-    this.#requestPass();
+    this.#tidyTimes.changed();
     this.#inKernel = plan;
     this.#held = plan;
     this.#inForce = state;
@@ -274,7 +257,3 @@ export class Felix implements Prover {
 /** How long a pass is waited for: 5 s. */
 const maxAttempts = 50;
 const attemptMs = 100;
-
-/** About as long as the kernel takes to free rules that it has forgotten. */
-const tidyAgainMs = 50;
-const mostTidyAgainMs = 60_000;

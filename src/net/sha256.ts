@@ -2,7 +2,7 @@
 
 /** The digest of `message` (FIPS 180-4), 32 bytes. */
 export function sha256(message: Uint8Array): Uint8Array {
-  const state = digestWords(message);
+  const state = digestWords(message, message.length);
   const digest = new DataView(new ArrayBuffer(32));
   for (let index = 0; index < 8; index++) digest.setInt32(index * 4, state[index] as number);
   return new Uint8Array(digest.buffer);
@@ -10,7 +10,7 @@ export function sha256(message: Uint8Array): Uint8Array {
 
 /** The first `length` characters (at most 43) of the base64url SHA-256 of `text` in UTF-8. */
 export function shortHash(text: string, length: number): string {
-  const state = digestWords(encoder.encode(text));
+  const state = digestOf(text);
   let hash = "";
   for (let bit = 0; hash.length < length; bit += 6) {
     const [word, offset] = [state[bit >> 5] as number, bit & 31];
@@ -24,7 +24,9 @@ export function shortHash(text: string, length: number): string {
 
 // --- internal ---
 
-const initialState = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+const initialState = Int32Array.of(
+  ...[0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19],
+);
 
 const roundConstants = makeRoundConstants();
 
@@ -58,37 +60,61 @@ function cubeRootFraction(value: bigint): number {
 const encoder = new TextEncoder();
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Reused: a call runs to its end before the next. */
+/** Reused, all three: a call runs to its end, and its words are read, before the next. */
 const schedule = new Int32Array(64);
+const words = new Int32Array(8);
+const bytes = new Uint8Array(3 * 1024);
 
-/** The digest as eight big-endian words. It is worked out for every rule that is printed, so plain loops are worth it. */
-function digestWords(message: Uint8Array): Int32Array {
-  const state = Int32Array.from(initialState);
-  const blocks = Math.ceil((message.length + 9) / 64);
-  for (let block = 0; block < blocks; block++) {
-    readBlock(message, block, block === blocks - 1);
-    compress(state);
+function digestOf(text: string): Int32Array {
+  // A UTF-16 unit comes to three bytes at most.
+  if (text.length * 3 > bytes.length) {
+    const message = encoder.encode(text);
+    return digestWords(message, message.length);
   }
-  return state;
+  return digestWords(bytes, encoder.encodeInto(text, bytes).written);
 }
 
-/** Puts one block of the message into the schedule, with what pads it: a one bit, zeros, and at last its length in bits. */
-function readBlock(message: Uint8Array, block: number, isLast: boolean): void {
+/**
+ * The digest of the first `length` bytes as eight big-endian words, which stand until the next call. It is worked out for every
+ * rule that is printed, so plain loops are worth it.
+ */
+function digestWords(message: Uint8Array, length: number): Int32Array {
+  words.set(initialState);
+  const whole = length >> 6;
+  for (let block = 0; block < whole; block++) {
+    for (let index = 0, at = block * 64; index < 16; index++, at += 4) {
+      schedule[index] =
+        ((message[at] as number) << 24) |
+        ((message[at + 1] as number) << 16) |
+        ((message[at + 2] as number) << 8) |
+        (message[at + 3] as number);
+    }
+    compress();
+  }
+  const rest = length - whole * 64;
   schedule.fill(0, 0, 16);
-  const start = block * 64;
-  const end = Math.min(message.length - start, 64);
-  for (let index = 0; index < end; index++) put(index, message[start + index] as number);
-  if (end >= 0 && end < 64) put(end, 0x80);
-  if (!isLast) return;
-  schedule[14] = Math.floor(message.length / 0x20000000);
-  schedule[15] = message.length << 3;
+  for (let index = 0; index < rest; index++) put(index, message[whole * 64 + index] as number);
+  finish(rest, length);
+  return words;
+}
+
+/** What pads the last bytes, of which there are `rest`: a one bit, zeros, and in the last block the length of all in bits. */
+function finish(rest: number, length: number): void {
+  put(rest, 0x80);
+  if (rest >= 56) {
+    compress();
+    schedule.fill(0, 0, 16);
+  }
+  schedule[14] = Math.floor(length / 0x20000000);
+  schedule[15] = length << 3;
+  compress();
 }
 
 function put(index: number, byte: number): void {
   schedule[index >> 2] = (schedule[index >> 2] as number) | (byte << (24 - (index & 3) * 8));
 }
 
-function compress(state: Int32Array): void {
+function compress(): void {
   const w = schedule;
   for (let t = 16; t < 64; t++) {
     const x = w[t - 15] as number;
@@ -97,7 +123,14 @@ function compress(state: Int32Array): void {
     const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
     w[t] = (w[t - 16] as number) + s0 + (w[t - 7] as number) + s1;
   }
-  let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number];
+  let a = words[0] as number;
+  let b = words[1] as number;
+  let c = words[2] as number;
+  let d = words[3] as number;
+  let e = words[4] as number;
+  let f = words[5] as number;
+  let g = words[6] as number;
+  let h = words[7] as number;
   for (let t = 0; t < 64; t++) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const t1 = (h + sum1 + ((e & f) ^ (~e & g)) + (roundConstants[t] as number) + (w[t] as number)) | 0;
@@ -112,8 +145,14 @@ function compress(state: Int32Array): void {
     b = a;
     a = (t1 + t2) | 0;
   }
-  const sums = [a, b, c, d, e, f, g, h];
-  for (let index = 0; index < 8; index++) state[index] = (state[index] as number) + (sums[index] as number);
+  words[0] = (words[0] as number) + a;
+  words[1] = (words[1] as number) + b;
+  words[2] = (words[2] as number) + c;
+  words[3] = (words[3] as number) + d;
+  words[4] = (words[4] as number) + e;
+  words[5] = (words[5] as number) + f;
+  words[6] = (words[6] as number) + g;
+  words[7] = (words[7] as number) + h;
 }
 
 function rotate(word: number, by: number): number {

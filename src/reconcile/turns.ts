@@ -25,13 +25,16 @@ export class Turns {
     if (this.#isTaken && !this.#isStopped) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#isStopped) return undefined;
     this.#isTaken = true;
-    const ended = new AbortController();
+    let hasEnded = false;
+    // Aborting costs more than a short turn does, so only what sleeps is told.
+    const sleeping = Number.isFinite(mostMs) ? new AbortController() : undefined;
     const passOn = () => {
-      if (ended.signal.aborted) return;
-      ended.abort();
+      if (hasEnded) return;
+      hasEnded = true;
+      sleeping?.abort();
       this.#next();
     };
-    if (Number.isFinite(mostMs)) this.#options.sleep(mostMs, ended.signal).then(passOn, () => undefined);
+    if (sleeping !== undefined) this.#options.sleep(mostMs, sleeping.signal).then(passOn, () => undefined);
     try {
       return await work();
     } finally {

@@ -359,6 +359,37 @@ describe("routes", () => {
     },
   );
 
+  test("ask for no more links than they have to be written, and come back in tidying when their interface was made anew", async () => {
+    const asked: string[] = [];
+    const counting: Netlink = new Proxy(netlink, {
+      get: (target, name) => {
+        if (name === "link" || name === "links") asked.push(name);
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const counted = new Dataplane({
+      rules: new IptablesRules({ host, sets: setNetlink, print: printTable }),
+      routes: new NetlinkRouteDriver(counting, "cali"),
+      shapings: noShapings,
+    });
+    veth("cali001");
+    veth("cali002");
+    await counted.apply(stateOf({ routes: { "10.0.0.1/32": "cali001" } }));
+    asked.splice(0);
+    const state = stateOf({ routes: { "10.0.0.1/32": "cali001", "10.0.0.2/32": "cali002" } });
+    await counted.apply(state);
+    expect(asked.splice(0)).toEqual(["link"]);
+    await counted.apply({ ...state, routes: new Map(state.routes) });
+    expect(asked.splice(0)).toEqual([]);
+    expect(routes()).toHaveLength(2);
+    namespace.ip("link", "del", "cali001");
+    veth("cali001");
+    expect(routes()).toHaveLength(1);
+    await counted.tidy(state);
+    expect(routes()).toHaveLength(2);
+  });
+
   test("come back when their interface was made anew", async () => {
     veth("cali001");
     const state = stateOf({ routes: { "10.0.0.1/32": "cali001" } });

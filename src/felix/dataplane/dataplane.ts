@@ -43,7 +43,11 @@ export type Rules = Pick<DesiredState, "sets" | "tables">;
 
 /** Our routes in the kernel. */
 export interface RouteDriver {
-  upsert(routes: ReadonlyMap<Cidr, Route>): Promise<void>;
+  /**
+   * Writes those that are not there. Whether the interface of one that was written has been made anew since, and has taken it
+   * along, is only looked at when they are asked for `again`.
+   */
+  upsert(routes: ReadonlyMap<Cidr, Route>, asked?: "again"): Promise<void>;
   /** Removes our routes that are not named. */
   prune(routes: ReadonlyMap<Cidr, Route>): Promise<void>;
   /** As in `RulesDriver`. */
@@ -79,6 +83,7 @@ export interface DataplaneDrivers {
  */
 export class Dataplane {
   readonly #drivers: DataplaneDrivers;
+  #last: DesiredState | undefined;
 
   constructor(drivers: DataplaneDrivers) {
     this.#drivers = drivers;
@@ -91,7 +96,8 @@ export class Dataplane {
       await routes.prune(state.routes);
       await shapings.upsert(state.shapings);
       await rules.apply(state);
-      await routes.upsert(state.routes);
+      await (state === this.#last ? routes.upsert(state.routes, "again") : routes.upsert(state.routes));
+      this.#last = state;
     } catch (error) {
       this.#forget();
       throw error;
@@ -99,13 +105,15 @@ export class Dataplane {
   }
 
   /**
-   * Takes away what nothing of the state uses any more: of what `apply` was last called with, and after it, as nobody waits for
-   * this. False when the kernel still holds on to something: it frees rules some time after it has forgotten them.
+   * Takes away what nothing of the state uses any more, and writes routes again that went with their interface: of what `apply`
+   * was last called with, and after it, as nobody waits for this. False when the kernel still holds on to something: it frees
+   * rules some time after it has forgotten them.
    */
   async tidy(state: DesiredState): Promise<boolean> {
     try {
       const used = await this.#drivers.rules.prune(state);
       await this.#drivers.shapings.prune(state.shapings);
+      await this.#drivers.routes.upsert(state.routes, "again");
       return used.length === 0;
     } catch (error) {
       this.#forget();

@@ -30,6 +30,8 @@ export class IptablesDriver {
   readonly #lockWatch: LockWatch | undefined;
   readonly #writers: Readonly<Record<IpVersion, RestoreWriter>>;
   readonly #actual = new Map<IpVersion, Map<string, SavedTable>>();
+  /** What was found to ask for just that. */
+  readonly #asked = new WeakMap<SavedTable, PrintedTable>();
   readonly #writes = new Writes();
 
   constructor(host: Host, programs: IptablesPrograms, { lockWatch, versions = [4, 6] }: IptablesDriverOptions = {}) {
@@ -117,13 +119,20 @@ export class IptablesDriver {
     // A proof may have read it anew meanwhile, and what is written is to be noted there.
     if (this.#actual.get(version) !== actual) return this.#applyVersion(version, tables);
     const changed = [...tables, ...emptied(version, tables, actual)].flatMap((table) => {
-      const transaction = tableTransaction(table, actual.get(table.name) ?? emptySavedTable);
-      return transaction === undefined ? [] : [{ name: table.name, ...transaction }];
+      const found = actual.get(table.name) ?? emptySavedTable;
+      if (this.#asked.get(found) === table) return [];
+      const transaction = tableTransaction(table, found);
+      if (transaction !== undefined) return [{ table, ...transaction }];
+      this.#asked.set(found, table);
+      return [];
     });
     if (changed.length === 0) return;
     const text = changed.map(({ text }) => text).join("");
     await this.#write(version, text);
-    for (const { name, after } of changed) actual.set(name, after);
+    for (const { table, after } of changed) {
+      actual.set(table.name, after);
+      this.#asked.set(after, table);
+    }
   }
 
   #write(version: IpVersion, text: string): Promise<void> {

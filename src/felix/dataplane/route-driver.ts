@@ -8,7 +8,8 @@ import { isOurRoute, isSameRoute, metricOf, type RouteOwnership } from "./owned-
 /**
  * The routes to local endpoints, in the main table. Ours are those on an interface whose name begins with `interfacePrefix` that
  * `isOurRoute` says are. A route is written again when its interface was made anew, since the kernel drops routes with their
- * link; one that is to have another metric stands beside the old one before that goes.
+ * link: that is looked at when they are asked for again, as most passes cost less than a list of all links. One that is to have
+ * another metric stands beside the old one before that goes.
  */
 export class NetlinkRouteDriver implements RouteDriver {
   readonly #netlink: Netlink;
@@ -23,11 +24,16 @@ export class NetlinkRouteDriver implements RouteDriver {
     this.#ownership = { protocol: BOOT, removesExternal: true, ...ownership };
   }
 
-  async upsert(routes: ReadonlyMap<Cidr, Route>): Promise<void> {
+  async upsert(routes: ReadonlyMap<Cidr, Route>, asked?: "again"): Promise<void> {
     const actual = await this.#read();
-    const links = await this.#links();
+    const doubtful =
+      asked === "again"
+        ? [...routes.values()]
+        : [...routes.values()].filter((route) => !this.#stands(route, actual.get(route.destination)));
+    if (doubtful.length === 0) return;
+    const links = await this.#linksOf(doubtful);
     const changes: Change[] = [];
-    for (const route of routes.values()) {
+    for (const route of doubtful) {
       // An interface that is gone takes its route with it; its attachment is closed by DEL, not here. One that is down takes none.
       const link = links.get(route.hostInterface);
       if (link === undefined || !link.up) continue;
@@ -52,8 +58,9 @@ export class NetlinkRouteDriver implements RouteDriver {
     const gone: OwnedRoute[] = [];
     for (const [destination, found] of actual) {
       // A route that moves to another interface counts as gone: the new one must not stand before its policy does.
-      const kept = found.filter(({ hostInterface }) => routes.get(destination)?.hostInterface === hostInterface);
-      if (kept.length === found.length) continue;
+      const wanted = routes.get(destination)?.hostInterface;
+      if (found.every(({ hostInterface }) => hostInterface === wanted)) continue;
+      const kept = found.filter(({ hostInterface }) => hostInterface === wanted);
       gone.push(...found.filter((one) => !kept.includes(one)));
       if (kept.length === 0) actual.delete(destination);
       else actual.set(destination, kept);
@@ -107,7 +114,26 @@ export class NetlinkRouteDriver implements RouteDriver {
     return actual;
   }
 
-  async #links(): Promise<Map<string, { readonly index: number; readonly up: boolean }>> {
+  /** Whether the one route that is there to its destination is the wanted one, if its interface is still the same. */
+  #stands(route: Route, found: readonly OwnedRoute[] = []): boolean {
+    const [first, ...others] = found;
+    if (first === undefined || others.length > 0 || first.hostInterface !== route.hostInterface) return false;
+    return isSameRoute(first.route, this.#kernelRoute(route, first.route.linkIndex ?? 0));
+  }
+
+  /** The interfaces of these routes: few are looked up by themselves. */
+  async #linksOf(routes: readonly Route[]): Promise<Links> {
+    const names = new Set(routes.map(({ hostInterface }) => hostInterface));
+    if (names.size > fewLinks) return this.#links();
+    const links: Map<string, LinkState> = new Map();
+    for (const name of names) {
+      const link = name.startsWith(this.#interfacePrefix) ? await this.#netlink.link(name) : undefined;
+      if (link !== undefined) links.set(name, link);
+    }
+    return links;
+  }
+
+  async #links(): Promise<Links> {
     const links = await this.#netlink.links();
     return new Map(
       links
@@ -133,6 +159,16 @@ export class NetlinkRouteDriver implements RouteDriver {
 
 /** RTPROT_BOOT, upstream's `deviceRouteProtocol` default. */
 const BOOT = 3;
+
+/** For more, the list of all is asked for once. */
+const fewLinks = 8;
+
+interface LinkState {
+  readonly index: number;
+  readonly up: boolean;
+}
+
+type Links = ReadonlyMap<string, LinkState>;
 
 interface OwnedRoute {
   readonly hostInterface: string;

@@ -1,6 +1,7 @@
 import type { Action, Rule, VerdictMap } from "./desired-state.ts";
 import { type Direction, dispatchBranch, dispatchChain, endpointChain } from "./names.ts";
 import type { Family } from "./options.ts";
+import { rememberTexts } from "./remember.ts";
 
 /** Finds an interface by its name. */
 export interface DispatchTree {
@@ -21,14 +22,17 @@ export interface Dispatch {
   readonly maps: ReadonlyMap<string, VerdictMap>;
 }
 
+/** The name of an interface, and what becomes of its packets. */
+export type Lead = readonly [string, Action];
+
 /**
  * What sends packets on by interface name, as `options.backend` can: a tree of chains, or one rule that looks the name up, and
  * behind it what is no `goto`. What is as in `earlier` is the same object again.
  */
 export function dispatchBy(
-  targets: ReadonlyMap<string, Action>,
+  targets: Iterable<Lead>,
   tree: DispatchTree,
-  { options }: Family,
+  { options }: Pick<Family, "options">,
   earlier?: Dispatch,
 ): Dispatch {
   if (options.backend === "nftables") return dispatchMap(targets, tree, earlier);
@@ -43,27 +47,44 @@ export function dispatchBy(
 export function workloadDispatch(
   direction: Direction,
   hostInterfaces: readonly string[],
-  family: Family,
+  family: Pick<Family, "options">,
   earlier?: Dispatch,
 ): Dispatch {
   const { interfacePrefix, denyAction } = family.options;
-  const toEndpoint = (name: string): Action => ({ kind: "goto", chain: endpointChain(direction, name) });
   const tree: DispatchTree = {
     root: dispatchChain(direction),
     match: direction === "egress" ? "in-interface" : "out-interface",
     prefix: interfacePrefix,
     hasBranches: true,
-    end: [{ matches: [], action: { kind: denyAction }, comment: "Unknown interface" }],
+    end: unknownInterface[denyAction],
   };
-  return dispatchBy(new Map(hostInterfaces.map((name) => [name, toEndpoint(name)])), tree, family, earlier);
+  return dispatchBy(hostInterfaces.map(toEndpoint[direction]), tree, family, earlier);
 }
 
 // --- internal ---
 
 const noMaps: Dispatch["maps"] = new Map();
 
+/** Of more interfaces than a node has. */
+const mostLeads = 2048;
+const toEndpoint = {
+  ingress: rememberTexts(leadIn("ingress"), mostLeads),
+  egress: rememberTexts(leadIn("egress"), mostLeads),
+};
+
+function leadIn(direction: Direction): (name: string) => Lead {
+  return (name) => [name, { kind: "goto", chain: endpointChain(direction, name) }];
+}
+
+/** The same objects each time: they end every chain. */
+const unknownInterface = { drop: unknownEnd("drop"), reject: unknownEnd("reject") } as const;
+
+function unknownEnd(kind: "drop" | "reject"): readonly Rule[] {
+  return [{ matches: [], action: { kind }, comment: "Unknown interface" }];
+}
+
 function dispatchMap(
-  targets: ReadonlyMap<string, Action>,
+  targets: Iterable<Lead>,
   { root, match, end }: DispatchTree,
   earlier: Dispatch | undefined,
 ): Dispatch {
@@ -87,45 +108,61 @@ function earlierOr(rules: readonly Rule[], earlier: readonly Rule[] | undefined)
     : rules;
 }
 
-/** Rules that `earlier` chains have, with the same `goto`, are the same objects again. */
+/** Rules that an `earlier` chain has with the same action are the same objects again, as is a chain that has all of them. */
 function dispatchTree(
-  targets: ReadonlyMap<string, Action>,
+  targets: Iterable<Lead>,
   { root, match, prefix, hasBranches, end }: DispatchTree,
   earlier: Dispatch["chains"] = new Map(),
 ): ReadonlyMap<string, readonly Rule[]> {
-  const known = knownRules(earlier.values());
-  const ruleOf = (name: string, action: Action): Rule =>
-    known.get(keyOf(name, action)) ?? { matches: [{ kind: match, name, negated: false }], action };
   const chains = new Map<string, readonly Rule[]>();
-  const rootRules: Rule[] = [];
-  const sorted = [...targets].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const fromRoot: Lead[] = [];
+  const sorted = [...targets].sort(([a], [b]) => (a < b ? -1 : 1));
   const branches = Map.groupBy(sorted, ([name]) => (hasBranches ? name.charAt(prefix.length) : ""));
   for (const [branch, members] of branches) {
-    const rules = members.map(([name, action]) => ruleOf(name, action));
     // `PREFIX+` would match every other too.
     if (branch === "") {
-      rootRules.push(...rules);
+      fromRoot.push(...members);
       continue;
     }
     const chain = dispatchBranch(root, branch);
-    chains.set(chain, earlierOr([...rules, ...end], earlier.get(chain)));
-    rootRules.push(ruleOf(`${prefix}${branch}+`, { kind: "goto", chain }));
+    chains.set(chain, chainOf(members, { match, end, earlier: earlier.get(chain) }));
+    fromRoot.push([`${prefix}${branch}+`, { kind: "goto", chain }]);
   }
-  chains.set(root, earlierOr([...rootRules, ...end], earlier.get(root)));
+  chains.set(root, chainOf(fromRoot, { match, end, earlier: earlier.get(root) }));
   return chains;
 }
 
-function knownRules(chains: Iterable<readonly Rule[]>): ReadonlyMap<string, Rule> {
-  const known = new Map<string, Rule>();
-  for (const rules of chains) {
-    for (const rule of rules) {
-      const [match] = rule.matches;
-      if (match !== undefined && "name" in match) known.set(keyOf(match.name, rule.action), rule);
-    }
-  }
-  return known;
+function chainOf(
+  leads: readonly Lead[],
+  { match, end, earlier = [] }: Pick<DispatchTree, "match" | "end"> & { readonly earlier: readonly Rule[] | undefined },
+): readonly Rule[] {
+  const count = earlier.length - end.length;
+  const earlierEnd = earlierOr(end, earlier.slice(Math.max(count, 0)));
+  const isSame = count === leads.length && earlierEnd !== end && leads.every((lead, i) => leadsThere(earlier[i], lead));
+  if (isSame) return earlier;
+  const known = new Map(earlier.map((rule) => [nameIn(rule), rule]));
+  const rules = leads.map((lead): Rule => {
+    const [name, action] = lead;
+    const rule = known.get(name);
+    return rule !== undefined && leadsThere(rule, lead)
+      ? rule
+      : { matches: [{ kind: match, name, negated: false }], action };
+  });
+  return [...rules, ...earlierEnd];
 }
 
-function keyOf(name: string, action: Action): string {
-  return `${name} ${action.kind} ${"chain" in action ? action.chain : ""}`;
+function leadsThere(rule: Rule | undefined, [name, action]: Lead): boolean {
+  return (
+    rule !== undefined &&
+    nameIn(rule) === name &&
+    (rule.action === action || (rule.action.kind === action.kind && chainIn(rule.action) === chainIn(action)))
+  );
+}
+
+function nameIn({ matches: [match] }: Rule): string | undefined {
+  return match !== undefined && "name" in match ? match.name : undefined;
+}
+
+function chainIn(action: Action): string | undefined {
+  return "chain" in action ? action.chain : undefined;
 }

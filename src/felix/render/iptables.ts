@@ -64,7 +64,7 @@ interface Printed<T> {
   readonly printed: T;
 }
 
-/** By family: some matches are said in other words. */
+/** By family: one match is said in other words. */
 const printedChains = { 4: new WeakMap(), 6: new WeakMap() } as Readonly<
   Record<IpVersion, WeakMap<readonly Rule[], Printed<readonly PrintedRule[]>>>
 >;
@@ -77,7 +77,9 @@ const printedRules = { 4: new WeakMap(), 6: new WeakMap() } as Readonly<
 function printChain(seed: string, rules: readonly Rule[], version: IpVersion): readonly PrintedRule[] {
   const known = printedChains[version].get(rules);
   if (known?.seed === seed) return known.printed;
-  const printed = rules.map((rule) => printOne(seed, rule, version));
+  const others = printedChains[otherVersion[version]].get(rules);
+  const isAlike = others?.seed === seed && rules.every(isAlikeInBoth);
+  const printed = isAlike ? others.printed : rules.map((rule) => printOne(seed, rule, version));
   printedChains[version].set(rules, { seed, printed });
   return printed;
 }
@@ -85,11 +87,20 @@ function printChain(seed: string, rules: readonly Rule[], version: IpVersion): r
 function printOne(seed: string, rule: Rule, version: IpVersion): PrintedRule {
   const known = printedRules[version].get(rule);
   if (known?.seed === seed) return known.printed;
+  const other = isAlikeInBoth(rule) ? printedRules[otherVersion[version]].get(rule) : undefined;
+  if (other?.seed === seed) return other.printed;
   const text = printRule(rule, version);
   const hash = shortHash(`${seed}\n${text}`, 16);
   const printed = { hash, spec: `-m comment --comment "${hashCommentPrefix}${hash}" ${text}` };
   printedRules[version].set(rule, { seed, printed });
   return printed;
+}
+
+const otherVersion = { 4: 6, 6: 4 } as const;
+
+/** Whether the text of the rule is the same for both families. */
+function isAlikeInBoth({ matches }: Rule): boolean {
+  return matches.every(({ kind }) => kind !== "icmp");
 }
 
 function printMatch(match: Match, version: IpVersion): string {

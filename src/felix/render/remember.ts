@@ -27,3 +27,15 @@ export function remember<A extends object, R>(compute: (a: A) => R): (a: A) => R
     return result;
   };
 }
+
+/** As `remember`, for a text: of so many at most, beyond which it begins anew. */
+export function rememberTexts<R>(compute: (text: string) => R, most: number): (text: string) => R {
+  const known = new Map<string, R>();
+  return (text) => {
+    if (known.has(text)) return known.get(text) as R;
+    const result = compute(text);
+    if (known.size >= most) known.clear();
+    known.set(text, result);
+    return result;
+  };
+}

@@ -1,8 +1,6 @@
 import type { NodePlan } from "../calc/plan.ts";
-import type { DesiredState, Rule, Table, TableKey, TableName, VerdictMap } from "./desired-state.ts";
-import { type Dispatch, workloadDispatch } from "./dispatch-chains.ts";
+import type { DesiredState, Rule, Table, TableKey, TableName } from "./desired-state.ts";
 import { dscpChain, dscpRules, dscpSources } from "./dscp-chain.ts";
-import { endpointChains } from "./endpoint-chains.ts";
 import { type FixedTable, fixedTables } from "./fixed-chains.ts";
 import { floatingAddresses } from "./floating-ips.ts";
 import { type ForeignSource, foreignSourceRules, foreignSources, foreignSourcesChain } from "./foreign-sources.ts";
@@ -14,7 +12,8 @@ import { type Family, outsideFilter, type RenderOptions } from "./options.ts";
 import { remember } from "./remember.ts";
 import { routes } from "./routes.ts";
 import { shapings } from "./shaping.ts";
-import { type Chains, type JudgingChain, TableChains } from "./table-chains.ts";
+import { type Chains, type JudgingChain, type Maps, TableChains } from "./table-chains.ts";
+import { WorkloadChains, type WorkloadParts } from "./workload-chains.ts";
 
 /**
  * The plan in the kernel's terms, for each family of `options.versions`. A pure function, but that what two plans have in common
@@ -60,20 +59,23 @@ class Renderer {
   readonly #options: RenderOptions;
   readonly #families: readonly FamilyRenderer[];
   readonly #sets: IpSets;
+  readonly #workloads: WorkloadChains;
 
   constructor(options: RenderOptions) {
     const families = options.versions.map((version): Family => ({ version, options }));
     this.#options = options;
     this.#families = families.map((family) => new FamilyRenderer(family));
     this.#sets = new IpSets(families);
+    this.#workloads = new WorkloadChains(options);
   }
 
   next(plan: NodePlan): DesiredState {
     const hosts = hostLayouts(plan.hostEndpoints, plan.policies);
+    const workloads = this.#workloads.next(plan);
     const { endpoints } = plan;
     return {
       sets: this.#sets.next(plan),
-      tables: new Map(this.#families.flatMap((family) => family.tables(plan, hosts))),
+      tables: new Map(this.#families.flatMap((family) => family.tables({ plan, hosts, workloads }))),
       routes: routes(endpoints, this.#options),
       shapings: shapingsOf(endpoints),
     };
@@ -87,14 +89,14 @@ class FamilyRenderer {
   readonly #family: Family;
   readonly #chains = new Map<TableName, TableChains>();
   readonly #tables = new Map<TableName, Table>();
-  readonly #dispatch = new Latest<Dispatch>();
   readonly #small = new Latest<Chains>();
 
   constructor(family: Family) {
     this.#family = family;
   }
 
-  tables(plan: NodePlan, hosts: HostLayouts): readonly (readonly [TableKey, Table])[] {
+  tables(parts: PlanParts): readonly (readonly [TableKey, Table])[] {
+    const { plan, hosts } = parts;
     const needs = {
       stages: new Set(hosts.stages.keys()),
       hasDscp: dscpSources(plan.endpoints).length > 0,
@@ -103,37 +105,24 @@ class FamilyRenderer {
     const tables = fixedTables(this.#family, needs);
     for (const name of this.#chains.keys()) if (!tables.has(name)) this.#chains.delete(name);
     return [...tables].map(([name, fixed]) => {
-      return [`${this.#family.version}/${name}`, this.#table({ plan, hosts, name, fixed })] as const;
+      return [`${this.#family.version}/${name}`, this.#table({ ...parts, name, fixed })] as const;
     });
   }
 
-  #table({ plan, hosts, name, fixed }: TablePlan): Table {
+  #table({ plan, hosts, workloads, name, fixed }: TablePlan): Table {
     const family = name === "filter" ? this.#family : outsideFilter(this.#family);
     const ofHosts = hostChains(hosts, name, family);
-    const own = name === "filter" ? this.#workloads(plan) : { judging: [], ...this.#others(plan, name) };
+    const own = name === "filter" ? workloads : { judging: noJudging, ...this.#others(plan, name) };
     const known = this.#chains.get(name) ?? new TableChains(family);
     this.#chains.set(name, known);
-    const judging = [...own.judging, ...ofHosts.judging];
+    const judging = ofHosts.judging.length === 0 ? own.judging : [...own.judging, ...ofHosts.judging];
     const chains = known.next({ judging, others: [fixed.chains, own.chains, ofHosts.others] }, plan.policies);
-    const maps = new Map([...own.maps, ...ofHosts.maps]);
+    const maps = ofHosts.maps.size === 0 ? own.maps : new Map([...own.maps, ...ofHosts.maps]);
     const table = { version: family.version, name, chains, hooks: fixed.hooks, ...(maps.size > 0 && { maps }) };
     return this.#sameOr(table);
   }
 
-  #workloads({ endpoints, policies }: NodePlan): Own {
-    const family = this.#family;
-    const names = [...endpoints.keys()];
-    const found = (["egress", "ingress"] as const).map((direction) =>
-      this.#dispatch.get(direction, names.join(" "), (earlier) => workloadDispatch(direction, names, family, earlier)),
-    );
-    return {
-      judging: [...endpoints.values()].flatMap((one) => endpointChains(one, policies, family)),
-      chains: new Map(found.flatMap(({ chains }) => [...chains])),
-      maps: new Map(found.flatMap(({ maps }) => [...maps])),
-    };
-  }
-
-  #others({ endpoints }: NodePlan, name: TableName): Omit<Own, "judging"> {
+  #others({ endpoints }: NodePlan, name: TableName): Pick<WorkloadParts, "chains" | "maps"> {
     const family = this.#family;
     if (name === "nat" && family.options.floatingIps) {
       const addresses = floatingAddresses(endpoints);
@@ -168,23 +157,20 @@ class FamilyRenderer {
   }
 }
 
-/** One table of one plan. */
-interface TablePlan {
+/** One plan, and what both families have of it. */
+interface PlanParts {
   readonly plan: NodePlan;
   readonly hosts: HostLayouts;
+  readonly workloads: WorkloadParts;
+}
+
+/** One table of one plan. */
+interface TablePlan extends PlanParts {
   readonly name: TableName;
   readonly fixed: FixedTable;
 }
 
-/** What a table has besides what is fixed, and what host endpoints need. */
-interface Own {
-  readonly judging: readonly JudgingChain[];
-  readonly chains: Chains;
-  readonly maps: Maps;
-}
-
-type Maps = ReadonlyMap<string, VerdictMap>;
-
+const noJudging: readonly JudgingChain[] = [];
 const noChains: Chains = new Map<string, readonly Rule[]>();
 const noMaps: Maps = new Map();
 

@@ -15,22 +15,32 @@ import { rememberPair } from "./remember.ts";
 export const routes = rememberPair(
   (endpoints: NodePlan["endpoints"], options: RenderOptions): ReadonlyMap<Cidr, Route> => {
     const found = new Map<Cidr, Route>();
-    const add = (ip: Ip, hostInterface: string) => {
-      const destination = hostCidr(ip);
-      if (!options.versions.includes(versionOf(ip)) || found.has(destination)) return;
-      found.set(destination, { destination, hostInterface, ...attributesOf(ip, options) });
+    const add = (route: Route) => {
+      if (!found.has(route.destination)) found.set(route.destination, route);
     };
-    for (const { hostInterface, addresses } of byPreference(endpoints.values())) {
-      for (const ip of addresses) add(ip, hostInterface);
-    }
+    for (const endpoint of byPreference(endpoints.values()))
+      for (const route of routesOf(endpoint, options)) add(route);
     if (options.floatingIps) {
-      for (const { external, hostInterface } of floatingAddresses(endpoints)) add(external, hostInterface);
+      for (const { external, hostInterface } of floatingAddresses(endpoints)) {
+        for (const route of routesTo([external], hostInterface, options)) add(route);
+      }
     }
     return found;
   },
 );
 
 // --- internal ---
+
+const routesOf = rememberPair(({ addresses, hostInterface }: EndpointPlan, options: RenderOptions) =>
+  routesTo(addresses, hostInterface, options),
+);
+
+/** Of the families that there are. */
+function routesTo(addresses: readonly Ip[], hostInterface: string, options: RenderOptions): readonly Route[] {
+  return addresses
+    .filter((ip) => options.versions.includes(versionOf(ip)))
+    .map((ip) => ({ destination: hostCidr(ip), hostInterface, ...attributesOf(ip, options) }));
+}
 
 /** In the order in which endpoints are given an address that several hold. */
 function byPreference(endpoints: Iterable<EndpointPlan>): readonly EndpointPlan[] {

@@ -1,21 +1,27 @@
 import type { Rule, TableName } from "./desired-state.ts";
 import { type Direction, failsafeChain, type HostChain } from "./names.ts";
-import type { Family } from "./options.ts";
+import type { Family, RenderOptions } from "./options.ts";
 import { remember } from "./remember.ts";
 import type { Stage } from "./stage-rules.ts";
 
 /** A table, and which of a host endpoint's chains in it. */
 export type HostStageKey = `${Exclude<TableName, "nat">}/${HostChain}`;
 
-/** The chains of workloads, and those of host endpoints by where they stand, for one family. */
+/** The chains of workloads, and those of host endpoints by where they stand, for either family. */
 export interface Stages {
   readonly workload: Readonly<Record<Direction, Stage>>;
   readonly host: ReadonlyMap<HostStageKey, Stage>;
 }
 
-/** The stages of one family, the same objects each time. */
-export const stagesOf = remember((family: Family): Stages => {
-  const { marks, allowInvalid, denyAction: deny, allowAction } = family.options;
+/** The stages of a family, the same objects each time: both families have the same, and so what is made of them. */
+export function stagesOf({ options }: Pick<Family, "options">): Stages {
+  return stagesBy(options);
+}
+
+// --- internal ---
+
+const stagesBy = remember((options: RenderOptions): Stages => {
+  const { marks, allowInvalid, denyAction: deny, allowAction } = options;
   const stage = (direction: Direction, known: Stage["known"], first: readonly Rule[] = []): Stage => ({
     ...{ direction, known, first, allowInvalid, deny, marks },
   });
@@ -25,7 +31,7 @@ export const stagesOf = remember((family: Family): Stages => {
     workload: {
       ingress: stage("ingress", allow),
       // It may be bound for another endpoint here.
-      egress: stage("egress", "return", tunnelRules(family)),
+      egress: stage("egress", "return", tunnelRules(options)),
     },
     host: new Map<HostStageKey, Stage>([
       ["raw/fh", failsafe("ingress", "untracked")],
@@ -41,15 +47,13 @@ export const stagesOf = remember((family: Family): Stages => {
   };
 });
 
-// --- internal ---
-
 const toFailsafes: Readonly<Record<Direction, readonly Rule[]>> = {
   ingress: [{ matches: [], action: { kind: "jump", chain: failsafeChain.ingress } }],
   egress: [{ matches: [], action: { kind: "jump", chain: failsafeChain.egress } }],
 };
 
 /** Policy would see the outside of such a packet only. */
-function tunnelRules({ options: { allowFromWorkloads, vxlanPort, denyAction } }: Family): readonly Rule[] {
+function tunnelRules({ allowFromWorkloads, vxlanPort, denyAction }: RenderOptions): readonly Rule[] {
   const port = { first: vxlanPort, last: vxlanPort };
   const deny = { kind: denyAction };
   const vxlan: Rule = {

@@ -1,5 +1,5 @@
 import type { PolicyId } from "../calc/plan.ts";
-import type { Rule } from "./desired-state.ts";
+import type { Rule, VerdictMap } from "./desired-state.ts";
 import { groupRules } from "./group-rules.ts";
 import type { Layout, Policies, Step } from "./layouts.ts";
 import { changedKeys } from "./map-difference.ts";
@@ -10,6 +10,9 @@ import { stepChain } from "./stage-rules.ts";
 
 /** Chains by name. */
 export type Chains = ReadonlyMap<string, readonly Rule[]>;
+
+/** Maps by name. */
+export type Maps = ReadonlyMap<string, VerdictMap>;
 
 /** An endpoint's chain; `asks` is which policies it jumps to. The same rules ask the same. */
 export interface JudgingChain {
@@ -31,11 +34,11 @@ export interface TableParts {
  */
 export class TableChains {
   readonly #family: Family;
-  readonly #judging = new Map<string, JudgingChain>();
-  /** How many of `judging` use it. */
+  /** How many of those that are judged by use it. */
   readonly #groups = new Map<string, { readonly group: Group; readonly direction: Direction; users: number }>();
   readonly #policyUsers: Readonly<Record<Direction, Map<PolicyId, number>>> = { ingress: new Map(), egress: new Map() };
   #others: readonly Chains[] = [];
+  #judged: readonly JudgingChain[] = [];
   #policies: Policies = new Map();
   #all: Chains = new Map();
   /** What is to be looked at in this step. */
@@ -74,19 +77,19 @@ export class TableChains {
   }
 
   #takeJudging(judging: readonly JudgingChain[]): void {
-    const left = new Map(this.#judging);
-    for (const one of judging) {
-      const before = left.get(one.name);
+    const { before, after } = differentPart(this.#judged, judging);
+    this.#judged = judging;
+    const left = new Map(before.map((one) => [one.name, one]));
+    for (const one of after) {
+      const earlier = left.get(one.name);
       left.delete(one.name);
-      if (before?.rules === one.rules) continue;
-      this.#judging.set(one.name, one);
+      if (earlier?.rules === one.rules) continue;
       this.#changes.set(one.name, one.rules);
       // First the new ones, so that what both use stays as it is.
       this.#use(one.asks, 1);
-      this.#use(before?.asks, -1);
+      this.#use(earlier?.asks, -1);
     }
     for (const [name, { asks }] of left) {
-      this.#judging.delete(name);
       this.#changes.set(name, undefined);
       this.#use(asks, -1);
     }
@@ -144,5 +147,15 @@ export class TableChains {
 // --- internal ---
 
 type Group = Extract<Step, { kind: "group" }>;
+
+/** Without what they begin with alike and what they end with alike, which is most of them. */
+function differentPart<T>(before: readonly T[], after: readonly T[]): { before: readonly T[]; after: readonly T[] } {
+  const shorter = Math.min(before.length, after.length);
+  let first = 0;
+  while (first < shorter && before[first] === after[first]) first++;
+  let last = 0;
+  while (last < shorter - first && before.at(-1 - last) === after.at(-1 - last)) last++;
+  return { before: before.slice(first, before.length - last), after: after.slice(first, after.length - last) };
+}
 
 const noChains: Chains = new Map();

@@ -19,34 +19,97 @@ const pool = (natOutgoing: boolean): Change => {
   return { kind: "ipPool", key: "pool", value };
 };
 
-test("what is still in use is waited for once, however many passes come, and not beyond the end", async () => {
-  let waiting = 0;
+/** A Felix whose every sleep ends when the test says so, and what it did. */
+function world() {
+  const calls: string[] = [];
+  const sleeps: (() => void)[] = [];
+  const state = { fails: false };
   const felix = new Felix({
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
-      rules: { apply: nothing, prune: async () => ["a set"], faultsOf: async () => [], drift: noDrift, forget },
+      rules: {
+        apply: async () => {
+          if (state.fails) throw new Error("refused");
+          calls.push("apply");
+        },
+        prune: async () => {
+          calls.push("tidy");
+          return ["a set"];
+        },
+        faultsOf: async () => [],
+        drift: noDrift,
+        forget,
+      },
       routes: { upsert: nothing, prune: nothing, drift: noDrift, forget },
       shapings: { upsert: nothing, prune: nothing, forget },
     }),
     renderOptions: defaultRenderOptions,
     clock: {
       ...systemClock,
-      sleep: async (_ms, signal) => {
-        waiting++;
-        await systemClock.sleep(60_000, signal).finally(() => waiting--);
-      },
+      sleep: (_ms, signal) =>
+        new Promise((resolve, reject) => {
+          sleeps.push(resolve);
+          signal?.addEventListener("abort", () => {
+            sleeps.splice(sleeps.indexOf(resolve), 1);
+            reject(signal.reason);
+          });
+        }),
     },
     logger: pino({ level: "silent" }),
   });
+  const wake = async () => {
+    for (const end of sleeps.splice(0)) end();
+    await nextTurn();
+  };
+  return { felix, calls, sleeps, state, wake };
+}
+
+test("changes do not wait for what is taken away: it goes once none has come for a while", async () => {
+  const { felix, calls, wake } = world();
   await felix.begin();
   for (let round = 0; round < 5; round++) {
     await felix.apply([pool(round % 2 === 0)]);
     await felix.apply([]);
   }
-  await nextTurn();
-  expect(waiting).toBe(1);
+  expect(calls.splice(0)).toEqual(Array.from({ length: 6 }, () => "apply"));
+  // Changes have come since the wait has begun.
+  await wake();
+  expect(calls).toEqual([]);
+  await wake();
+  expect(calls).toEqual(["tidy"]);
+  felix.stop();
+  await felix.ended();
+});
+
+test("what is still in use is waited for once, however many passes come, and not beyond the end", async () => {
+  const { felix, sleeps, calls, wake } = world();
+  await felix.begin();
+  for (let round = 0; round < 5; round++) {
+    await felix.apply([pool(round % 2 === 0)]);
+    await wake();
+    await wake();
+    expect(sleeps).toHaveLength(1);
+  }
+  expect(calls.filter((call) => call === "tidy").length).toBeGreaterThan(4);
   felix.stop();
   await felix.ended();
   await nextTurn();
-  expect(waiting).toBe(0);
+  expect(sleeps).toHaveLength(0);
+});
+
+test("nothing is taken away after a pass that failed, and all the same after the next one", async () => {
+  const { felix, calls, state, wake } = world();
+  await felix.begin();
+  state.fails = true;
+  const applied = felix.apply([pool(true)]);
+  await nextTurn();
+  for (let count = 0; count < 3; count++) await wake();
+  expect(calls).toEqual(["apply"]);
+  state.fails = false;
+  await wake();
+  await applied;
+  await nextTurn();
+  expect(calls.slice(0, 3)).toEqual(["apply", "apply", "tidy"]);
+  felix.stop();
+  await felix.ended();
 });

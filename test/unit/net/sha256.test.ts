@@ -26,6 +26,17 @@ test("it agrees with the platform's for every length around the block size", () 
   );
 });
 
+test("a text of any length and of any characters is hashed as a whole", () => {
+  for (const length of [1_000, 1_023, 1_024, 1_025, 3_072, 10_000]) {
+    for (const character of ["a", "é", "€", "\u{1f600}", "\ud800"]) {
+      const text = character.repeat(length);
+      expect(shortHash(text, 43), `${length} of ${character}`).toBe(
+        createHash("sha256").update(utf8(text)).digest("base64url"),
+      );
+    }
+  }
+});
+
 test("a short hash is the beginning of the digest in base64url", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 1, max: 43 }), (text, length) => {

@@ -19,13 +19,36 @@ export function touchedAddresses(before: NodePlan, now: NodePlan): readonly Ip[]
 /** The addresses that were one endpoint's and are another's: what is known of their connections is about somebody else. */
 export function movedAddresses(before: NodePlan["endpoints"], now: NodePlan["endpoints"]): readonly Ip[] {
   if (before === now) return [];
-  const owners = new Map([...before.values()].flatMap(({ addresses, ...one }) => addresses.map((ip) => [ip, one])));
+  // Only addresses of endpoints that are others than before can have moved, and mostly there are none, or but new ones.
+  const suspects = new Set<Ip>();
+  for (const endpoint of [...differing(before, now), ...differing(now, before)]) {
+    for (const ip of endpoint.addresses) suspects.add(ip);
+  }
+  if (suspects.size === 0) return [];
+  const owners = ownersOf(suspects, before);
+  if (owners.size === 0) return [];
   return [...now.values()].flatMap(({ addresses, hostInterface }) =>
-    addresses.filter((ip) => (owners.get(ip)?.hostInterface ?? hostInterface) !== hostInterface),
+    addresses.filter((ip) => (owners.get(ip) ?? hostInterface) !== hostInterface),
   );
 }
 
 // --- internal ---
+
+/** Those of `endpoints` that are not the same objects in `others`. */
+function differing(endpoints: NodePlan["endpoints"], others: NodePlan["endpoints"]): readonly EndpointPlan[] {
+  const found: EndpointPlan[] = [];
+  for (const [name, endpoint] of endpoints) if (others.get(name) !== endpoint) found.push(endpoint);
+  return found;
+}
+
+/** Which endpoint, by interface, has which of these addresses. */
+function ownersOf(addresses: ReadonlySet<Ip>, endpoints: NodePlan["endpoints"]): ReadonlyMap<Ip, string> {
+  const owners = new Map<Ip, string>();
+  for (const endpoint of endpoints.values()) {
+    for (const ip of endpoint.addresses) if (addresses.has(ip)) owners.set(ip, endpoint.hostInterface);
+  }
+  return owners;
+}
 
 function isTouched(before: EndpointPlan | undefined, now: EndpointPlan, changed: ReadonlySet<PolicyId>): boolean {
   if (before !== now) return true;

@@ -11,7 +11,7 @@ const state = { sets: new Map(), tables: new Map(), routes: new Map(), shapings:
 test("an interface is shaped before its rules open it and its routes lead to it", async () => {
   const calls: string[] = [];
   const driver = (kind: string) => ({
-    upsert: async () => void calls.push(`${kind} come`),
+    upsert: async (_all: unknown, asked = "") => void calls.push(`${kind} come ${asked}`.trim()),
     prune: async () => void calls.push(`${kind} go`),
     apply: async () => void calls.push(kind),
     faultsOf: async () => [],
@@ -27,7 +27,9 @@ test("an interface is shaped before its rules open it and its routes lead to it"
   await dataplane.apply(state);
   expect(calls).toEqual(["routes go", "shapings come", "rules", "routes come"]);
   await dataplane.tidy(state);
-  expect(calls.slice(4)).toEqual(["sets go", "shapings go"]);
+  expect(calls.splice(0).slice(4)).toEqual(["sets go", "shapings go", "routes come again"]);
+  await dataplane.apply({ ...state });
+  expect(calls.splice(0).at(-1)).toBe("routes come");
 });
 
 test("all that is compared with a state begins to be read while the state is surely in force", () => {

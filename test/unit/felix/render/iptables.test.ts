@@ -115,3 +115,34 @@ test("one array of rules under two chains' names has each chain's hashes", () =>
 function tableOf(chain: string, rules: readonly Rule[]): Table {
   return { version: 4, name: "filter", chains: new Map([[chain, rules]]), hooks: new Map() };
 }
+
+test("what both families share is printed once, but for what each says in its own words", () => {
+  const ping: Rule = { matches: [{ kind: "icmp", type: 8, negated: false }], action: { kind: "accept" } };
+  const tableOf = (version: 4 | 6, chains: Table["chains"]): Table => ({
+    version,
+    name: "filter",
+    chains,
+    hooks: new Map(),
+  });
+  const shared = [accept];
+  const chains = new Map([
+    ["cali-same", [accept, drop]],
+    ["cali-other", [ping, drop]],
+    ["cali-one", shared],
+    ["cali-two", shared],
+  ]);
+  const [four, six] = [printTable(tableOf(4, chains)), printTable(tableOf(6, chains))];
+  const hashes = [four, six].map((table) =>
+    ["cali-one", "cali-two"].map((name) => table.chains.get(name)?.map(({ hash }) => hash)),
+  );
+  expect(hashes[1]).toEqual(hashes[0]);
+  expect(hashes[0]?.[0]).not.toEqual(hashes[0]?.[1]);
+  expect(six.chains.get("cali-same")).toBe(four.chains.get("cali-same"));
+  const specs = [four, six].map((table) =>
+    table.chains.get("cali-other")?.map(({ spec }) => spec.replace(/^.*" /, "")),
+  );
+  expect(specs).toEqual([
+    ["-m icmp --icmp-type 8 -j ACCEPT", "-j DROP"],
+    ["-m icmp6 --icmpv6-type 8 -j ACCEPT", "-j DROP"],
+  ]);
+});

@@ -88,6 +88,10 @@ describe.for(["iptables", "nftables"] as const)("one plan after the other, %s", 
     const targets = later?.maps?.get("cali-from-wl-dispatch")?.targets.get("cali9");
     expect(targets).toBe(backend === "iptables" ? undefined : "cali-fw-cali9");
     expect(after.tables.get("4/mangle")).toBe(before.tables.get("4/mangle"));
+    // Both families have the very same, which is printed once.
+    for (const name of names) expect(after.tables.get("6/filter")?.chains.get(name)).toBe(later?.chains.get(name));
+    const [rules, rulesBefore] = [later, earlier].map((one) => one?.chains.get("cali-from-wl-dispatch"));
+    for (const rule of rulesBefore ?? []) expect(rules).toContain(rule);
   });
 });
 

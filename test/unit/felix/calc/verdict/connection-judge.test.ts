@@ -80,3 +80,14 @@ test("an address that another interface has now has moved", () => {
   expect(movedAddresses(endpoints, new Map(endpoints))).toEqual([]);
   expect(movedAddresses(new Map(), elsewhere)).toEqual([]);
 });
+
+test("of two that had one address, that which stays takes over the connections of that which goes", () => {
+  const { endpoints } = planOf([], []);
+  const other = { ...web, hostInterface: "caliother", ingress: open, egress: open };
+  const both = new Map([...endpoints, ["caliother", other]]);
+  expect(movedAddresses(both, endpoints)).toEqual(web.addresses);
+  expect(movedAddresses(both, new Map(both))).toEqual([]);
+  // One that comes with an address that another still has takes it over as well.
+  expect(movedAddresses(endpoints, both)).toEqual(web.addresses);
+  expect(movedAddresses(both, new Map([["caliother", other]]))).toEqual([]);
+});
