@@ -183,7 +183,8 @@ interface Retraction {
 /** `at` is when it was wished, by the monotonic clock. */
 type Wish = (Announcement | Retraction) & { readonly at: number };
 
-const atOnce = 8;
+/** Each takes the API server milliseconds, which an ADD may be waiting for on the same machine. */
+const atOnce = 2;
 const longestPutOffMs = 500;
 const quietPollMs = 20;
 

@@ -37,6 +37,11 @@ export interface RequestOptions {
    * its JSON would be, with no other fields. A server or a kind that has no protobuf answers with JSON as ever.
    */
   readonly message?: Message;
+  /**
+   * Nothing but the metadata of the object in the answer is needed: a server that can (Kubernetes' PartialObjectMetadata) sends
+   * no more, which spares it encoding the rest and us reading it. Another one answers with the whole object as ever.
+   */
+  readonly metadataOnly?: boolean;
 }
 
 /** metav1.Status of a refused request. */

@@ -1,5 +1,7 @@
+import { z } from "zod";
 import { apiVersionOf, type Kind, resourcePath } from "../api/kinds.ts";
-import type { Resource } from "../api/resource.ts";
+import { parseWith } from "../api/parse-with.ts";
+import { objectMetaSchema, type Resource } from "../api/resource.ts";
 import type { RecordStore, Stored, Written } from "../ipam/store.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { listAll } from "./list-all.ts";
@@ -76,7 +78,7 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
   async #create(key: K, value: T): Promise<Written<T>> {
     const body = this.#bodyOf(key, value, {});
     try {
-      return this.#storedOf(await this.#client.request("POST", resourcePath(this.#mapping.kind), { body }));
+      return this.#writtenOf(value, await this.#client.request("POST", this.#path(), { body, metadataOnly: true }));
     } catch (error) {
       if (!isRefusal(error, 409)) throw error;
     }
@@ -90,7 +92,7 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
     const metadata = { ...formatPreconditions(revision), managedFields: [{}] };
     const body = this.#bodyOf(key, value, metadata);
     try {
-      return this.#storedOf(await this.#client.request("PUT", this.#path(key), { body }));
+      return this.#writtenOf(value, await this.#client.request("PUT", this.#path(key), { body, metadataOnly: true }));
     } catch (error) {
       if (isRefusal(error, 404) || isRefusal(error, 409)) return "conflict";
       throw error;
@@ -102,8 +104,10 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
     return json === undefined ? undefined : this.#storedOf(json);
   }
 
-  #path(key: K): string {
-    return resourcePath(this.#mapping.kind, { name: this.#mapping.nameOf(key) });
+  /** Of the object of a key, or of them all. */
+  #path(key?: K): string {
+    const { kind, nameOf } = this.#mapping;
+    return resourcePath(kind, key === undefined ? {} : { name: nameOf(key) });
   }
 
   #bodyOf(key: K, value: T, more: Readonly<Record<string, unknown>>): unknown {
@@ -123,6 +127,13 @@ export class CustomResourceStore<K, T extends DeletableResource> implements Reco
     };
   }
 
+  /** What the answer to a write of `value` says of it. A schema adds nothing to a value that was checked, and takes nothing away. */
+  #writtenOf(value: T, answer: unknown): Stored<T> {
+    if (!isMetadataOnly(answer)) return this.#storedOf(answer);
+    const { metadata } = parseWith(this.#mapping.kind.kind, metadataOnly, answer);
+    return storedOf({ ...value, metadata });
+  }
+
   #storedOf(json: unknown): Stored<T> {
     return storedOf(this.#parse(json));
   }
@@ -135,6 +146,12 @@ export function storedOf<T extends Resource<unknown>>(value: T): Stored<T> {
 }
 
 // --- internal ---
+
+const metadataOnly = z.object({ metadata: objectMetaSchema });
+
+function isMetadataOnly(answer: unknown): boolean {
+  return (answer as { readonly kind?: unknown } | undefined)?.kind === "PartialObjectMetadata";
+}
 
 interface Preconditions {
   readonly resourceVersion: string;

@@ -122,7 +122,7 @@ export class HttpsKubeClient implements KubeClient {
       path: `${this.#server.pathname.replace(/\/$/, "")}${call.path}${queryText(options.query)}`,
       headers: {
         ...headers,
-        accept: options.message === undefined ? "application/json" : `${protobufType},application/json`,
+        accept: acceptable(options),
         "user-agent": "margay",
         ...(body === undefined ? {} : { "content-type": type, "content-length": String(Buffer.byteLength(body)) }),
       },
@@ -171,6 +171,14 @@ const patchTypes: Readonly<Record<PatchType, string>> = {
   // JSON is YAML.
   apply: "application/apply-patch+yaml",
 };
+
+/** Media types, the most wanted first: the server takes the first that it knows. */
+function acceptable({ message, metadataOnly }: RequestOptions): string {
+  if (message !== undefined) return `${protobufType},application/json`;
+  return metadataOnly
+    ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+    : "application/json";
+}
 
 function queryText(query: RequestOptions["query"] = {}): string {
   const given = new URLSearchParams();

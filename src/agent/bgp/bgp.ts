@@ -3,6 +3,7 @@ import type { KindName, Snapshot } from "../../api/snapshot.ts";
 import type { BirdDaemon } from "../../bgp/bird/bird-daemon.ts";
 import type { BgpInputs } from "../../bgp/plan/bgp-inputs.ts";
 import type { BirdConfig, RejectedObject } from "../../bgp/plan/bird-config.ts";
+import { podNetworks } from "../../bgp/plan/export-policy.ts";
 import { planBgp } from "../../bgp/plan/plan-bgp.ts";
 import { sessionKinds } from "../../bgp/plan/plan-sessions.ts";
 import { type WayToApply, wayToApply } from "../../bgp/plan/session-restarts.ts";
@@ -33,11 +34,13 @@ export interface BgpParts {
   readonly logger: Logger;
 }
 
-/** Kinds that the plan depends on. An attachment counts: a borrowed address is announced by itself. */
+/** Kinds that the plan depends on. */
 const relevant: readonly KindName[] = [
-  ...(["node", "ipPool", "ipamBlock", "bgpPeer", "bgpConfiguration", "bgpFilter", "attachment"] as const),
-  ...(["service", "endpointSlice"] as const),
+  ...(["node", "ipPool", "bgpPeer", "bgpConfiguration", "bgpFilter", "service", "endpointSlice"] as const),
 ];
+
+/** Each pod that comes or goes changes these, and hardly one the plan. An attachment counts: a borrowed address is announced by itself. */
+const ofPods: readonly KindName[] = ["ipamBlock", "attachment"];
 
 /**
  * Keeps BIRD's configuration in step with the snapshot, one reconfiguration at a time:
@@ -62,6 +65,7 @@ export class Bgp {
   #pending: readonly string[] = [];
   #written: string | undefined;
   #isPolling = false;
+  #podNetworks = "";
 
   constructor(parts: BgpParts) {
     this.#parts = parts;
@@ -83,8 +87,14 @@ export class Bgp {
 
   /** Some kinds changed. */
   touched(kinds: ReadonlySet<KindName>): void {
-    const { snapshot } = this.#parts;
-    if ([...relevant, ...sessionKinds(snapshot)].some((kind) => kinds.has(kind))) this.touch();
+    const { snapshot, node } = this.#parts;
+    const isOfPods = ofPods.some((kind) => kinds.has(kind));
+    const before = this.#podNetworks;
+    if (isOfPods) this.#podNetworks = podNetworks(snapshot, node);
+    const counts = [...relevant, ...sessionKinds(snapshot)].some((kind) => kinds.has(kind));
+    if (counts || this.#podNetworks !== before) this.touch();
+    // Whose blocks the others' are bears on a change of sessions alone, which goes on from one poll to the next.
+    else if (isOfPods) this.#poll();
   }
 
   /** Something else that the plan depends on changed. */

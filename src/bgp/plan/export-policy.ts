@@ -27,11 +27,7 @@ export function planExports(
   const open = pools.filter((pool) => !pool.disableBGPExport).map((pool) => pool.cidr);
   const hidden = pools.filter((pool) => pool.disableBGPExport).map((pool) => pool.cidr);
   const blocks = ownBlocks(snapshot, node, version);
-  const borrowed = [...snapshot.attachment.values()]
-    .flatMap((attachment) => attachment.addresses)
-    .filter((ip) => versionOf(ip) === version)
-    .map(hostCidr)
-    .filter((host) => isInside(host, open) && !isInside(host, blocks));
+  const borrowed = outsideOf(blocks, snapshot, version).filter((host) => isInside(host, open));
   const isGone = withdrawn === "everything";
   return {
     hidden: inOrder(isGone ? [...hidden, ...blocks] : hidden),
@@ -54,12 +50,33 @@ export function ownBlocks(snapshot: Snapshot, node: NodeName, version: IpVersion
   return inOrder(own.filter((block) => isInside(block, pools)));
 }
 
+/**
+ * What pods' addresses and the blocks that they are from bring into a node's plan: the blocks affine to it, and each attachment's
+ * address that is in none of them. As long as it says the same, the same is announced of them; a pool's change counts besides.
+ */
+export function podNetworks(snapshot: Snapshot, node: NodeName): string {
+  return ([4, 6] as const)
+    .flatMap((version) => {
+      const blocks = ownBlocks(snapshot, node, version);
+      return [...blocks, "and", ...inOrder(outsideOf(blocks, snapshot, version))];
+    })
+    .join(" ");
+}
+
 /** Own blocks of more than one address: the kernel drops what no pod's route takes, so that it never leaves and comes back. */
 export function planBlackholes(blocks: readonly Cidr[]): readonly Cidr[] {
   return blocks.filter((block) => prefixLength(block) < bitsOf(cidrVersion(block)));
 }
 
 // --- internal ---
+
+function outsideOf(blocks: readonly Cidr[], { attachment }: Snapshot, version: IpVersion): readonly Cidr[] {
+  return [...attachment.values()]
+    .flatMap(({ addresses }) => addresses)
+    .filter((ip) => versionOf(ip) === version)
+    .map(hostCidr)
+    .filter((host) => !isInside(host, blocks));
+}
 
 function isReflector(snapshot: Snapshot, node: NodeName): boolean {
   const self = snapshot.node.get(node);

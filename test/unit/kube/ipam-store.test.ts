@@ -105,3 +105,29 @@ test("a caller who does not know yet makes it ask", async () => {
   expect(await over.store.configuration()).toBeUndefined();
   expect(over.server.requests).toHaveLength(2);
 });
+
+test("of a write's answer the metadata are enough, and the whole object is taken as well", async () => {
+  const cidr = parseCidr("10.0.0.0/30");
+  const block = newBlock(cidr, { node: "node-1" as NodeName, claimedAt: "2026-11-21T10:00:00Z", sequenceNumber: 7n });
+  const metadata = { name: "10-0-0-0-30", uid: "u", resourceVersion: "5", labels: { color: "red" } };
+  const accepted: unknown[] = [];
+  const answer = (value: unknown): Answer => {
+    return (response, request, body) => {
+      accepted.push(request.headers.accept);
+      json(value)(response, request, body);
+    };
+  };
+  const other = "10.0.0.4/30";
+  const whole = {
+    kind: "IPAMBlock",
+    metadata,
+    spec: { cidr: other, allocations: [], unallocated: [], attributes: [] },
+  };
+  await using over = await storeOver(answer({ kind: "PartialObjectMetadata", metadata }), answer(whole));
+  const first = await over.store.blocks.put(cidr, block, undefined);
+  expect(first).toMatchObject({ revision: "5 u", value: { metadata, spec: block.spec } });
+  const second = await over.store.blocks.put(cidr, block, "5 u");
+  expect(second).toMatchObject({ revision: "5 u", value: { spec: { cidr: other } } });
+  const wanted = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+  expect(accepted).toEqual([wanted, wanted]);
+});
