@@ -2,31 +2,43 @@ import { extname, join } from "node:path";
 import { z } from "zod";
 import type { Attachment } from "../api/objects.ts";
 import { messageOf } from "../net/message-of.ts";
+import { brieflyKnown } from "./briefly-known.ts";
 import type { CniDependencies } from "./dependencies.ts";
+
+/** What `bandwidthPluginOf` needs of the node. */
+type ConfiguredNode = Pick<CniDependencies, "host" | "paths" | "report" | "clock">;
 
 /**
  * Whether the CNI plugin `bandwidth` stands in the chain of the network, as the node's configuration has it: each plugin is
  * told of itself alone, and this one comes after us, too late to make room for it. Files that cannot be read are reported,
- * and count as none.
+ * and count as none. What it answers may be a second old; a runtime too takes its time to read a file that changed.
  */
-export async function bandwidthPluginOf(
-  network: string,
-  { host, paths, report }: Pick<CniDependencies, "host" | "paths" | "report">,
-): Promise<Attachment["bandwidthPlugin"]> {
-  try {
-    // Runtimes take the first file by name that has the network.
-    for (const name of await host.listFolder(paths.netConf)) {
-      if (!extensions.has(extname(name))) continue;
-      const list = parseList(await host.readFile(join(paths.netConf, name)));
-      if (list?.name === network) return roleOf(list.plugins);
-    }
-  } catch (error) {
-    report("warn", `Cannot look for the plugin bandwidth in ${paths.netConf}: ${messageOf(error)}`, { network });
-  }
-  return undefined;
+export async function bandwidthPluginOf(network: string, node: ConfiguredNode): Promise<Attachment["bandwidthPlugin"]> {
+  return (await chainsOf(node)).get(network);
 }
 
 // --- internal ---
+
+/** What each network's chain has of it. */
+type Chains = ReadonlyMap<string, Attachment["bandwidthPlugin"]>;
+
+const chainsOf = brieflyKnown(readChains);
+
+/** Never rejects. */
+async function readChains({ host, paths, report }: ConfiguredNode): Promise<Chains> {
+  const chains = new Map<string, Attachment["bandwidthPlugin"]>();
+  try {
+    for (const name of await host.listFolder(paths.netConf)) {
+      if (!extensions.has(extname(name))) continue;
+      const list = parseList(await host.readFile(join(paths.netConf, name)));
+      // Runtimes take the first file by name that has the network.
+      if (list !== undefined && !chains.has(list.name)) chains.set(list.name, roleOf(list.plugins));
+    }
+  } catch (error) {
+    report("warn", `Cannot look for the plugin bandwidth in ${paths.netConf}: ${messageOf(error)}`);
+  }
+  return chains;
+}
 
 const extensions: ReadonlySet<string> = new Set([".conflist", ".conf", ".json"]);
 

@@ -43,15 +43,15 @@ export async function isOthersHandle(user: HandleUser, state: NodeState): Promis
 
 async function othersOf(user: HandleUser, { node }: NodeState): Promise<readonly HandleUser[]> {
   const handle = handleOf(user.network, user.containerId);
-  const known = [
-    ...(await node.leases.list()).map((one) => ({ ...one, kind: "leases" as const })),
-    ...(await node.attachments.list()).map((one) => ({ ...one, kind: "attachments" as const })),
-  ];
-  return known.filter(
-    (one) =>
-      handleOf(one.network, one.containerId) === handle &&
-      (one.kind !== user.kind || attachmentKey(one) !== attachmentKey(user)),
-  );
+  const found: HandleUser[] = [];
+  for (const kind of ["leases", "attachments"] as const) {
+    for (const { network, containerId, interfaceName } of await node[kind].list()) {
+      if (handleOf(network, containerId) !== handle) continue;
+      const one = { kind, network, containerId, interfaceName };
+      if (kind !== user.kind || attachmentKey(one) !== attachmentKey(user)) found.push(one);
+    }
+  }
+  return found;
 }
 
 interface Unreadable {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { z } from "zod";
 import type { CniDependencies } from "./dependencies.ts";
+import { PossibleFiles } from "./possible-files.ts";
 import { within } from "./within.ts";
 
 /** Whose addresses are given back, and on what occasion. */
@@ -21,11 +21,13 @@ export type ReleaseReason =
 /** Addresses that must be given back, whether or not the API server can be reached now. */
 export class ReleaseJournal {
   readonly #node: CniDependencies;
+  readonly #files: PossibleFiles;
   /** Releases that the store has not answered yet. */
   readonly #pending = new Map<string, Promise<void>>();
 
   constructor(node: CniDependencies) {
     this.#node = node;
+    this.#files = new PossibleFiles(node.host, node.paths.journal);
   }
 
   /**
@@ -36,7 +38,8 @@ export class ReleaseJournal {
     const answer = await within(this.#start(handle, cause), answerMs, this.#node.clock);
     if (answer === "released") return;
     const why = answer === "late" ? `no answer within ${answerMs / 1000} s` : answer.message;
-    await this.#node.host.replaceFile(this.#pathOf(handle), JSON.stringify({ handle, containerId, why: cause }), 0o600);
+    const debt = JSON.stringify({ handle, containerId, why: cause });
+    await this.#files.write(nameOf(handle), (path) => this.#node.host.replaceFile(path, debt, 0o600));
     this.#node.report("warn", `Cannot release the addresses of ${handle} yet: ${why}; it is kept for later`, {
       handle,
     });
@@ -45,7 +48,7 @@ export class ReleaseJournal {
   /** Before a container gets addresses: an old debt of the same handle must not take them away again. */
   async forget(handle: string): Promise<void> {
     await this.#pending.get(handle);
-    await this.#node.host.removeFile(this.#pathOf(handle));
+    await this.#files.remove(nameOf(handle));
   }
 
   /**
@@ -53,13 +56,12 @@ export class ReleaseJournal {
    * stays. Never rejects for a store that cannot be reached.
    */
   async drain(alone: (containerId: string, action: () => Promise<void>) => Promise<void>): Promise<void> {
-    for (const name of await this.#node.host.listFolder(this.#node.paths.journal)) {
-      const path = join(this.#node.paths.journal, name);
-      const debt = await this.#read(path);
+    for (const name of await this.#files.list()) {
+      const debt = await this.#read(name);
       if (debt === undefined) continue;
       await alone(debt.containerId, async () => {
-        if ((await this.#read(path)) === undefined) return;
-        if ((await this.#start(debt.handle, debt.why)) === "released") await this.#node.host.removeFile(path);
+        if ((await this.#read(name)) === undefined) return;
+        if ((await this.#start(debt.handle, debt.why)) === "released") await this.#files.remove(name);
       });
     }
   }
@@ -76,24 +78,25 @@ export class ReleaseJournal {
     return answer;
   }
 
-  async #read(path: string): Promise<z.infer<typeof schema> | undefined> {
-    const text = await this.#node.host.readFile(path);
+  async #read(name: string): Promise<z.infer<typeof schema> | undefined> {
+    const text = await this.#files.read(name);
     if (text === undefined) return undefined;
     try {
       return schema.parse(JSON.parse(text));
     } catch (error) {
+      const path = this.#files.pathOf(name);
       this.#node.report("error", `Cannot read the release in ${path}: it is not one; remove the file`, { error });
       return undefined;
     }
   }
-
-  /** A handle may be longer than a file's name. */
-  #pathOf(handle: string): string {
-    return join(this.#node.paths.journal, `${createHash("sha1").update(handle).digest("hex")}.json`);
-  }
 }
 
 // --- internal ---
+
+/** A handle may be longer than a file's name. */
+function nameOf(handle: string): string {
+  return `${createHash("sha1").update(handle).digest("hex")}.json`;
+}
 
 /** Short enough that a runtime waiting for DEL does not give up on it. */
 const answerMs = 5000;

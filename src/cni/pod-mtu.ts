@@ -3,17 +3,22 @@ import type { Link } from "../host/netlink/netlink.ts";
 import { cidrVersion } from "../net/cidr.ts";
 import type { IpVersion } from "../net/ip.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
+import { brieflyKnown } from "./briefly-known.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import type { NetConf } from "./net-conf.ts";
 import { usingNetlink } from "./using-netlink.ts";
 
+/** What `podMtu` needs of the node. */
+type MtuNode = Pick<CniDependencies, "host" | "paths" | "pools" | "openNetlink" | "isUplink" | "clock">;
+
 /**
  * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else the smallest of the interface with
  * the default route and of those that are up and that `isUplink` finds (1500 when there is none) less what the pools'
- * encapsulation takes. Throws a `CniError` (7) when the file is required and missing, or holds no number.
+ * encapsulation takes. What interfaces and routes say may be a second old. Throws a `CniError` (7) when the file is required and
+ * missing, or holds no number.
  */
-export async function podMtu(conf: NetConf, node: CniDependencies): Promise<number> {
+export async function podMtu(conf: Pick<NetConf, "mtu" | "require_mtu_file">, node: MtuNode): Promise<number> {
   if (conf.mtu > 0) return conf.mtu;
   const text = (await node.host.readFile(node.paths.mtuFile))?.trim();
   if (text !== undefined) {
@@ -49,7 +54,10 @@ const ipipOverhead = 20;
 /** Outer IP and UDP headers, VXLAN's, and the inner Ethernet header (RFC 7348). */
 const vxlanOverhead: Readonly<Record<IpVersion, number>> = { 4: 50, 6: 70 };
 
-function nodeMtu(node: CniDependencies): Promise<number> {
+/** A change of it does not reach the pods that are there either, so what was found for the last one does for the next. */
+const nodeMtu = brieflyKnown(readNodeMtu);
+
+function readNodeMtu(node: MtuNode): Promise<number> {
   return usingNetlink(node, undefined, async (netlink) => {
     const links = await netlink.links();
     const routes = await netlink.routes(4);
@@ -61,6 +69,6 @@ function nodeMtu(node: CniDependencies): Promise<number> {
   });
 }
 
-function refused({ paths }: CniDependencies, why: string): CniError {
+function refused({ paths }: Pick<MtuNode, "paths">, why: string): CniError {
   return new CniError(cniCode.invalidConfiguration, `Cannot read the MTU from ${paths.mtuFile}: ${why}; or set mtu`);
 }

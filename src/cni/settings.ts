@@ -1,4 +1,6 @@
 import type { Setting } from "../host/host-settings.ts";
+import { inNetns } from "../host/netns.ts";
+import { codeOf } from "../host/system-error.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import type { CniDependencies } from "./dependencies.ts";
 import type { Wiring } from "./wire.ts";
@@ -27,10 +29,12 @@ export function podSettings({
 
 /** Writes settings in the namespace at `netns` (the node's own when undefined). Throws a `SystemError` at the first one refused. */
 export function applySettings(settings: readonly Setting[], netns: string | undefined, node: CniDependencies): void {
-  for (const { key, value, ifKnown } of settings) {
-    if (ifKnown && node.readSysctl(netns, key) === undefined) continue;
-    node.writeSysctl(netns, key, value);
-  }
+  const apply = () => {
+    for (const setting of settings) applySetting(setting, netns, node);
+  };
+  // One way there and back instead of one for each.
+  if (netns === undefined) apply();
+  else inNetns(netns, apply);
 }
 
 /** A sentence for each setting in the namespace at `netns` (the node's own when undefined) that is not as it should be. */
@@ -47,6 +51,14 @@ export function settingFaults(
 }
 
 // --- internal ---
+
+function applySetting({ key, value, ifKnown }: Setting, netns: string | undefined, node: CniDependencies): void {
+  try {
+    node.writeSysctl(netns, key, value);
+  } catch (error) {
+    if (!ifKnown || codeOf(error) !== "ENOENT") throw error;
+  }
+}
 
 function has(addresses: readonly Ip[], version: IpVersion): boolean {
   return addresses.some((ip) => versionOf(ip) === version);

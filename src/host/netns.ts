@@ -5,12 +5,13 @@ import { codeOf, systemError } from "./system-error.ts";
 /**
  * Runs `action` with the calling thread in the network namespace at `path` (`/run/netns/x`, `/proc/PID/ns/net`) and comes back.
  * What `action` opens or spawns there synchronously (sockets, files under /proc/sys/net, `execFileSync`) belongs to that
- * namespace for good. `action` must be synchronous, since any other callback would run in the wrong namespace:
+ * namespace for good. Inside of `action` the same path is where it is already. `action` must be synchronous, since any other callback would run in the wrong namespace:
  * one that returns a promise is refused with a TypeError.
  * Throws a `SystemError` that names the path when it is not a network namespace. When the way back fails the process
  * aborts: nothing that it did afterwards could be trusted.
  */
 export function inNetns<T>(path: string, action: () => T): T {
+  if (path === inside) return refusePromise(path, action());
   return withNetnsFd(path, (target) =>
     withNetnsFd("/proc/thread-self/ns/net", (home) => visit({ path, target, home }, action)),
   );
@@ -26,7 +27,20 @@ export function withNetnsFd<T>(path: string, action: (fd: number) => T): T {
   }
 }
 
+/** As `withNetnsFd`, until what `action` promises has ended. */
+export async function whileNetnsFd<T>(path: string, action: (fd: number) => Promise<T>): Promise<T> {
+  const fd = openNamespace(path);
+  try {
+    return await action(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 // --- internal ---
+
+/** Where this thread is by `inNetns`; undefined: at home. */
+let inside: string | undefined;
 
 interface Journey {
   readonly path: string;
@@ -40,13 +54,20 @@ function visit<T>(journey: Journey, action: () => T): T {
   } catch (error) {
     throw namespaceError("enter", journey.path, error);
   }
+  const before = inside;
+  inside = journey.path;
   let result: T;
   try {
     result = action();
   } finally {
+    inside = before;
     returnHome(journey);
   }
-  if (isThenable(result)) throw new TypeError(`Cannot work in ${journey.path}: the action is not synchronous`);
+  return refusePromise(journey.path, result);
+}
+
+function refusePromise<T>(path: string, result: T): T {
+  if (isThenable(result)) throw new TypeError(`Cannot work in ${path}: the action is not synchronous`);
   return result;
 }
 

@@ -179,6 +179,45 @@ function fileContract(host: Host): void {
     expect(await host.readFile(path)).toBe("new");
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readdir(join(folder, "a/b"))).toEqual(["x"]);
+    await host.replaceUnsynced(join(folder, "open"), "", 0o666);
+    expect((await stat(join(folder, "open"))).mode & 0o777).toBe(0o666);
+  });
+
+  test("texts of every size are written, replaced and read whole", async () => {
+    const path = join(folder, "x");
+    for (const length of [100_000, 16_385, 16_384, 0, 16_384, 100_000]) {
+      const text = "é".repeat(length / 2);
+      await host.replaceUnsynced(path, text, 0o640);
+      expect(await host.readFile(path)).toBe(text);
+      expect((await stat(path)).mode & 0o777).toBe(0o640);
+    }
+    expect(await readdir(folder)).toEqual(["x"]);
+  });
+
+  test("files of the kernel are read, whatever size they say they are of", async () => {
+    expect(await host.readFile("/proc/sys/kernel/ostype")).toBe("Linux\n");
+    expect(await host.readFile("/sys/class/net/lo/ifindex")).toBe("1\n");
+  });
+
+  test("an unsynced replacement that fails names the path and leaves nothing beside it", async () => {
+    await mkdir(join(folder, "x/y"), { recursive: true });
+    const failing = host.replaceUnsynced(join(folder, "x"), "text");
+    await expect(failing).rejects.toThrow(`Cannot replace ${join(folder, "x")}: `);
+    expect(await readdir(folder)).toEqual(["x"]);
+    await expect(host.replaceUnsynced("/proc/sys/kernel/x", "text")).rejects.toThrow(
+      "Cannot replace /proc/sys/kernel/x: ",
+    );
+  });
+
+  test("no descriptor is left open by reading and writing, also after failures", async () => {
+    const count = async () => (await readdir("/proc/self/fd")).length;
+    const before = await count();
+    for (let round = 0; round < 50; round++) {
+      await host.replaceUnsynced(join(folder, "x"), "text");
+      await host.readFile(join(folder, "x"));
+      await expect(host.readFile(folder)).rejects.toThrow("EISDIR");
+    }
+    expect(await count()).toBeLessThan(before + 25);
   });
 
   test("a replacement that fails names the path and leaves nothing beside it", async () => {

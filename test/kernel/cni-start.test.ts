@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { vethName } from "../../src/cni/veth-name.ts";
 import { readSysctl, writeSysctl } from "../../src/host/sysctl.ts";
+import { SystemError } from "../../src/host/system-error.ts";
 import { confOf } from "./cni-call.ts";
 import type { CniNode } from "./cni-node.ts";
 import { sendRouterAdvertisement } from "./cni-router-advertisement.ts";
@@ -86,7 +87,7 @@ test("a kernel without IPv6 wires pods without it, and CHECK misses nothing", as
   await node.serve({
     readSysctl: (path, key) => (key.startsWith("ipv6/") ? undefined : read(path, key)),
     writeSysctl: (path, key, value) => {
-      if (key.startsWith("ipv6/")) throw new Error(`Cannot set sysctl net/${key}: the kernel has no such setting`);
+      if (key.startsWith("ipv6/")) throw new SystemError(`set sysctl net/${key}`, "ENOENT");
       write(path, key, value);
     },
   });

@@ -2,9 +2,12 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Pod } from "../../src/api/objects.ts";
+import { podMtu } from "../../src/cni/pod-mtu.ts";
 import { vethName } from "../../src/cni/veth-name.ts";
+import { systemClock } from "../../src/host/clock.ts";
+import { NetlinkError } from "../../src/host/netlink/netlink.ts";
 import { confOf } from "./cni-call.ts";
-import { poolOf, storeIsAway } from "./cni-node.ts";
+import { type NodeParts, poolOf, storeIsAway } from "./cni-node.ts";
 import { container, expectNothingLeft, test } from "./cni-test.ts";
 
 const veth = vethName("shop", "web");
@@ -91,9 +94,13 @@ test("of the interfaces that lead to other nodes and are up the one with the sma
   await ip("add", "cali-bond", "mtu", "1300", "type", "veth", "peer", "name", "big", "mtu", "9000");
   for (const name of ["bond0", "cali-bond", "big"]) await ip("set", name, "up");
   const pattern = { of: /^bond|bond$/ };
-  await node.serve({ isUplink: (name) => pattern.of.test(name) });
+  let later = 0;
+  const clock = { ...systemClock, monotonicNow: () => systemClock.monotonicNow() + later };
+  await node.serve({ isUplink: (name) => pattern.of.test(name), clock });
   const mtuOf = async (pod: string) => {
     const netns = node.addPod(pod);
+    // What was found may stand for a second.
+    later += 1000;
     await node.call({ verb: "ADD", container: pod, netns, pod });
     return JSON.parse(await node.run(netns, ["ip", "-j", "link", "show", "eth0"]))[0].mtu;
   };
@@ -103,6 +110,25 @@ test("of the interfaces that lead to other nodes and are up the one with the sma
   pattern.of = /^big$/;
   // The interface with the default route.
   expect(await mtuOf("cache")).toBe(1450);
+});
+
+test("the interfaces are read once for pods that come at the same time, and anew after a failure", async ({ node }) => {
+  let dumps = 0;
+  const clock = { ...systemClock, monotonicNow: () => 0 };
+  const openNetlink: NodeParts["openNetlink"] = (path) => {
+    const real = node.dependencies.openNetlink(path);
+    const links = async () => {
+      dumps++;
+      if (dumps === 1) throw new NetlinkError("list links", "ENOBUFS");
+      return real.links();
+    };
+    return new Proxy(real, { get: (target, key) => (key === "links" ? links : Reflect.get(target, key).bind(target)) });
+  };
+  const parts = { ...node.dependencies, openNetlink, clock };
+  const mtu = () => podMtu({ mtu: 0, require_mtu_file: false }, parts);
+  await expect(mtu()).rejects.toThrow("ENOBUFS");
+  expect(await Promise.all([mtu(), mtu(), mtu()])).toEqual([1450, 1450, 1450]);
+  expect(dumps).toBe(2);
 });
 
 test("the pools' encapsulation takes from the MTU that is found, not from one that is said", async ({ node }) => {

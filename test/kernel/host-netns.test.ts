@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { inNetns } from "../../src/host/netns.ts";
 import { readSysctl, writeSysctl } from "../../src/host/sysctl.ts";
@@ -33,6 +34,23 @@ test("it nests, and each level comes back to the one above", () => {
   const seen = inNetns(namespace.path, () => [here(), inNetns(second.path, here), here()]);
   expect(seen[2]).toBe(seen[0]);
   expect(seen[1]).not.toBe(seen[0]);
+});
+
+test("the way to where we are already is none, whatever has become of its path", () => {
+  using second = makeNamespace();
+  const link = `/run/netns/${basename(namespace.path)}-link`;
+  symlinkSync(namespace.path, link);
+  const seen = inNetns(link, () => {
+    const first = here();
+    rmSync(link);
+    const again = inNetns(link, here);
+    expect(() => inNetns(link, async () => 1)).toThrow("the action is not synchronous");
+    return [first, again, inNetns(second.path, here), here()];
+  });
+  expect(seen[1]).toBe(seen[0]);
+  expect(seen[2]).not.toBe(seen[0]);
+  expect(seen[3]).toBe(seen[0]);
+  expect(() => inNetns(link, here)).toThrow("there is no such namespace");
 });
 
 test("we come back when the action throws, and its error passes through", () => {

@@ -44,8 +44,11 @@ export function nestedAttribute(type: number, ...attributes: readonly Uint8Array
   return attribute(type | NESTED, Buffer.concat(attributes));
 }
 
-/** Inverse of a row of `attribute`s. Throws when one says that it is longer than what there is. */
-export function parseAttributes(bytes: Buffer): Attributes {
+/**
+ * Inverse of a row of `attribute`s. Throws when one says that it is longer than what there is. With `wanted`, those of all other
+ * types are left out: a link has some fifty, and a view of each would cost more than everything else.
+ */
+export function parseAttributes(bytes: Buffer, wanted?: ReadonlySet<number>): Attributes {
   const attributes = new Map<number, Buffer>();
   let offset = 0;
   while (offset + HEADER_BYTES <= bytes.length) {
@@ -53,7 +56,10 @@ export function parseAttributes(bytes: Buffer): Attributes {
     if (length < HEADER_BYTES || offset + length > bytes.length) {
       throw new Error(`Cannot read netlink attributes: one of ${length} bytes at ${offset} of ${bytes.length}`);
     }
-    attributes.set(bytes.readUInt16LE(offset + 2) & TYPE_MASK, bytes.subarray(offset + HEADER_BYTES, offset + length));
+    const type = bytes.readUInt16LE(offset + 2) & TYPE_MASK;
+    if (wanted === undefined || wanted.has(type)) {
+      attributes.set(type, bytes.subarray(offset + HEADER_BYTES, offset + length));
+    }
     offset += aligned(length);
   }
   return attributes;
@@ -84,7 +90,10 @@ export function ipOf(attributes: Attributes, type: number): Ip | undefined {
 /** An Ethernet address in lower case; undefined when there is none or it is of another length. */
 export function macOf(attributes: Attributes, type: number): string | undefined {
   const value = attributes.get(type);
-  return value?.length === 6 ? Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join(":") : undefined;
+  if (value?.length !== 6) return undefined;
+  const hex = value.toString("hex");
+  // Written out: a node may have thousands of links.
+  return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`;
 }
 
 /** `length` rounded up to the 4 bytes that netlink aligns to. */

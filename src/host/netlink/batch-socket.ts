@@ -5,14 +5,7 @@ import { codeOf, SystemError, systemError } from "../system-error.ts";
 import { aligned } from "./attribute.ts";
 import { messageType } from "./constants.ts";
 import { type Refusal, refusalOf } from "./message.ts";
-import {
-  closeNetlink,
-  openNetlink,
-  READ_BYTES,
-  receiveMessages,
-  restoreAnswerTimeout,
-  setAnswerTimeout,
-} from "./open-netlink.ts";
+import { closeNetlink, openNetlink, receiveMessages, restoreAnswerTimeout, setAnswerTimeout } from "./open-netlink.ts";
 
 /** Messages that nfnetlink takes as one (NFNL_MSG_BATCH_BEGIN to END), encoded but for their sequence numbers. */
 export interface BatchRequest {
@@ -26,7 +19,6 @@ export interface BatchRequest {
 /** A socket for batches of nfnetlink, one after the other. */
 export class BatchSocket {
   readonly #fd: number;
-  readonly #buffer = Buffer.alloc(READ_BYTES);
   #sequence = 0;
   #open = true;
 
@@ -74,7 +66,7 @@ export class BatchSocket {
   /** Reads one datagram; true when it held the last answer: the acknowledgement, or the refusal of the batch itself. */
   #readAnswers(first: number, acknowledged: number, refusals: Map<number, Refusal>): boolean {
     let done = false;
-    for (const message of receiveMessages(this.#fd, this.#buffer)) {
+    for (const message of receiveMessages(this.#fd)) {
       // What is left of an earlier batch has a lower number, which is a large one here.
       const index = (message.sequence - first) >>> 0;
       if (index > acknowledged || message.type !== messageType.error) continue;

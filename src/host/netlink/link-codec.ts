@@ -70,7 +70,7 @@ export function encodeLinkChange(index: number, { name, up, mtu }: LinkChange): 
 /** The link in a message. */
 export function decodeLink(payload: Buffer): Link {
   const flags = payload.readUInt32LE(8);
-  const attributes = parseAttributes(payload.subarray(HEADER_BYTES));
+  const attributes = parseAttributes(payload.subarray(HEADER_BYTES), wanted);
   return {
     index: payload.readInt32LE(4),
     name: textOf(attributes, linkAttribute.name) ?? "",
@@ -88,6 +88,15 @@ export function decodeLink(payload: Buffer): Link {
 const HEADER_BYTES = 16;
 /** RTEXT_FILTER_SKIP_STATS. */
 const SKIP_STATISTICS = 8;
+
+/** What `decodeLink` looks at. */
+const wanted: ReadonlySet<number> = new Set([
+  linkAttribute.name,
+  linkAttribute.mac,
+  linkAttribute.mtu,
+  linkAttribute.operationalState,
+  linkAttribute.link,
+]);
 
 function linkHeader({ index = 0, up }: { readonly index?: number; readonly up?: boolean }): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);

@@ -8,9 +8,6 @@ import { takePort } from "./own-ports.ts";
 /** What part of the kernel a socket speaks to. */
 export type NetlinkProtocol = "route" | "netfilter";
 
-/** What is read at once: the kernel fills at most 32 KiB of a dump into one datagram. */
-export const READ_BYTES = 65_536;
-
 /**
  * How long any of this process's sockets, those that are open as well as those to come, waits for an answer of the kernel, in
  * milliseconds and more than 0; 10 s until it is set. Throws a `SystemError`.
@@ -21,14 +18,14 @@ export function setNetlinkTimeout(ms: number): void {
 }
 
 /**
- * A socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good. Large receive and send
- * buffers, errors with a sentence. Throws a `SystemError`. The caller closes it with `closeNetlink`.
+ * A socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good. Large buffers,
+ * errors with a sentence. Throws a `SystemError`. The caller closes it with `closeNetlink`.
  */
 export function openNetlink(netns: string | undefined, protocol: NetlinkProtocol): number {
   const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
   const fd = netns === undefined ? open() : inNetns(netns, open);
   try {
-    prepareSocket(fd);
+    prepareSocket(fd, protocol);
     openSockets.add(fd);
   } catch (error) {
     closeSync(fd);
@@ -44,12 +41,13 @@ export function closeNetlink(fd: number): void {
 }
 
 /**
- * The messages of the next datagram, as views of `buffer`. Throws a `SystemError`: ETIMEDOUT when none came in time, ENOBUFS
+ * The messages of the next datagram, as views of one buffer for all sockets: what is to outlast the next read, of whichever
+ * socket, must be copied, and so must what is to outlast the turn of the event loop. Throws a `SystemError`: ETIMEDOUT when none came in time, ENOBUFS
  * when answers were lost since there was no room for them.
  */
-export function receiveMessages(fd: number, buffer: Buffer): readonly Message[] {
+export function receiveMessages(fd: number): readonly Message[] {
   try {
-    return decodeMessages(buffer.subarray(0, readSync(fd, buffer)));
+    return decodeMessages(received.subarray(0, readSync(fd, received)));
   } catch (cause) {
     const action = "read the kernel's netlink answer";
     if (codeOf(cause) === "EAGAIN") throw new SystemError(action, "ETIMEDOUT", { detail: "none came in time", cause });
@@ -81,6 +79,11 @@ export function ownAddress(groups: number): Uint8Array {
 /** Upstream's. */
 let answerTimeoutMs = 10_000;
 const openSockets = new Set<number>();
+/**
+ * The kernel fills at most 32 KiB of a dump into one datagram. For each socket one of its own would cost more than all else of
+ * a socket that lives for one request, as memory outside of the heap is cleared and then collected.
+ */
+const received = Buffer.allocUnsafeSlow(65_536);
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -96,13 +99,13 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
-/** A limit, of which nothing is taken before it is used: 100,000 rules are some 60 MB. */
+/** A limit, of which nothing is taken before it is used: 100,000 rules are some 60 MB. Routes go in small writes. */
 const SEND_BUFFER_BYTES = 512 * 1024 * 1024;
 
-function prepareSocket(fd: number): void {
+function prepareSocket(fd: number, protocol: NetlinkProtocol): void {
   restoreAnswerTimeout(fd);
   setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
-  setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+  if (protocol === "netfilter") setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
     setSocketOption(fd, SOL_NETLINK, option, 1);
   }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpVersion } from "../../net/ip.ts";
-import { withNetnsFd } from "../netns.ts";
+import { whileNetnsFd } from "../netns.ts";
 import { decodeAddress, encodeAddress, encodeAddressQuery } from "./address-codec.ts";
 import { command, list, refused } from "./ask.ts";
 import { messageFlag, messageType } from "./constants.ts";
@@ -59,14 +59,16 @@ class RouteNetlink implements Netlink {
   async createVeth(veth: VethRequest): Promise<void> {
     const { name, peerName, peerNetns } = veth;
     const action = `make veth ${name} with peer ${peerName}${peerNetns === undefined ? "" : ` in ${peerNetns}`}`;
-    const make = (peerNetnsFd?: number) =>
-      command(this.#socket, action, {
+    // It keeps the kernel for more than a millisecond.
+    const make = async (peerNetnsFd?: number) => {
+      const { refusal } = await this.#socket.transactAside({
         type: messageType.newLink,
         flags: messageFlag.create | messageFlag.exclusive,
         body: encodeNewVeth(veth, peerNetnsFd),
       });
-    if (peerNetns === undefined) make();
-    else withNetnsFd(peerNetns, make);
+      if (refusal !== undefined) throw refused(action, refusal);
+    };
+    return peerNetns === undefined ? make() : whileNetnsFd(peerNetns, make);
   }
 
   async createIfb(ifb: IfbRequest): Promise<void> {

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { SystemError, systemError } from "../system-error.ts";
 import { messageFlag, messageType } from "./constants.ts";
 import { encodeMessage, type Message, type Refusal, refusalOf } from "./message.ts";
-import { closeNetlink, type NetlinkProtocol, openNetlink, READ_BYTES, receiveMessages } from "./open-netlink.ts";
+import { closeNetlink, type NetlinkProtocol, openNetlink, receiveMessages } from "./open-netlink.ts";
 
 /** One request: a message type, NLM_F_* flags beyond "request" and "acknowledge", and the body. */
 export interface Request {
@@ -29,7 +29,6 @@ export const REQUESTS_PER_WRITE = 128;
  */
 export class NetlinkSocket {
   readonly #fd: number;
-  readonly #buffer = Buffer.alloc(READ_BYTES);
   #sequence = 0;
   /** Those requests whose answers have not been awaited on the spot, and their answers. */
   readonly #aside = new Map<number, Message | undefined>();
@@ -89,8 +88,8 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads a whole table. `decode` makes a value of each payload, which is a view that the next read overwrites, or undefined
-   * to leave it out. A table that changed meanwhile is read again (NLM_F_DUMP_INTR), a few times at most.
+   * Reads a whole table. `decode` makes a value of each payload, which is a view that the next read of any socket overwrites, or
+   * undefined to leave it out. A table that changed meanwhile is read again (NLM_F_DUMP_INTR), a few times at most.
    */
   dump<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
@@ -190,7 +189,7 @@ export class NetlinkSocket {
   }
 
   #receive(): readonly Message[] {
-    return receiveMessages(this.#fd, this.#buffer);
+    return receiveMessages(this.#fd);
   }
 }
 

@@ -4,23 +4,28 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { bandwidthPluginOf } from "../../../src/cni/bandwidth-plugin.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
+import { type TestClock, testClock } from "../../fakes/test-clock.ts";
 
 let folder: string;
 let reports: string[];
+let clock: TestClock;
+let find: (network: string) => ReturnType<typeof bandwidthPluginOf>;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "margay-net-conf-"));
   reports = [];
+  clock = testClock();
+  const node = {
+    host: new LinuxHost(),
+    paths: { spool: "", journal: "", intents: "", bootId: "", holds: "", mtuFile: "", netConf: folder },
+    report: (_level: string, message: string) => reports.push(message),
+    clock,
+  };
+  find = (network) => bandwidthPluginOf(network, node);
 });
 afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const find = (network: string) =>
-  bandwidthPluginOf(network, {
-    host: new LinuxHost(),
-    paths: { spool: "", journal: "", intents: "", bootId: "", holds: "", mtuFile: "", netConf: folder },
-    report: (_level, message) => reports.push(message),
-  });
 const list = (name: string, ...plugins: readonly object[]) =>
   JSON.stringify({ cniVersion: "1.0.0", name, plugins: [{ type: "calico" }, ...plugins] });
 const told = { type: "bandwidth", capabilities: { bandwidth: true } };
@@ -58,7 +63,21 @@ test("what cannot be read is reported, and nobody's plugin; a folder that is not
   expect(await find("pods")).toBeUndefined();
   expect(reports).toEqual([expect.stringContaining(`Cannot look for the plugin bandwidth in ${folder}: `)]);
   await rm(folder, { recursive: true });
+  clock.pass(1000);
   expect(await find("pods")).toBeUndefined();
   expect(reports).toHaveLength(1);
   await mkdir(folder);
+});
+
+test("the files are read once a second at most, and once by all who ask together", async () => {
+  await mkdir(join(folder, "05.conflist"));
+  await writeFile(join(folder, "04.conflist"), list("pods", told));
+  expect(await Promise.all([find("pods"), find("pods")])).toEqual(["annotated", "annotated"]);
+  await writeFile(join(folder, "04.conflist"), list("pods", { type: "portmap" }));
+  clock.pass(999);
+  expect(await find("pods")).toBe("annotated");
+  expect(reports).toHaveLength(1);
+  clock.pass(1);
+  expect(await find("pods")).toBeUndefined();
+  expect(reports).toHaveLength(2);
 });
