@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { runProgram } from "../src/host/run-program.ts";
+import { plainHttp } from "./plain-http.ts";
 
 const repository = join(import.meta.dirname, "..");
 const folder = join(repository, "build/cli");
@@ -38,7 +39,9 @@ const dayMs = 86_400_000;
 /** By the time of change, which no copy or archive sets back, as in `bin/margay`. */
 async function isStale(): Promise<boolean> {
   if ((await stat(main).catch(() => undefined)) === undefined) return true;
-  const sources = ["src", "package-lock.json", "lab/bundle.ts"].map((name) => join(repository, name));
+  const sources = ["src", "package-lock.json", "lab/bundle.ts", "lab/plain-http.ts"].map((name) =>
+    join(repository, name),
+  );
   const { stdout } = await runProgram(["find", ...sources, "-newercm", main, "-print", "-quit"]);
   return stdout !== "";
 }
@@ -49,9 +52,11 @@ async function build(target: string): Promise<void> {
     platform: "node",
     // A native module, a library that hardly anybody needs, and the lab, which finds its files beside itself.
     external: [/^koffi$/, /^@kubernetes\/client-node$/, /\/lab\/main\.ts$/],
+    plugins: [plainHttp],
   });
   const names = { entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" };
-  await bundle.write({ dir: target, format: "esm", comments: false, ...names });
+  // One character beyond Latin-1 has V8 keep the whole file with two bytes a character, for as long as the process lives.
+  await bundle.write({ dir: target, format: "esm", comments: false, charset: "ascii", ...names });
   await bundle.close();
 }
 

@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { NodeName } from "../api/names.ts";
 import { type AttachmentKey, attachmentKey } from "../api/objects.ts";
 import type { Change } from "../api/snapshot.ts";
@@ -209,6 +210,9 @@ export class Agent {
     void beginAnnotations({ annotations: this.#annotations, attachments: this.#attachments, logger });
     const sinceStartMs = Math.round(systemClock.monotonicNow());
     logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
+    // Node itself writes what it has compiled only when it ends by itself, and an agent that is killed is the one that must be quick
+    // to come back. Writes nothing when all was there; what cannot be written is compiled again.
+    flushCompileCache();
     shrinkHeap();
   }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isIp, parseIp } from "../../net/ip.ts";
 import { protocolNumbers } from "../../net/protocol-numbers.ts";
+import { compactList } from "../compact-list.ts";
 import type { NodeName } from "../names.ts";
 import type { EndpointSlice, SliceEndpoint } from "../objects.ts";
 import { parseWith } from "../parse-with.ts";
@@ -47,10 +48,12 @@ export function parseEndpointSlice(json: unknown): EndpointSlice {
     namespace: metadata.namespace,
     name: metadata.name,
     service: metadata.labels["kubernetes.io/service-name"] || undefined,
-    addresses: ofAddresses.flatMap((endpoint) => endpoint.addresses),
-    endpoints: ofAddresses,
-    ports: (ports ?? []).flatMap(({ port, protocol }) =>
-      port == null ? [] : [{ protocol: protocolNumbers[protocol ?? "TCP"], port }],
+    addresses: compactList(ofAddresses.flatMap((endpoint) => endpoint.addresses)),
+    endpoints: compactList(ofAddresses),
+    ports: compactList(
+      (ports ?? []).flatMap(({ port, protocol }) =>
+        port == null ? [] : [{ protocol: protocolNumbers[protocol ?? "TCP"], port }],
+      ),
     ),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { compactList } from "../compact-list.ts";
 import type { LabelSelector } from "../objects.ts";
 import { labelPattern } from "../selector/lexer.ts";
 
@@ -105,7 +106,7 @@ export const labelSelectorSchema = z
   .transform(
     ({ matchLabels, matchExpressions }): LabelSelector => ({
       matchLabels: matchLabels ?? {},
-      matchExpressions: matchExpressions ?? [],
+      matchExpressions: compactList(matchExpressions ?? []),
     }),
   )
   .meta({ openapi: openApi });

@@ -1,5 +1,6 @@
 /** The spec of a NetworkPolicy (networking.k8s.io/v1), which a StagedKubernetesNetworkPolicy has too. */
 import { z } from "zod";
+import { compactList } from "../compact-list.ts";
 import { looseCidrField } from "../fields.ts";
 import type { KubeNetworkPolicy, KubePeer, KubePort, KubeRule } from "../objects.ts";
 import { portNamePattern } from "../port-name.ts";
@@ -91,8 +92,8 @@ export function networkPolicySpecOf(
   return {
     podSelector: spec.podSelector ?? { matchLabels: {}, matchExpressions: [] },
     types: typesOf(spec),
-    ingress: (spec.ingress ?? []).map(({ from, ports }) => ruleOf(from, ports)),
-    egress: (spec.egress ?? []).map(({ to, ports }) => ruleOf(to, ports)),
+    ingress: compactList((spec.ingress ?? []).map(({ from, ports }) => ruleOf(from, ports))),
+    egress: compactList((spec.egress ?? []).map(({ to, ports }) => ruleOf(to, ports))),
   };
 }
 
@@ -105,7 +106,7 @@ function typesOf({ policyTypes, egress }: Spec): KubeNetworkPolicy["types"] {
 }
 
 function ruleOf(peers: z.output<typeof peersSchema>, ports: z.output<typeof portsSchema>): KubeRule {
-  return { peers: (peers ?? []).map(peerOf), ports: (ports ?? []).map(portOf) };
+  return { peers: compactList((peers ?? []).map(peerOf)), ports: compactList((ports ?? []).map(portOf)) };
 }
 
 function peerOf({ ipBlock, podSelector, namespaceSelector }: z.output<typeof peerSchema>): KubePeer {

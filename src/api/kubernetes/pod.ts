@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Ip, parseIp, versionOf } from "../../net/ip.ts";
 import { protocolNumbers } from "../../net/protocol-numbers.ts";
+import { compactList } from "../compact-list.ts";
 import { ipField } from "../fields.ts";
 import type { NodeName } from "../names.ts";
 import type { Labels, NamedPort, Pod } from "../objects.ts";
@@ -69,10 +70,10 @@ export function parsePod(json: unknown): Pod {
     annotations: metadata.annotations,
     node: spec.nodeName ? (spec.nodeName as NodeName) : undefined,
     serviceAccount: spec.serviceAccountName || "default",
-    ips,
-    annotatedIps: ips.length > 0 ? [] : annotatedIpsOf(metadata.annotations),
+    ips: compactList(ips),
+    annotatedIps: compactList(ips.length > 0 ? [] : annotatedIpsOf(metadata.annotations)),
     hostNetwork: spec.hostNetwork ?? false,
-    namedPorts: [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap(namedPortsOf),
+    namedPorts: compactList([...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap(namedPortsOf)),
     finished: isFinished(pod),
   };
 }

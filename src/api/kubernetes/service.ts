@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Ip, isIp, parseIp, versionOf } from "../../net/ip.ts";
 import { protocolNumbers } from "../../net/protocol-numbers.ts";
+import { compactList } from "../compact-list.ts";
 import type { Service } from "../objects.ts";
 import { parseWith } from "../parse-with.ts";
 import { objectMetaSchema } from "../resource.ts";
@@ -53,12 +54,14 @@ export function parseService(json: unknown): Service {
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     ipFamilies: families ?? [...new Set(clusterIps.map(versionOf))],
     healthCheckNodePort: spec?.healthCheckNodePort || undefined,
-    ports: (spec?.ports ?? []).map(({ port, protocol }) => ({ protocol: protocolNumbers[protocol ?? "TCP"], port })),
+    ports: compactList(
+      (spec?.ports ?? []).map(({ port, protocol }) => ({ protocol: protocolNumbers[protocol ?? "TCP"], port })),
+    ),
   };
 }
 
 // --- internal ---
 
 function ipsOf(texts: readonly (string | null | undefined)[]): readonly Ip[] {
-  return texts.flatMap((text) => (text != null && isIp(text) ? [parseIp(text)] : []));
+  return compactList(texts.flatMap((text) => (text != null && isIp(text) ? [parseIp(text)] : [])));
 }

@@ -1,5 +1,6 @@
 import { PbfReader } from "pbf";
 import { messageOf } from "../../net/message-of.ts";
+import { sharedText } from "./shared-text.ts";
 
 /** Which fields of a message are read, by number. */
 export interface Message {
@@ -97,7 +98,7 @@ class MessageReader {
   #value(type: Exclude<FieldType, "texts">): unknown {
     switch (type) {
       case "text":
-        return this.#bytesOfField().toString("utf8");
+        return this.#text();
       case "bytes":
         return this.#bytesOfField();
       case "number":
@@ -130,6 +131,13 @@ class MessageReader {
     const end = this.#reader.pos + length;
     if (end > this.#bytes.length) throw new ProtobufError("it is cut off");
     return end;
+  }
+
+  #text(): string {
+    const end = this.#end();
+    const start = this.#reader.pos;
+    this.#reader.pos = end;
+    return sharedText(this.#bytes, start, end);
   }
 
   #bytesOfField(): Buffer {
