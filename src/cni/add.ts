@@ -189,16 +189,16 @@ async function prepare(
   unwire.defer(() => node.attachments.remove(key));
   unwire.defer(() => removePair(bare, node));
   unwire.defer(() => withdraw(key, state));
+  const addresses = await chosen;
+  // The request for them goes out first: it takes longest, and all else is done while it is under way.
+  await turnOfEvents();
+  const wiring = wiringOf({ ...bare, addresses }, request.conf);
   const wire = async () => {
-    const addresses = await chosen;
-    // The request for them goes out first: making the pair keeps this thread in the kernel for as long as the request takes.
-    await turnOfEvents();
-    const wiring = wiringOf({ ...bare, addresses }, request.conf);
     await makePair(wiring, node);
-    return { addresses, mac: await configure(wiring, node) };
+    return configure(wiring, node);
   };
-  const [, wired] = await allEnded([policy.publish(bare), wire()]);
-  return wired;
+  const [, mac] = await allEnded([policy.publish(bare), wire()]);
+  return { addresses, mac };
 }
 
 /** Somebody else may have been first to take the addresses that the pair was made with: then it is made anew. */
