@@ -189,18 +189,27 @@ export class Felix implements Prover {
     return true;
   }
 
-  /** What is not used any more goes in a pass of its own, for which mostly nobody waits. */
+  /**
+   * Not after a pass that failed, as the kernel may hold then what nobody can name, nor while it is known to be wrong: tidying writes
+   * routes too, for which their rules must stand.
+   */
+  #mayTidy(target: FelixTarget): boolean {
+    const isKnown = this.#inKernel !== undefined && target === this.#usedTarget && !this.#mustRepair;
+    return isKnown && this.#tidyTimes.isDue;
+  }
+
+  /** What is not used any more goes at the head of a pass, for which mostly nobody waits. */
   async #tidy(): Promise<void> {
     const [state, target] = [this.#applied, this.#usedTarget];
     if (state === undefined || target === undefined) return;
-    let isAll = false;
     try {
-      isAll = await this.#proof.write(() => target.dataplane.tidy(state));
+      const isAll = await this.#proof.write(() => target.dataplane.tidy(state));
+      this.#tidyTimes.done(isAll ? "all" : "part");
     } catch (err) {
       // Whatever comes next must not wait for it.
-      this.#parts.logger.error({ err }, "cannot take away what nothing uses any more: trying again");
+      this.#parts.logger.error({ err }, "cannot tidy what the kernel holds: trying again");
+      this.#tidyTimes.done("failed");
     }
-    this.#tidyTimes.done(isAll);
   }
 
   #requestPass(): void {
@@ -225,8 +234,7 @@ export class Felix implements Prover {
     const target = this.#target;
     if (target === undefined) throw new Error("Cannot bring the plan into the kernel: nothing says how");
     this.#observer.began();
-    // After a pass that failed, the kernel may hold what nobody can name.
-    if (this.#tidyTimes.isDue && this.#inKernel !== undefined && target === this.#usedTarget) await this.#tidy();
+    if (this.#mayTidy(target)) await this.#tidy();
     const plan = withinBudget(calculator.plan());
     // Whatever says the same as before is the same object: most changes in a cluster do not touch this node.
     if (plan === this.#inKernel && target === this.#usedTarget) {

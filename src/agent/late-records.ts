@@ -12,8 +12,8 @@ export interface LateRecordsParts {
 }
 
 /**
- * Writes the records of handles while no runtime waits for this node, or half a second later at most. What an agent that ends
- * leaves unwritten, garbage collection makes good.
+ * Writes the records of handles while no runtime waits for this node, or from half a second on also while one does. What an agent
+ * that is killed leaves unwritten, garbage collection makes good.
  */
 export class LateRecords implements LateWork {
   readonly #parts: LateRecordsParts;
@@ -21,6 +21,7 @@ export class LateRecords implements LateWork {
   /** Those that have not ended, by handle. */
   readonly #wishes = new Map<string, Wish>();
   readonly #stopped = new AbortController();
+  #isStopping = false;
 
   constructor(parts: LateRecordsParts) {
     this.#parts = parts;
@@ -37,7 +38,8 @@ export class LateRecords implements LateWork {
   }
 
   put(handle: string, write: () => Promise<void>): void {
-    const wish = { write, at: this.#parts.clock.monotonicNow(), isDropped: false, writing: undefined };
+    const { writing } = this.#wishes.get(handle) ?? {};
+    const wish = { write, at: this.#parts.clock.monotonicNow(), isDropped: false, writing };
     this.#wishes.set(handle, wish);
     this.#work.put(handle, wish);
   }
@@ -51,8 +53,12 @@ export class LateRecords implements LateWork {
     return wish.writing?.catch(() => undefined);
   }
 
-  /** Begins nothing any more; resolves when what is under way has ended. */
+  /** Writes what waits, for two seconds at most, and nothing any more after it. */
   async stop(): Promise<void> {
+    const { clock } = this.#parts;
+    this.#isStopping = true;
+    for (let waited = 0; this.#wishes.size > 0 && waited < longestStopMs; waited += quietPollMs)
+      await clock.sleep(quietPollMs);
     this.#stopped.abort(new Error("Cannot write the records of handles: the agent is ending"));
     await this.#work.stop();
   }
@@ -67,7 +73,7 @@ export class LateRecords implements LateWork {
 
   async #untilQuiet(at: number): Promise<void> {
     const { isBusy, clock } = this.#parts;
-    while (isBusy() && clock.monotonicNow() < at + longestPutOffMs) {
+    while (!this.#isStopping && isBusy() && clock.monotonicNow() < at + longestPutOffMs) {
       await clock.sleep(quietPollMs, this.#stopped.signal);
       this.#stopped.signal.throwIfAborted();
     }
@@ -88,3 +94,4 @@ interface Wish {
 const atOnce = 2;
 const longestPutOffMs = 500;
 const quietPollMs = 20;
+const longestStopMs = 2000;

@@ -20,6 +20,8 @@ export class TidyTimes {
   #isDue = false;
   /** How often in a row something could not be taken away. */
   #failures = 0;
+  /** The last try did not end: changes do not bring the next one on. */
+  #hasFailed = false;
   /** Ends the wait for the next try. */
   #trying: AbortController | undefined;
 
@@ -35,6 +37,7 @@ export class TidyTimes {
   /** Something may have fallen out of use. */
   changed(): void {
     this.#changes++;
+    if (this.#hasFailed) return;
     this.#failures = 0;
     this.#trying?.abort();
     this.#trying = undefined;
@@ -44,11 +47,14 @@ export class TidyTimes {
     else void this.#rest();
   }
 
-  /** It was done, wholly or in part. */
-  done(isAll: boolean): void {
+  /** It was done, wholly or in part, or could not be done. */
+  done(outcome: "all" | "part" | "failed"): void {
     this.#isDue = false;
+    this.#hasFailed = outcome === "failed";
+    if (outcome === "all") this.#failures = 0;
+    if (outcome === "all" || this.#stopped.signal.aborted) return;
     // A rest that is under way leads to the next try.
-    if (isAll || this.#isResting || this.#stopped.signal.aborted) return;
+    if (outcome === "part" && this.#isResting) return;
     const pauseMs = Math.min(againMs * 2 ** this.#failures++, mostAgainMs);
     // One is enough, however often something was found in use.
     this.#trying?.abort();

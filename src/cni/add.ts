@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from "node:util";
 import { namespacedName } from "../api/names.ts";
 import { attachmentKey, type Pod } from "../api/objects.ts";
 import { allEnded } from "../net/all-ended.ts";
-import type { Ip } from "../net/ip.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { AddressPlan } from "./address-request.ts";
 import type { StoredAttachment } from "./attachments.ts";
@@ -12,6 +11,7 @@ import { bandwidthPluginOf } from "./bandwidth-plugin.ts";
 import { clearSandbox } from "./clear-sandbox.ts";
 import { CniError, cniCode } from "./cni-error.ts";
 import type { CniDependencies } from "./dependencies.ts";
+import type { GivenAddresses } from "./executed-addresses.ts";
 import { findNamespace } from "./find-namespace.ts";
 import { findPod } from "./find-pod.ts";
 import { requireOwnHandle } from "./handle-users.ts";
@@ -143,9 +143,9 @@ async function attach(attaching: Attaching): Promise<AddOutcome> {
   });
   // Where an earlier sandbox is in the way it stays until there are addresses: something is better than nothing for the pod.
   const isFree = (await earlierOf(bare, state)).length === 0;
-  const chosen = Promise.withResolvers<readonly Ip[]>();
+  const chosen = Promise.withResolvers<GivenAddresses>();
   const taking = takeAddresses(seeker, plan, state, { undo: giveBack, signal, onChosen: chosen.resolve });
-  taking.then(({ addresses }) => chosen.resolve(addresses), chosen.reject);
+  taking.then(chosen.resolve, chosen.reject);
   // Who waits for them hears of it from both.
   chosen.promise.catch(() => undefined);
   const [given, early] = await allEnded([
@@ -156,25 +156,18 @@ async function attach(attaching: Attaching): Promise<AddOutcome> {
   for (const one of isFree ? [] : await earlierOf(bare, state)) {
     await clearSandbox(one, handleOf(bare.network, bare.containerId), state);
   }
-  const wired =
-    early ??
-    (await prepare(
-      attaching,
-      unwire,
-      taking.then(({ addresses }) => addresses),
-    ));
+  const wired = early ?? (await prepare(attaching, unwire, taking));
   const attachment = { ...bare, ...given };
   const mac = await finalMac(attaching, attachment, wired);
-  await allEnded([policy.publish(attachment), state.node.attachments.write(attachment)]);
+  await allEnded([record(attachment, attaching, undo), policy.publish(attachment)]);
   signal.throwIfAborted();
-  await state.intents.end(attachmentKey(bare));
   undo.move();
   return outcomeOf(attachment, mac, policy.waitedMs);
 }
 
-/** A pair and what its pod's end was given. */
+/** A pair, and how it was made. */
 interface WiredPair {
-  readonly addresses: readonly Ip[];
+  readonly wiring: Wiring;
   readonly mac: string;
 }
 
@@ -182,23 +175,23 @@ interface WiredPair {
 async function prepare(
   { bare, policy, request, state }: Attaching,
   unwire: AsyncDisposableStack,
-  chosen: Promise<readonly Ip[]>,
+  chosen: Promise<GivenAddresses>,
 ): Promise<WiredPair> {
   const { node } = state;
   const key = attachmentKey(bare);
   unwire.defer(() => node.attachments.remove(key));
   unwire.defer(() => removePair(bare, node));
   unwire.defer(() => withdraw(key, state));
-  const addresses = await chosen;
+  const given = await chosen;
   // The request for them goes out first: it takes longest, and all else is done while it is under way.
   await turnOfEvents();
-  const wiring = wiringOf({ ...bare, addresses }, request.conf);
+  const wiring = wiringOf({ ...bare, ...given }, request.conf);
   const wire = async () => {
     await makePair(wiring, node);
     return configure(wiring, node);
   };
   const [, mac] = await allEnded([policy.publish(bare), wire()]);
-  return { addresses, mac };
+  return { wiring, mac };
 }
 
 /** Somebody else may have been first to take the addresses that the pair was made with: then it is made anew. */
@@ -207,10 +200,17 @@ async function finalMac(
   attachment: StoredAttachment,
   wired: WiredPair,
 ): Promise<string> {
-  if (isDeepStrictEqual(wired.addresses, attachment.addresses)) return wired.mac;
   const wiring = wiringOf(attachment, request.conf);
+  if (isDeepStrictEqual(wired.wiring, wiring)) return wired.mac;
   await makePair(wiring, state.node);
   return configure(wiring, state.node);
+}
+
+/** From now on it is an agent that starts anew which brings it about, instead of undoing it. `undo` takes that back. */
+async function record(attachment: StoredAttachment, { request, state }: Attaching, undo: AsyncDisposableStack) {
+  await state.node.attachments.write(attachment);
+  undo.defer(() => state.intents.begin(request.raw));
+  await state.intents.end(attachmentKey(attachment));
 }
 
 /**

@@ -14,7 +14,14 @@ type ConfiguredNode = Pick<CniDependencies, "host" | "paths" | "report" | "clock
  * and count as none. What it answers may be a second old; a runtime too takes its time to read a file that changed.
  */
 export async function bandwidthPluginOf(network: string, node: ConfiguredNode): Promise<Attachment["bandwidthPlugin"]> {
-  return (await chainsOf(node)).get(network);
+  try {
+    return (await chainsOf(node)).get(network);
+  } catch (error) {
+    node.report("warn", `Cannot look for the plugin bandwidth in ${node.paths.netConf}: ${messageOf(error)}`, {
+      network,
+    });
+    return undefined;
+  }
 }
 
 // --- internal ---
@@ -24,18 +31,13 @@ type Chains = ReadonlyMap<string, Attachment["bandwidthPlugin"]>;
 
 const chainsOf = brieflyKnown(readChains);
 
-/** Never rejects. */
-async function readChains({ host, paths, report }: ConfiguredNode): Promise<Chains> {
+async function readChains({ host, paths }: ConfiguredNode): Promise<Chains> {
   const chains = new Map<string, Attachment["bandwidthPlugin"]>();
-  try {
-    for (const name of await host.listFolder(paths.netConf)) {
-      if (!extensions.has(extname(name))) continue;
-      const list = parseList(await host.readFile(join(paths.netConf, name)));
-      // Runtimes take the first file by name that has the network.
-      if (list !== undefined && !chains.has(list.name)) chains.set(list.name, roleOf(list.plugins));
-    }
-  } catch (error) {
-    report("warn", `Cannot look for the plugin bandwidth in ${paths.netConf}: ${messageOf(error)}`);
+  for (const name of await host.listFolder(paths.netConf)) {
+    if (!extensions.has(extname(name))) continue;
+    const list = parseList(await host.readFile(join(paths.netConf, name)));
+    // Runtimes take the first file by name that has the network.
+    if (list !== undefined && !chains.has(list.name)) chains.set(list.name, roleOf(list.plugins));
   }
   return chains;
 }

@@ -31,8 +31,8 @@ export class ReleaseJournal {
   }
 
   /**
-   * Gives back what `handle` holds; `why` is for IPAM's own journal. When the store refuses or does not answer in time the debt is written to a file, for
-   * `drain`, and that is success too. Rejects only when that file cannot be written.
+   * Gives back what `handle` holds; `why` is for IPAM's own journal. When the store refuses or does not answer in time the debt
+   * is written to a file, for `drain`, and that is success too. Rejects only when that file cannot be written.
    */
   async release(handle: string, { containerId, why: cause }: ReleaseFacts): Promise<void> {
     const answer = await within(this.#start(handle, cause), answerMs, this.#node.clock);

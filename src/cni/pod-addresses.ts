@@ -53,8 +53,8 @@ export interface AddressCourse {
   /** Gives back what was taken. */
   readonly undo: AsyncDisposableStack;
   readonly signal: AbortSignal;
-  /** Told the addresses that are most likely to be given, maybe more than once, when there is something to wait for. */
-  readonly onChosen: (addresses: readonly Ip[]) => void;
+  /** Told what is most likely to be given, maybe more than once, when there is something to wait for. */
+  readonly onChosen: (given: GivenAddresses) => void;
 }
 
 /**
@@ -85,7 +85,7 @@ export async function takeAddresses(
   if (plan.by === "given") return { addresses: plan.addresses };
   await freeFixed(seeker, plan.addresses, state);
   const isInUse = async () => (await node.attachments.get(attachmentKey(target))) !== undefined;
-  const onChosen = (some: readonly AssignedAddress[]) => course.onChosen(some.map(({ ip }) => ip));
+  const onChosen = (some: readonly AssignedAddress[]) => course.onChosen({ addresses: some.map(({ ip }) => ip) });
   const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse, onChosen };
   const addresses = (await allocate(allocation, state, course)).map(({ ip }) => ip);
   await requireUnused(addresses, claimant, state);

@@ -15,12 +15,12 @@ type MtuNode = Pick<CniDependencies, "host" | "paths" | "pools" | "openNetlink" 
 /**
  * The MTU of a pod's interface in bytes: the configuration's, else that of the MTU file, else the smallest of the interface with
  * the default route and of those that are up and that `isUplink` finds (1500 when there is none) less what the pools'
- * encapsulation takes. What file, interfaces and routes say may be a second old. Throws a `CniError` (7) when the file is required and
+ * encapsulation takes. What interfaces and routes say may be a second old. Throws a `CniError` (7) when the file is required and
  * missing, or holds no number.
  */
 export async function podMtu(conf: Pick<NetConf, "mtu" | "require_mtu_file">, node: MtuNode): Promise<number> {
   if (conf.mtu > 0) return conf.mtu;
-  const text = await mtuText(node);
+  const text = (await node.host.readFile(node.paths.mtuFile))?.trim();
   if (text !== undefined) {
     const mtu = /^[1-9][0-9]{1,4}$/.test(text) ? Number(text) : 0;
     // The smallest MTU of IPv4 (RFC 791); the kernel takes a link with less out of IPv4.
@@ -56,8 +56,6 @@ const vxlanOverhead: Readonly<Record<IpVersion, number>> = { 4: 50, 6: 70 };
 
 /** A change of it does not reach the pods that are there either, so what was found for the last one does for the next. */
 const nodeMtu = brieflyKnown(readNodeMtu);
-
-const mtuText = brieflyKnown(async ({ host, paths }: MtuNode) => (await host.readFile(paths.mtuFile))?.trim());
 
 function readNodeMtu(node: MtuNode): Promise<number> {
   return usingNetlink(node, undefined, async (netlink) => {

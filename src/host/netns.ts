@@ -5,8 +5,8 @@ import { codeOf, systemError } from "./system-error.ts";
 /**
  * Runs `action` with the calling thread in the network namespace at `path` (`/run/netns/x`, `/proc/PID/ns/net`) and comes back.
  * What `action` opens or spawns there synchronously (sockets, files under /proc/sys/net, `execFileSync`) belongs to that
- * namespace for good. Inside of `action` the same path is where it is already. `action` must be synchronous, since any other callback would run in the wrong namespace:
- * one that returns a promise is refused with a TypeError.
+ * namespace for good. Inside of `action` the same path is where it is already. `action` must be synchronous, since any other
+ * callback would run in the wrong namespace: one that returns a promise is refused with a TypeError.
  * Throws a `SystemError` that names the path when it is not a network namespace. When the way back fails the process
  * aborts: nothing that it did afterwards could be trusted.
  */

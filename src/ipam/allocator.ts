@@ -42,8 +42,7 @@ const maxGrowths = 64;
  *                                       └── conflict: read again, later
  *
  * The block is the truth. A release frees it first and removes the record last, so that a crash in between leaves the
- * record, by which the next release finds the rest. What lies in another node's block is answered when its record is written:
- * by that alone an agent that starts anew finds it.
+ * record, by which the next release finds the rest. What lies in another node's block is answered when its record is written.
  */
 export class Allocator implements Ipam {
   readonly #store: IpamStore;
@@ -68,7 +67,6 @@ export class Allocator implements Ipam {
 
   async assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]> {
     if (request.v4 + request.v6 + (request.addresses?.length ?? 0) === 0) return [];
-    await this.#records.settle(request.handle);
     if (signal?.aborted) throw cancelledError(request, this.#node, signal);
     const { promise, resolve, reject } = Promise.withResolvers<readonly AssignedAddress[]>();
     const task = assignTask(request, signal, { resolve, reject });
@@ -81,8 +79,7 @@ export class Allocator implements Ipam {
     return promise.finally(() => signal?.removeEventListener("abort", abort));
   }
 
-  async release(handle: string, why: string): Promise<readonly Ip[]> {
-    await this.#records.settle(handle);
+  release(handle: string, why: string): Promise<readonly Ip[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Ip[]>();
     this.#queue.add(releaseTask({ handle, why }, 0, { resolve, reject }));
     return promise;
@@ -120,6 +117,12 @@ export class Allocator implements Ipam {
   async #readRecords(tasks: readonly Task[]): Promise<readonly Task[]> {
     const read = await Promise.all(
       tasks.map(async (task) => {
+        const ending = this.#records.settle(task.handle);
+        if (ending !== undefined) {
+          // The others of the batch do not wait for it.
+          void ending.then(() => this.#queue.again(task));
+          return [];
+        }
         const needed = task.recordUnknown || (task.kind === "release" && this.#records.get(task.handle) === undefined);
         try {
           if (needed) await this.#readRecord(task.handle);
@@ -138,6 +141,8 @@ export class Allocator implements Ipam {
     const record = await this.#records.read(handle);
     // First the blocks: a record that is known is not read again.
     await this.#blocks.include(handle, record?.value.spec.block ?? {});
+    // Another process of this node may have taken something for it lately, and written no record yet.
+    if (record === undefined && this.#records.areLate) await this.#blocks.compare(await this.#store.blocks.list());
     this.#records.remember(handle, record);
   }
 

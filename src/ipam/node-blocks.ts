@@ -186,7 +186,7 @@ export class NodeBlocks {
     }
   }
 
-  /** Others' blocks in which an earlier process of this node has taken addresses: some of their handles have no record yet. */
+  /** Blocks that are not the node's, or no longer, in which an earlier process of it took addresses: their records may be missing. */
   async #loadBorrowed(): Promise<void> {
     const isOurs = ({ secondary }: AllocationAttribute) => secondary?.["node"] === this.#node;
     const others = (await this.#store.blocks.list()).filter(({ value }) => !this.#blocks.has(value.spec.cidr));

@@ -36,7 +36,7 @@ export class RecordKeeper {
     return this.#known.get(handle);
   }
 
-  /** To be called before anything else is done for a handle: nothing is then written late any more. Undefined: there was nothing. */
+  /** To be called as each task of a handle begins: nothing is then written late any more, once what it answers has resolved. */
   settle(handle: string): Promise<void> | undefined {
     return this.#late?.drop(handle);
   }
@@ -73,6 +73,7 @@ export class RecordKeeper {
   writeLate(handle: string, holdings: readonly AssignedAddress[]): void {
     if (this.#late === undefined)
       throw new Error(`Cannot write the record of ${handle} later: nothing is there to do it`);
+    if (this.isRight(handle, holdings)) return;
     this.#late.put(handle, async () => {
       if ((await this.write(handle, holdings)) === "stored") return;
       const blocks = holdings.map(({ block }) => block);

@@ -123,19 +123,17 @@ test("an address that another Node has is not taken, and that is told once", asy
 test("it is looked at again, and an address that goes away is kept until there is another", async () => {
   const environment = { IP: "autodetect", IP_AUTODETECTION_METHOD: "interface=eth[01]" };
   const { written, namespace, clock, addresses } = await look({ environment });
-  const poll = async () => {
+  const faults = () => {
     clock.wake();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    return addresses.faults;
   };
   namespace.ip("link", "set", "eth0", "down");
   namespace.ip("link", "set", "eth1", "down");
-  await poll();
+  await expect.poll(faults, { timeout: 20_000 }).toEqual([expect.stringContaining("by interface=eth[01]")]);
   expect(Object.fromEntries(written)).toEqual({ IPv4Address: "172.18.1.11/24" });
-  expect(addresses.faults).toEqual([expect.stringContaining("by interface=eth[01]")]);
   namespace.ip("link", "set", "eth1", "up");
-  await poll();
-  expect(Object.fromEntries(written)).toEqual({ IPv4Address: "10.0.0.5/16" });
-  expect(addresses.faults).toEqual([]);
+  await expect.poll(faults, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => Object.fromEntries(written), { timeout: 20_000 }).toEqual({ IPv4Address: "10.0.0.5/16" });
 });
 
 test("the kernel says which address leads to a destination", () => {

@@ -49,6 +49,8 @@ export class ShapedNode implements Disposable {
   readonly #control = openTrafficControl(this.namespace.path);
   readonly #pods: ShapedPod[] = [];
   #felix: Felix | undefined;
+  /** How often what nothing uses was taken away. */
+  #tidied = 0;
 
   constructor() {
     this.namespace.ip("link", "set", "lo", "up");
@@ -74,9 +76,11 @@ export class ShapedNode implements Disposable {
 
   /** Resolves once the kernel holds the changes, and no more of what they have made useless. */
   async apply(...changes: readonly Change[]): Promise<void> {
+    const before = this.#tidied;
     await this.#felix?.apply(changes);
-    // What is not used any more goes in a pass of its own.
-    await this.#felix?.apply([]);
+    // What is not used any more goes a little later, if there is anything.
+    for (let waited = 0; this.#tidied === before && waited < mostTidyMs; waited += pollMs)
+      await systemClock.sleep(pollMs);
   }
 
   /** Makes a pod's namespace, pair and addresses, as the CNI does. */
@@ -153,11 +157,14 @@ export class ShapedNode implements Disposable {
     const host = new NamespaceHost(this.namespace.name);
     const [netlink, trafficControl] = [recorded(this.#netlink, this.requests), recorded(this.#control, this.requests)];
     const parts = { netlink, trafficControl, interfacePrefix: "cali" };
-    return new Dataplane({
+    const dataplane = new Dataplane({
       rules: new IptablesRules({ host, sets: this.#setNetlink, print: printTable }),
       routes: new NetlinkRouteDriver(this.#netlink, "cali"),
       shapings: new NetlinkQdiscDriver({ ...parts, onRefused: (_, error) => this.warnings.push(error.message) }),
     });
+    const tidy = dataplane.tidy.bind(dataplane);
+    dataplane.tidy = (state) => tidy(state).finally(() => this.#tidied++);
+    return dataplane;
   }
 
   #take(line: string): void {
@@ -193,6 +200,9 @@ export function attachmentChange({ name, ip, hostInterface, namespace }: ShapedP
 }
 
 // --- internal ---
+
+const pollMs = 5;
+const mostTidyMs = 1500;
 
 /** The same object, whose calls are noted by name. */
 function recorded<T extends object>(real: T, calls: string[]): T {

@@ -90,7 +90,8 @@ export class Bgp {
     const { snapshot, node } = this.#parts;
     const isOfPods = ofPods.some((kind) => kinds.has(kind));
     const before = this.#podNetworks;
-    if (isOfPods) this.#podNetworks = podNetworks(snapshot, node);
+    // Which blocks count hangs on the pools too.
+    if (isOfPods || kinds.has("ipPool")) this.#podNetworks = podNetworks(snapshot, node);
     const counts = [...relevant, ...sessionKinds(snapshot)].some((kind) => kinds.has(kind));
     if (counts || this.#podNetworks !== before) this.touch();
     // Whose blocks the others' are bears on a change of sessions alone, which goes on from one poll to the next.

@@ -105,14 +105,16 @@ export class Dataplane {
   }
 
   /**
-   * Takes away what nothing of the state uses any more, and writes routes again that went with their interface: of what `apply`
-   * was last called with, and after it, as nobody waits for this. False when the kernel still holds on to something: it frees
+   * Takes away what nothing of the state uses any more, and makes shaping and routes again that went with their interface: of what
+   * `apply` was last called with and has brought about. False when the kernel still holds on to something: it frees
    * rules some time after it has forgotten them.
    */
   async tidy(state: DesiredState): Promise<boolean> {
     try {
       const used = await this.#drivers.rules.prune(state);
       await this.#drivers.shapings.prune(state.shapings);
+      // As in `apply`: an interface that was made anew is shaped before a route leads there.
+      await this.#drivers.shapings.upsert(state.shapings);
       await this.#drivers.routes.upsert(state.routes, "again");
       return used.length === 0;
     } catch (error) {

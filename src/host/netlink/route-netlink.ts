@@ -32,8 +32,8 @@ import { type Answer, NetlinkSocket, REQUESTS_PER_WRITE, type Request } from "./
  * Throws a `SystemError` when it can't be entered. The socket stays in it for good, also when the path goes away.
  * The caller closes it. The kernel's refusals reject with a `NetlinkError`.
  *
- * Each request is answered before the call returns (see `NetlinkSocket`); only the deletion of a link, and a call with more
- * routes than fit one write, let the event loop turn, and then other calls' requests may come in between.
+ * Each request is answered before the call returns (see `NetlinkSocket`); only the making and the deletion of a link, and a call with
+ * more routes than fit one write, let the event loop turn, and then other calls' requests may come in between.
  */
 export function openNetlink(netnsPath?: string): Netlink {
   return new RouteNetlink(new NetlinkSocket(netnsPath));

@@ -73,15 +73,15 @@ export class NetlinkSocket {
     const sequence = this.#nextSequence(1);
     this.#aside.set(sequence, undefined);
     try {
-      await write(this.#requireOpen(), encode([request], messageFlag.ack, sequence));
+      await write(this.#requireOpen(), encode([request], messageFlag.ack, sequence)).catch((error: unknown) => {
+        throw systemError("send a netlink request", error);
+      });
       // Another request may have read the answer already.
       for (;;) {
         const answer = this.#aside.get(sequence);
         if (answer !== undefined) return { refusal: refusalOf(answer) };
         for (const message of this.#receive()) this.#setAside(message);
       }
-    } catch (error) {
-      throw systemError("send a netlink request", error);
     } finally {
       this.#aside.delete(sequence);
     }

@@ -81,11 +81,38 @@ test("what fails is told and tried again, unless it was dropped meanwhile", asyn
   expect(warnings).toEqual(Array(2).fill("cannot write the record of a handle: trying again (no answer)"));
 });
 
-test("after stop nothing is begun", async () => {
-  const { late, clock, done, write } = setUp(() => true);
-  late.put("a", write("a"));
-  await late.stop();
-  clock.pass(1000);
+test("who drops what was put twice is told when the first of it has ended", async () => {
+  const { late, done, write } = setUp();
+  const answer = Promise.withResolvers<void>();
+  late.put("a", () => answer.promise);
+  await settle();
+  late.put("a", write("second"));
+  const dropped = late.drop("a");
+  expect(dropped).toBeInstanceOf(Promise);
+  answer.resolve();
+  await dropped;
   await settle();
   expect(done).toEqual([]);
+});
+
+test("stop writes what waits, and nothing that comes after", async () => {
+  const { late, done, write } = setUp(() => true);
+  late.put("a", write("a"));
+  await late.stop();
+  late.put("b", write("b"));
+  await settle();
+  expect(done).toEqual(["a"]);
+});
+
+test("stop does not wait for what goes on failing", async () => {
+  const { late, done, write } = setUp();
+  let tries = 0;
+  late.put("a", async () => {
+    if (tries++ < 10_000) throw new Error("no answer");
+    await write("a")();
+  });
+  await late.stop();
+  const triesByThen = tries;
+  await settle();
+  expect([tries, done]).toEqual([triesByThen, []]);
 });

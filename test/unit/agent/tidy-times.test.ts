@@ -36,7 +36,7 @@ test("it becomes due once no change has come for a while", async () => {
   expect([world.sleeps.length, world.times.isDue]).toEqual([1, false]);
   expect(await world.wake()).toBe(100);
   expect([world.due, world.times.isDue]).toEqual([1, true]);
-  world.times.done(true);
+  world.times.done("all");
   expect([world.sleeps.length, world.times.isDue]).toEqual([0, false]);
 });
 
@@ -54,7 +54,7 @@ test("a change puts it off, and steady change does so for a second and no longer
   // It is overdue then, and asked for again.
   world.times.changed();
   expect([world.sleeps.length, world.due]).toEqual([0, 2]);
-  world.times.done(true);
+  world.times.done("all");
   world.times.changed();
   expect(world.sleeps).toHaveLength(1);
 });
@@ -65,18 +65,18 @@ test("what could not be done is tried again, ever later, and from the beginning 
   await world.wake();
   const pauses: (number | undefined)[] = [];
   for (let count = 0; count < 12; count++) {
-    world.times.done(false);
+    world.times.done("part");
     pauses.push(await world.wake());
   }
   expect(pauses).toEqual([50, 100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000]);
   expect(world.due).toBe(13);
-  world.times.done(false);
+  world.times.done("part");
   world.times.changed();
   await nextTurn();
   // Only the rest is waited for.
   expect(world.sleeps.map(({ ms }) => ms)).toEqual([100]);
   await world.wake();
-  world.times.done(false);
+  world.times.done("part");
   expect(await world.wake()).toBe(50);
 });
 
@@ -84,8 +84,8 @@ test("what could not be done is not waited for twice", async () => {
   const world = new World();
   world.times.changed();
   await world.wake();
-  world.times.done(false);
-  world.times.done(false);
+  world.times.done("part");
+  world.times.done("part");
   await nextTurn();
   expect(world.sleeps).toHaveLength(1);
 });
@@ -96,13 +96,13 @@ test("once stopped it waits for nothing and never becomes due", async () => {
   const trying = new World();
   trying.times.changed();
   await trying.wake();
-  trying.times.done(false);
+  trying.times.done("part");
   for (const world of [resting, trying]) {
     const { due } = world;
     world.times.stop();
     await nextTurn();
     world.times.changed();
-    world.times.done(false);
+    world.times.done("part");
     expect([world.sleeps.length, world.due]).toEqual([0, due]);
   }
 });

@@ -26,7 +26,9 @@ class WorkToDo implements LateWork {
   begin(key: string): Promise<void> {
     const work = this.waiting.get(key) ?? (() => Promise.reject(new Error(`nothing waits for ${key}`)));
     this.waiting.delete(key);
-    const running = work();
+    const running = work().finally(() => {
+      if (this.#under.get(key) === running) this.#under.delete(key);
+    });
     this.#under.set(key, running);
     return running;
   }
@@ -77,6 +79,19 @@ describe("records that may come late", () => {
     answer.resolve();
     await Promise.all([writing, released]);
     expect([bench.held(), records()]).toEqual([[], []]);
+  });
+
+  test("who gives it back while it is still being given leaves no record", async () => {
+    const stored = Promise.withResolvers<void>();
+    await allocator().assign(request("before"));
+    const ipam = allocator(node, async (call) => (/blocks put/.test(call) ? { effectAfter: stored.promise } : {}));
+    const giving = ipam.assign(request("a"));
+    await turnOfEvents();
+    const released = ipam.release("a", "DEL");
+    await turnOfEvents();
+    stored.resolve();
+    expect([(await giving).length, (await released).length]).toEqual([1, 1]);
+    expect([bench.held(), [...late.waiting.keys()]]).toEqual([["before"], ["before"]]);
   });
 
   test("asking again gives the same, and its record comes once", async () => {

@@ -27,7 +27,7 @@ test("an interface is shaped before its rules open it and its routes lead to it"
   await dataplane.apply(state);
   expect(calls).toEqual(["routes go", "shapings come", "rules", "routes come"]);
   await dataplane.tidy(state);
-  expect(calls.splice(0).slice(4)).toEqual(["sets go", "shapings go", "routes come again"]);
+  expect(calls.splice(0).slice(4)).toEqual(["sets go", "shapings go", "shapings come", "routes come again"]);
   await dataplane.apply({ ...state });
   expect(calls.splice(0).at(-1)).toBe("routes come");
 });
