@@ -95,10 +95,10 @@ export async function takeAddresses(
 // --- internal ---
 
 /** An earlier sandbox of the pod may have the same addresses, as it ends; another interface of the same one may not. */
-function claimantOf({ pod, containerId, interfaceName }: PodTarget): Claimant {
+function claimantOf({ pod, containerId, interfaceName, netns }: PodTarget): Claimant {
   const own = namespacedName(pod.namespace, pod.name);
   const isOther = (one: Attachment) => one.containerId === containerId && one.interfaceName !== interfaceName;
-  return { name: `pod ${own}`, owns: (one) => one.pod === own && !isOther(one) };
+  return { name: `pod ${own}`, owns: (one) => one.pod === own && !isOther(one), netns };
 }
 
 /**

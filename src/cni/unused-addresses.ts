@@ -17,6 +17,8 @@ export interface Claimant {
   readonly name: string;
   /** Whether an attachment is its own, which may have them. */
   readonly owns: (attachment: Attachment) => boolean;
+  /** Its network namespace, whose interface may have them already. */
+  readonly netns?: string;
 }
 
 /**
@@ -130,7 +132,8 @@ async function findUsers(wanted: readonly Ip[], { owns }: Claimant, state: NodeS
 async function requireOnNoInterface(wanted: readonly Ip[], claimant: Claimant, { node }: NodeState): Promise<void> {
   const [unread] = await node.attachments.listUnreadable();
   if (unread === undefined) return;
-  const own = (await node.attachments.list()).filter((one) => claimant.owns(one)).map(({ netns }) => netns);
+  const owned = (await node.attachments.list()).filter((one) => claimant.owns(one));
+  const own = [...owned.map(({ netns }) => netns), ...(claimant.netns === undefined ? [] : [claimant.netns])];
   const found = await node.readInterfaceAddresses((ip) => wanted.includes(ip), own);
   const other = found.find(({ namespace }) => !namespace.paths.some((path) => own.includes(path)));
   if (other === undefined) return;
