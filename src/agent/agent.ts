@@ -117,14 +117,9 @@ export class Agent {
       onChanges: (changes, receivedAt) => this.#takeUnwatched(changes, receivedAt),
     });
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
-    this.#annotations = new PodAnnotations({
-      ...parts,
-      node: nodeName,
-      client,
-      pods: this.#store.snapshot.pod,
-      isBusy: () => this.#cni.isBusy,
-    });
-    this.#lateRecords = new LateRecords({ ...parts, isBusy: () => this.#cni.isBusy });
+    const quiet = { ...parts, isBusy: () => this.#cni.isBusy };
+    this.#annotations = new PodAnnotations({ ...quiet, node: nodeName, client, pods: this.#store.snapshot.pod });
+    this.#lateRecords = new LateRecords(quiet);
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
     this.#hostInterfaces = new HostInterfaces({
       ...{

@@ -3,10 +3,9 @@ import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
 import { KeyedWork } from "../reconcile/keyed-work.ts";
 import type { Logger } from "./logger.ts";
+import { type QuietParts, quietWorkAtOnce, untilQuiet } from "./until-quiet.ts";
 
-export interface LateRecordsParts {
-  /** Whether somebody waits for this node: then records are put off a little. */
-  readonly isBusy: () => boolean;
+export interface LateRecordsParts extends QuietParts {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn">;
 }
@@ -28,7 +27,7 @@ export class LateRecords implements LateWork {
     const { clock, logger } = parts;
     this.#work = new KeyedWork({
       work: (handle, wish) => this.#write(handle, wish),
-      limit: atOnce,
+      limit: quietWorkAtOnce,
       sleep: (ms) => clock.sleep(ms, this.#stopped.signal),
       random: () => clock.random(),
       ...{ firstRetryMs: 500, maxRetryMs: 60_000 },
@@ -57,26 +56,19 @@ export class LateRecords implements LateWork {
   async stop(): Promise<void> {
     const { clock } = this.#parts;
     this.#isStopping = true;
-    for (let waited = 0; this.#wishes.size > 0 && waited < longestStopMs; waited += quietPollMs)
-      await clock.sleep(quietPollMs);
+    for (let waited = 0; this.#wishes.size > 0 && waited < longestStopMs; waited += stopPollMs)
+      await clock.sleep(stopPollMs);
     this.#stopped.abort(new Error("Cannot write the records of handles: the agent is ending"));
     await this.#work.stop();
   }
 
   async #write(handle: string, wish: Wish): Promise<void> {
-    await this.#untilQuiet(wish.at);
+    const { isBusy, clock } = this.#parts;
+    await untilQuiet(wish.at, { clock, isBusy: () => !this.#isStopping && isBusy() }, this.#stopped.signal);
     if (wish.isDropped) return;
     wish.writing = wish.write();
     await wish.writing;
     if (this.#wishes.get(handle) === wish) this.#wishes.delete(handle);
-  }
-
-  async #untilQuiet(at: number): Promise<void> {
-    const { isBusy, clock } = this.#parts;
-    while (!this.#isStopping && isBusy() && clock.monotonicNow() < at + longestPutOffMs) {
-      await clock.sleep(quietPollMs, this.#stopped.signal);
-      this.#stopped.signal.throwIfAborted();
-    }
   }
 }
 
@@ -90,8 +82,5 @@ interface Wish {
   writing: Promise<void> | undefined;
 }
 
-/** Few, as whoever comes to wait for the API server shares it with them. */
-const atOnce = 2;
-const longestPutOffMs = 500;
-const quietPollMs = 20;
+const stopPollMs = 20;
 const longestStopMs = 2000;

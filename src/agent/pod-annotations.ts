@@ -9,17 +9,16 @@ import type { Clock } from "../net/clock.ts";
 import { messageOf } from "../net/message-of.ts";
 import { KeyedWork } from "../reconcile/keyed-work.ts";
 import type { Logger } from "./logger.ts";
+import { type QuietParts, quietWorkAtOnce, untilQuiet } from "./until-quiet.ts";
 
 /** How many milliseconds the pod's ADD waited until the kernel held its policy. */
 export const policyReadyAnnotation = "cni.margay.io/policyReadyMs";
 
-export interface PodAnnotationsParts {
+export interface PodAnnotationsParts extends QuietParts {
   readonly node: NodeName;
   readonly client: KubeClient;
   /** The watch cache. */
   readonly pods: ReadonlyMap<NamespacedName, Pod>;
-  /** Whether somebody waits for this node: then what nobody waits for is put off a little. */
-  readonly isBusy: () => boolean;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn" | "info">;
 }
@@ -51,7 +50,7 @@ export class PodAnnotations {
     const { clock } = parts;
     this.#work = new KeyedWork({
       work: (pod, wish) => this.#write(pod, wish),
-      limit: atOnce,
+      limit: quietWorkAtOnce,
       sleep: (ms) => clock.sleep(ms, this.#stopped.signal),
       random: () => clock.random(),
       ...{ firstRetryMs: 500, maxRetryMs: 60_000 },
@@ -116,19 +115,12 @@ export class PodAnnotations {
 
   async #write(pod: NamespacedName, wish: Wish): Promise<void> {
     await this.#begun.promise;
-    await this.#untilQuiet(wish.at);
+    await untilQuiet(wish.at, this.#parts, this.#stopped.signal);
     this.#stopped.signal.throwIfAborted();
     if (wish.does === "announce") await this.#announce(pod, wish);
     else await this.#retract(pod, wish);
     if (this.#failures > 0) this.#parts.logger.info({ failures: this.#failures }, "writes pods' annotations again");
     this.#failures = 0;
-  }
-
-  /** Not for long after `at`: other nodes wait for it too. */
-  async #untilQuiet(at: number): Promise<void> {
-    const { isBusy, clock } = this.#parts;
-    while (isBusy() && clock.monotonicNow() < at + longestPutOffMs)
-      await clock.sleep(quietPollMs, this.#stopped.signal);
   }
 
   async #announce(pod: NamespacedName, { attachment, policyMs }: Announcement): Promise<void> {
@@ -182,11 +174,6 @@ interface Retraction {
 
 /** `at` is when it was wished, by the monotonic clock. */
 type Wish = (Announcement | Retraction) & { readonly at: number };
-
-/** Each takes the API server milliseconds, which an ADD may be waiting for on the same machine. */
-const atOnce = 2;
-const longestPutOffMs = 500;
-const quietPollMs = 20;
 
 function annotationsOf({ containerId, addresses }: Attachment): Readonly<Record<string, string>> {
   const cidrs = addresses.map((ip) => hostCidr(ip));

@@ -3,7 +3,8 @@ import type { Host } from "../host/host.ts";
 
 /**
  * The files of a folder that this process alone writes to, though a person may remove some: which may be there is known without
- * asking, so that what is not there, as mostly, need not be read or removed. The folder is read at the first question, and whenever `list` is called.
+ * asking, so that what is not there, as mostly, need not be read or removed. The folder is read at the first question, and whenever
+ * `list` is called.
  */
 export class PossibleFiles {
   readonly #host: Host;

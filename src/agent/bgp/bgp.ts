@@ -81,12 +81,16 @@ export class Bgp {
 
   /** The first full list is in: BIRD may be configured. */
   begin(): void {
+    const { snapshot, node } = this.#parts;
     this.#begun = true;
+    this.#podNetworks = podNetworks(snapshot, node);
     this.touch();
   }
 
   /** Some kinds changed. */
   touched(kinds: ReadonlySet<KindName>): void {
+    // Not once for each part of the first list: what has come by then is looked at when it begins.
+    if (!this.#begun) return;
     const { snapshot, node } = this.#parts;
     const isOfPods = ofPods.some((kind) => kinds.has(kind));
     const before = this.#podNetworks;

@@ -20,7 +20,7 @@ export interface HostChains {
   readonly maps: ReadonlyMap<string, VerdictMap>;
 }
 
-/** A node's host endpoints, laid out for one family. */
+/** A node's host endpoints, laid out for both families. */
 export interface HostLayouts {
   /** Those of which a packet can be judged at all, and where. */
   readonly stages: ReadonlyMap<HostStageKey, ReadonlyMap<string, Layout>>;

@@ -42,8 +42,8 @@ export function closeNetlink(fd: number): void {
 
 /**
  * The messages of the next datagram, as views of one buffer for all sockets: what is to outlast the next read, of whichever
- * socket, must be copied, and so must what is to outlast the turn of the event loop. Throws a `SystemError`: ETIMEDOUT when none came in time, ENOBUFS
- * when answers were lost since there was no room for them.
+ * socket, must be copied, and so must what is to outlast the turn of the event loop. Throws a `SystemError`: ETIMEDOUT when none
+ * came in time, ENOBUFS when answers were lost since there was no room for them.
  */
 export function receiveMessages(fd: number): readonly Message[] {
   try {
