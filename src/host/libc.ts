@@ -57,10 +57,21 @@ export function enterNetns(fd: number): void {
   checked("enter a network namespace", libc.setns(fd, CLONE_NEWNET));
 }
 
+/** flock(2), exclusive and without waiting: false while another open file has it. It ends with the descriptor. */
+export function tryLock(fd: number): boolean {
+  const result = libc.flock(fd, LOCK_EX | LOCK_NB);
+  if (result < 0 && koffi.errno() === EWOULDBLOCK) return false;
+  checked("lock a file", result);
+  return true;
+}
+
 // --- internal ---
 
 const SOCK_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const EWOULDBLOCK = 11;
 const POLLIN = 1;
 /** Bytes of `struct pollfd`. */
 const POLLFD_BYTES = 8;
@@ -72,6 +83,7 @@ interface Libc {
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number;
   readonly setns: (fd: number, type: number) => number;
   readonly getsockname: (fd: number, address: Uint8Array, length: Uint32Array) => number;
+  readonly flock: (fd: number, operation: number) => number;
   readonly poll: {
     async(fds: Uint8Array, count: number, timeoutMs: number, done: (error: unknown, ready: number) => void): void;
   };
@@ -88,6 +100,7 @@ function loadLibc(): Libc {
     setsockopt: library.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
     setns: library.func("int setns(int fd, int type)"),
     getsockname: library.func("int getsockname(int fd, _Inout_ uint8_t *address, _Inout_ uint32_t *length)"),
+    flock: library.func("int flock(int fd, int operation)"),
     poll: library.func("int poll(uint8_t *fds, unsigned long count, int timeout)"),
   };
 }

@@ -58,11 +58,15 @@ export function encodeNewIfb({ name, mtu, queueLength }: IfbRequest): Buffer {
   ]);
 }
 
-/** Body of a change to one link. */
-export function encodeLinkChange(index: number, { name, up, mtu }: LinkChange): Buffer {
+/** Body of a change to one link, that is told by its index or, where that stays, by its name. */
+export function encodeLinkChange(
+  link: { readonly index: number } | { readonly name: string },
+  { name, up, mtu }: LinkChange,
+): Buffer {
+  const index = "index" in link ? link.index : 0;
   return Buffer.concat([
     linkHeader(up === undefined ? { index } : { index, up }),
-    ...optional(name, (text) => textAttribute(linkAttribute.name, text)),
+    ...optional("name" in link ? link.name : name, (text) => textAttribute(linkAttribute.name, text)),
     ...optional(mtu, (bytes) => uint32Attribute(linkAttribute.mtu, bytes)),
   ]);
 }

@@ -87,12 +87,10 @@ class RouteNetlink implements Netlink {
   }
 
   async setLink(name: string, change: LinkChange): Promise<void> {
-    const link = this.#link(name);
-    if (link === undefined) throw new NetlinkError(`change link ${name}`, "ENODEV", "there is none of that name");
-    command(this.#socket, `change link ${name} (${JSON.stringify(change)})`, {
-      type: messageType.setLink,
-      body: encodeLinkChange(link.index, change),
-    });
+    const body = change.name === undefined ? encodeLinkChange({ name }, change) : this.#renaming(name, change);
+    const [answer] = this.#socket.transact([{ type: messageType.setLink, body }]);
+    if (answer?.refusal?.code === "ENODEV") throw noLink(name);
+    if (answer?.refusal !== undefined) throw refused(`change link ${name} (${JSON.stringify(change)})`, answer.refusal);
   }
 
   async addresses(linkIndex = 0): Promise<readonly Address[]> {
@@ -148,6 +146,13 @@ class RouteNetlink implements Netlink {
     this.#socket.close();
   }
 
+  /** Where the name itself changes, the kernel has to be told the index. */
+  #renaming(name: string, change: LinkChange): Buffer {
+    const link = this.#link(name);
+    if (link === undefined) throw noLink(name);
+    return encodeLinkChange({ index: link.index }, change);
+  }
+
   #link(name: string): Link | undefined {
     const request = { type: messageType.getLink, body: encodeLinkQuery(name) };
     const [answer] = this.#socket.transact([request]);
@@ -194,4 +199,8 @@ function describe({ type, destination, gateway, linkIndex }: KernelRoute): strin
   const via = gateway === undefined ? "" : ` via ${gateway}`;
   const link = linkIndex === undefined ? "" : ` on link ${linkIndex}`;
   return `${kind}${destination}${via}${link}`;
+}
+
+function noLink(name: string): NetlinkError {
+  return new NetlinkError(`change link ${name}`, "ENODEV", "there is none of that name");
 }
