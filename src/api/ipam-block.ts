@@ -93,6 +93,31 @@ export function hostAffinity(node: NodeName): string {
 export const windowsReservedHandle = "windows-reserved-ipam-handle";
 
 /**
+ * The handle of what a node holds for pods to come. No CNI network's name holds a colon, so it is no container's. It has no
+ * IPAMHandle, as the one of Windows.
+ */
+export function reserveHandle(node: NodeName): string {
+  return `${reservePrefix}${node}`;
+}
+
+/** True for an address that a node holds for pods to come, or has given to one and not yet named it here. */
+export function isReserve({ handle_id }: Pick<AllocationAttribute, "handle_id">): boolean {
+  return handle_id?.startsWith(reservePrefix) === true;
+}
+
+/** The node of which `isReserve` is true; undefined for any other address. */
+export function reserveNodeOf({ handle_id }: Pick<AllocationAttribute, "handle_id">): NodeName | undefined {
+  return handle_id?.startsWith(reservePrefix) ? (handle_id.slice(reservePrefix.length) as NodeName) : undefined;
+}
+
+/** False for a handle that has addresses and no IPAMHandle: a node's for pods to come, and the one of Windows, as upstream. */
+export function hasRecord(handle: string): boolean {
+  return handle.toLowerCase() !== windowsReservedHandle && !isReserve({ handle_id: handle });
+}
+
+const reservePrefix = "margay-reserve:";
+
+/**
  * The pod that holds each address, one entry an address, in order; undefined where no pod does: it is free, it was given
  * back and cools down, or it is held for something else.
  */

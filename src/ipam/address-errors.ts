@@ -1,6 +1,6 @@
 /** The sentences that say why a pod does not get the address it asked for. */
 import type { IpPool } from "../api/ip-pool.ts";
-import type { AllocationAttribute, IpamBlock } from "../api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, reserveNodeOf } from "../api/ipam-block.ts";
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
@@ -29,12 +29,7 @@ export function takenError(
   request: AssignRequest,
   { attribute, pool, ...wish }: Wish & { readonly pool: IpPool; readonly attribute: AllocationAttribute },
 ): IpamError {
-  const { releasedAt } = attribute;
-  const found =
-    releasedAt === undefined
-      ? `${holderText(attribute)} holds it, in pool ${poolText(pool)}. Ask for another, or remove its holder`
-      : `it was given back at ${releasedAt} and still cools down, in pool ${poolText(pool)}. Try again later, or lower ipCooldownSeconds in IPAMConfiguration default`;
-  return new IpamError("taken", `${opening(request, wish)}: ${found}`);
+  return new IpamError("taken", `${opening(request, wish)}: ${takenText(attribute, poolText(pool))}`);
 }
 
 /** The address is free, but in a block from which this node may not take any. */
@@ -75,6 +70,18 @@ export function blockedError(
 
 function opening(request: AssignRequest, { node, ip }: Wish): string {
   return `Cannot give ${whoOf(request)} the address ${ip} on node ${node}`;
+}
+
+function takenText(attribute: AllocationAttribute, pool: string): string {
+  const { releasedAt } = attribute;
+  if (releasedAt !== undefined) {
+    return `it was given back at ${releasedAt} and still cools down, in pool ${pool}. Try again later, or lower ipCooldownSeconds in IPAMConfiguration default`;
+  }
+  const node = reserveNodeOf(attribute);
+  if (node !== undefined) {
+    return `node ${node} holds it for its next pods, in pool ${pool}. Ask for another, or keep it by an IPReservation: the node then gives it back`;
+  }
+  return `${holderText(attribute)} holds it, in pool ${pool}. Ask for another, or remove its holder`;
 }
 
 function holderText({ handle_id, secondary = {} }: AllocationAttribute): string {

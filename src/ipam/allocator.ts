@@ -3,19 +3,23 @@ import { allEnded } from "../net/all-ended.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Ip } from "../net/ip.ts";
-import { afterConflict, maxConflicts } from "./backoff.ts";
 import { type Batch, type Step, type StuckTask, settleBatch } from "./batch.ts";
 import { unselectedBlocks } from "./free-blocks.ts";
 import type { AssignedAddress, AssignRequest, Ipam } from "./ipam.ts";
 import { NodeBlocks } from "./node-blocks.ts";
 import { type NodeContext, readNodeContext, readReleaseContext } from "./node-context.ts";
-import { hasToUndo, isConflict, noteTaken, type Outcome, wasTakenBy } from "./outcomes.ts";
-import { cancelledError, contendedError, notUndoneError } from "./pool-errors.ts";
+import { isConflict, noteTaken, type Outcome } from "./outcomes.ts";
+import { cancelledError } from "./pool-errors.ts";
+import { putRecord } from "./put-record.ts";
 import { type LateWork, RecordKeeper } from "./record-keeper.ts";
 import type { Reservations } from "./reservations.ts";
+import type { Tended } from "./reserve.ts";
+import type { ReserveOptions } from "./reserve-options.ts";
+import { ReserveTender } from "./reserve-tender.ts";
 import { makeRoom } from "./room.ts";
 import type { IpamStore } from "./store.ts";
-import { type AssignTask, assignTask, type ReleaseTask, releaseTask, type Task } from "./task.ts";
+import { type AssignTask, assignTask, type ReleaseTask, releaseTask, type Task, type TendTask } from "./task.ts";
+import { TaskEnds } from "./task-ends.ts";
 import { TaskQueue } from "./task-queue.ts";
 
 /** What an allocator works with. */
@@ -26,9 +30,10 @@ export interface AllocatorOptions {
   readonly clock: Clock;
   /** Writes the records of handles once nobody waits. Without it an address is answered when its record is written too. */
   readonly late?: LateWork;
+  /** Has some addresses held for pods to come, where `late` is there too. */
+  readonly reserve?: ReserveOptions;
 }
 
-const maxFailures = 3;
 /** A block's write costs the API server about as much as this, however many share it. */
 const gatherMs = 8;
 const maxGrowths = 64;
@@ -51,9 +56,11 @@ export class Allocator implements Ipam {
   readonly #blocks: NodeBlocks;
   readonly #records: RecordKeeper;
   readonly #queue: TaskQueue;
+  readonly #ends: TaskEnds;
+  readonly #tender: ReserveTender | undefined;
   #reservations: Reservations | undefined;
 
-  constructor({ store, node, clock, late }: AllocatorOptions) {
+  constructor({ store, node, clock, late, reserve }: AllocatorOptions) {
     this.#store = store;
     this.#node = node;
     this.#clock = clock;
@@ -63,6 +70,10 @@ export class Allocator implements Ipam {
       (tasks) => this.#round(tasks),
       () => clock.sleep(gatherMs),
     );
+    this.#ends = new TaskEnds({ node, clock, queue: this.#queue });
+    if (late === undefined || reserve === undefined) return;
+    const parts = { node, store, clock, blocks: this.#blocks, records: this.#records, late, options: reserve };
+    this.#tender = new ReserveTender({ ...parts, add: (look) => this.#queue.add(look) });
   }
 
   async assign(request: AssignRequest, signal?: AbortSignal): Promise<readonly AssignedAddress[]> {
@@ -75,7 +86,8 @@ export class Allocator implements Ipam {
       if (signal !== undefined && this.#queue.drop(task)) reject(cancelledError(request, this.#node, signal));
     };
     signal?.addEventListener("abort", abort, { once: true });
-    this.#queue.add(task);
+    if (this.#tender?.mayServe(request) && this.#queue.begin(task)) void this.#serveAtOnce(task);
+    else this.#queue.add(task);
     return promise.finally(() => signal?.removeEventListener("abort", abort));
   }
 
@@ -85,23 +97,54 @@ export class Allocator implements Ipam {
     return promise;
   }
 
+  /** Puts in order, when it suits, what an earlier process of the node held for pods to come. */
+  begin(): void {
+    this.#tender?.begin();
+  }
+
+  /** Gives back what is held for pods to come, and writes down what was given of it. Rejects as the store does. */
+  async stop(): Promise<void> {
+    await this.#tender?.stop();
+  }
+
+  /** Gives what the node holds already, if it holds enough; else the task takes the usual way. */
+  async #serveAtOnce(task: AssignTask): Promise<void> {
+    try {
+      const context = await this.#readContext([task]);
+      if (this.#ends.cancel(task)) return;
+      const addresses = this.#tender?.take(task.request, context);
+      if (addresses === undefined) return this.#queue.again(task);
+      task.request.onChosen?.(addresses);
+      this.#queue.done(task);
+      task.resolve(addresses);
+    } catch (error) {
+      this.#ends.retry(task, error);
+    }
+  }
+
   async #round(all: readonly Task[]): Promise<void> {
-    const tasks = all.filter((task) => !this.#cancel(task));
+    const tasks = all.filter((task) => !this.#ends.cancel(task));
     if (tasks.length === 0) return;
     let known: readonly Task[] = tasks;
     try {
       const fresh = await this.#blocks.refresh();
       for (const task of tasks) if (task.kind === "assign") task.reloaded ||= fresh;
       const context = await this.#readContext(tasks);
-      known = (await this.#readRecords(tasks)).filter((task) => !this.#cancel(task));
+      known = (await this.#readRecords(tasks)).filter((task) => !this.#ends.cancel(task));
+      const tending = await this.#tender?.plan(known, context);
+      const { closed, blocks } = this.#blocks.view();
+      const tended = tending && this.#tender?.tend({ closed, blocks }, tending);
       const recordOf = (handle: string) => this.#records.get(handle)?.value;
-      const batch = settleBatch(known, this.#blocks.view(), recordOf, context);
+      const batch = settleBatch(known, { closed, blocks: tended?.blocks ?? blocks }, recordOf, context);
+      const rest = tended && { ...tended, blocks: batch.blocks };
+      const filled = rest && this.#tender?.refill(rest, closed, { ...tending, isShort: batch.stuck.length > 0 });
+      const looks = known.filter((task) => task.kind === "tend");
       known = [];
-      await this.#write(batch);
+      await this.#write(filled === undefined ? batch : { ...batch, blocks: filled.blocks }, filled, looks);
       await this.#grow(batch.stuck, context);
       await this.#giveBack(context);
     } catch (error) {
-      for (const task of known) this.#retry(task, error);
+      for (const task of known) this.#ends.retry(task, error);
     }
   }
 
@@ -117,6 +160,7 @@ export class Allocator implements Ipam {
   async #readRecords(tasks: readonly Task[]): Promise<readonly Task[]> {
     const read = await Promise.all(
       tasks.map(async (task) => {
+        if (task.kind === "tend") return [task];
         const ending = this.#records.settle(task.handle);
         if (ending !== undefined) {
           // The others of the batch do not wait for it.
@@ -129,7 +173,7 @@ export class Allocator implements Ipam {
           task.recordUnknown = false;
           return [task];
         } catch (error) {
-          this.#retry(task, error);
+          this.#ends.retry(task, error);
           return [];
         }
       }),
@@ -147,30 +191,53 @@ export class Allocator implements Ipam {
   }
 
   /** Sends every changed block and every record at once; returns when the blocks are answered. */
-  async #write({ blocks, steps }: Batch): Promise<void> {
+  async #write({ blocks, steps }: Batch, tended: Tended | undefined, looks: readonly TendTask[]): Promise<void> {
     const writes = new Map<Cidr, Promise<Outcome>>();
-    for (const cidr of new Set(steps.flatMap((step) => step.blocks))) {
+    for (const cidr of new Set([...steps.flatMap((step) => step.blocks), ...(tended?.changed ?? [])])) {
       const block = blocks.get(cidr);
       if (block !== undefined) writes.set(cidr, this.#blocks.write(block));
     }
+    const noteStored = (cidr: Cidr) => tended && this.#tender?.stored(cidr, tended);
+    // What an earlier try has named already, whose answer was lost.
+    for (const { block } of tended?.named ?? []) if (!writes.has(block)) noteStored(block);
     for (const step of steps) {
       const own = step.blocks.flatMap((cidr) => writes.get(cidr) ?? []);
       if (step.task.kind === "assign") void this.#finishAssign(step.task, step, own);
       else void this.#finishRelease(step.task, step, own);
     }
-    await Promise.allSettled(writes.values());
+    const noted = [...writes].map(async ([cidr, write]) => {
+      const outcome = await write;
+      if (outcome === "stored") noteStored(cidr);
+      return outcome;
+    });
+    const outcomes = await Promise.allSettled(noted);
+    for (const task of looks) this.#finishTend(task, outcomes);
+  }
+
+  #finishTend(task: TendTask, outcomes: readonly PromiseSettledResult<Outcome>[]): void {
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) this.#ends.retry(task, failure.reason);
+    else if (outcomes.some(isConflict)) this.#ends.retry(task, undefined);
+    else if (this.#tender?.fault !== undefined) this.#ends.fail(task, this.#tender.fault);
+    else {
+      this.#queue.done(task);
+      task.resolve();
+    }
   }
 
   async #finishAssign(task: AssignTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     task.wrote ||= blocks.length > 0;
     const isLate = this.#mayRecordLate(step);
     task.request.onChosen?.(step.addresses);
-    const outcomes = await Promise.allSettled([...blocks, ...(isLate ? [] : [this.#putRecord(task, step.holdings)])]);
+    const outcomes = await Promise.allSettled([
+      ...blocks,
+      ...(isLate ? [] : [putRecord(this.#records, task, step.holdings)]),
+    ]);
     noteTaken(task, step, outcomes);
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failure !== undefined) this.#retry(task, failure.reason);
-    else if (outcomes.some(isConflict)) this.#retry(task, undefined);
-    else if (!this.#cancel(task)) {
+    if (failure !== undefined) this.#ends.retry(task, failure.reason);
+    else if (outcomes.some(isConflict)) this.#ends.retry(task, undefined);
+    else if (!this.#ends.cancel(task)) {
       if (isLate) this.#records.writeLate(task.handle, step.holdings);
       this.#queue.done(task);
       task.resolve(step.addresses);
@@ -183,34 +250,21 @@ export class Allocator implements Ipam {
     return isNew && holdings.every(({ block }) => this.#blocks.isOwn(block));
   }
 
-  async #putRecord(task: AssignTask, holdings: readonly AssignedAddress[]): Promise<Outcome> {
-    const isKnown = this.#records.get(task.handle) !== undefined;
-    if (this.#records.isRight(task.handle, holdings)) return "stored";
-    task.wrote = true;
-    // Until the store has answered, nobody knows what stands there.
-    task.recordUnknown = true;
-    const outcome = await this.#records.write(task.handle, holdings);
-    if (outcome === "stored") task.recordUnknown = false;
-    // The handle had a record already, so what it names is not this task's to take back.
-    else if (!isKnown) task.heldBefore = true;
-    return outcome;
-  }
-
   async #finishRelease(task: ReleaseTask, step: Step, blocks: readonly Promise<Outcome>[]): Promise<void> {
     try {
       const answers = await allEnded(blocks);
       if (answers.includes("conflict")) {
         const lost = step.addresses.filter(({ block }) => answers[step.blocks.indexOf(block)] === "conflict");
         for (const { ip } of lost) task.freed.delete(ip);
-        return this.#retry(task, undefined);
+        return this.#ends.retry(task, undefined);
       }
       // What an undoing leaves was held before, and keeps its record.
       if (step.holdings.length > 0) this.#records.remember(task.handle, undefined);
-      else if ((await this.#records.remove(task.handle)) === "conflict") return this.#retry(task, undefined);
+      else if ((await this.#records.remove(task.handle)) === "conflict") return this.#ends.retry(task, undefined);
       this.#queue.done(task);
       task.resolve([...task.freed]);
     } catch (error) {
-      this.#retry(task, error);
+      this.#ends.retry(task, error);
     }
   }
 
@@ -222,11 +276,11 @@ export class Allocator implements Ipam {
     try {
       const options = { store: this.#store, blocks: this.#blocks, context };
       const room = ++task.growths > maxGrowths ? "contended" : await makeRoom(first, options);
-      if (room === "contended") this.#retry(task, undefined);
+      if (room === "contended") this.#ends.retry(task, undefined);
       else if (room === "found") this.#queue.again(task);
-      else this.#fail(task, room);
+      else this.#ends.fail(task, room);
     } catch (error) {
-      this.#retry(task, error);
+      this.#ends.retry(task, error);
     }
     for (const other of others) this.#queue.again(other.task);
   }
@@ -241,53 +295,5 @@ export class Allocator implements Ipam {
         return;
       }
     }
-  }
-
-  /** `error` undefined: another writer was first. */
-  #retry(task: Task, error: unknown): void {
-    if (this.#cancel(task)) return;
-    if (error === undefined) task.conflicts++;
-    else task.failures++;
-    if (error !== undefined && task.failures > maxFailures) this.#fail(task, error);
-    else if (task.conflicts > maxConflicts) this.#fail(task, contendedError(task.handle, this.#node, maxConflicts));
-    else void this.#later(task);
-  }
-
-  async #later(task: Task): Promise<void> {
-    const signal = task.kind === "assign" ? task.signal : undefined;
-    try {
-      if (task.failures === 0) await afterConflict(this.#clock, task.conflicts, signal);
-      // A server that is away is not back in milliseconds.
-      else await this.#clock.sleep(50 * 2 ** task.failures * (0.5 + this.#clock.random()), signal);
-    } catch (error) {
-      if (!this.#cancel(task)) this.#fail(task, error);
-      return;
-    }
-    this.#queue.again(task);
-  }
-
-  /** Ends a task that nobody waits for any more; false when somebody does. */
-  #cancel(task: Task): boolean {
-    if (task.kind === "release" || !task.signal?.aborted) return false;
-    this.#fail(task, cancelledError(task.request, this.#node, task.signal));
-    return true;
-  }
-
-  /** Answers the error once what the task has written is taken back. */
-  #fail(task: Task, error: unknown): void {
-    if (task.kind === "release" || !hasToUndo(task)) {
-      this.#queue.done(task);
-      task.reject(error);
-      return;
-    }
-    const resolve = () => task.reject(error);
-    const reject = (undoing: unknown) => task.reject(notUndoneError(task.handle, error, undoing));
-    const undo = {
-      handle: task.handle,
-      why: "undo of a request that failed",
-      only: wasTakenBy(task),
-      fence: task.doubtful,
-    };
-    this.#queue.again(releaseTask(undo, task.failures, { resolve, reject }));
   }
 }

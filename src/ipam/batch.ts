@@ -20,7 +20,7 @@ import type { AssignTask, ReleaseTask, Task } from "./task.ts";
 
 /** What one task needs written, and what its handle holds and is answered once that is stored. */
 export interface Step {
-  readonly task: Task;
+  readonly task: AssignTask | ReleaseTask;
   readonly blocks: readonly Cidr[];
   readonly addresses: readonly AssignedAddress[];
   readonly holdings: readonly AssignedAddress[];
@@ -68,6 +68,7 @@ export function settleBatch(
   const steps: Step[] = [];
   const stuck: StuckTask[] = [];
   for (const task of tasks) {
+    if (task.kind === "tend") continue;
     if (task.kind === "release") {
       steps.push(releaseStep(blocks, task, context));
       continue;
@@ -121,7 +122,7 @@ function releaseStep(blocks: Map<Cidr, IpamBlock>, task: ReleaseTask, { nowMs, l
 }
 
 /** Puts the changed blocks where the next task finds them. */
-function stepOf(blocks: Map<Cidr, IpamBlock>, task: Task, { changed, addresses }: Omit<Settled, "kind">): Step {
+function stepOf(blocks: Map<Cidr, IpamBlock>, task: Step["task"], { changed, addresses }: Omit<Settled, "kind">): Step {
   for (const [cidr, block] of changed) blocks.set(cidr, block);
   return { task, blocks: [...changed.keys()], addresses, holdings: holdingsOf(blocks, task.handle), taken: [] };
 }

@@ -1,10 +1,12 @@
 /** Giving addresses of one block back: at once, or after a rest during which nobody gets them. */
 import type { AllocationAttribute, IpamBlock, IpamBlockSpec } from "../api/ipam-block.ts";
+import type { Ip } from "../net/ip.ts";
 import {
   type Allocation,
   allocationOf,
   attributesOf,
   type BlockChange,
+  type BlockRequest,
   changedBlock,
   ipOf,
   ordinalOf,
@@ -66,6 +68,33 @@ export function releaseAddressesFromBlock(
     return { ip, outcome };
   });
   return { block: giveBack(block, [...freed.values()], cooldown), answers };
+}
+
+/** Frees those of `ips` that `handle` holds, at once and without a record: nobody has had them. */
+export function giveBackUnused(block: IpamBlock, ips: readonly Ip[], handle: string): IpamBlock {
+  const isGone = new Set(ips);
+  const ordinals = ordinalsOf(block.spec, handle).filter((ordinal) => isGone.has(ipOf(block.spec.cidr, ordinal)));
+  return ordinals.length === 0 ? block : changedBlock(block, freedSpec(block.spec, ordinals));
+}
+
+/**
+ * Makes an address that `from` holds `to`'s, under a number of its own, so that a late release by the one cannot free it from the
+ * other. Undefined when `from` does not hold it.
+ */
+export function handOver(
+  block: IpamBlock,
+  ip: Ip,
+  { from, to }: { readonly from: string; readonly to: Pick<BlockRequest, "handle" | "attributes"> },
+): IpamBlock | undefined {
+  const ordinal = ordinalOf(block.spec, ip);
+  if (ordinal === undefined || !ordinalsOf(block.spec, from).includes(ordinal)) return undefined;
+  const { spec } = block;
+  const attributes = [...attributesOf(spec), { handle_id: to.handle, secondary: to.attributes }];
+  const allocations = spec.allocations.map((index, at) => (at === ordinal ? attributes.length - 1 : index));
+  return changedBlock(block, {
+    ...withoutUnused(allocations, attributes),
+    sequenceNumberForAllocation: { ...spec.sequenceNumberForAllocation, [ordinal]: spec.sequenceNumber },
+  });
 }
 
 /**

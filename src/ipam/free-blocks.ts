@@ -45,6 +45,11 @@ export function* claimableBlocks(
   }
 }
 
+/** Whether a node could claim a block in one of these pools. */
+export function hasFreeBlock(pools: readonly IpPool[], blocks: readonly IpamBlock[], context: NodeContext): boolean {
+  return claimableBlocks(pools, { blocks, mine: new Map() }, { ...context, node: "" as NodeName }).next().done !== true;
+}
+
 /**
  * Blocks that other nodes hold without need, in an order of this node's own. One that was claimed within the last minute
  * is left alone, or two nodes could take it from each other before either has used it.

@@ -1,5 +1,5 @@
 /** Handles' records brought in line with the blocks, which are the truth. */
-import type { IpamBlock } from "../api/ipam-block.ts";
+import { hasRecord, type IpamBlock } from "../api/ipam-block.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
 import type { Cidr } from "../net/cidr.ts";
 import { addressesOf } from "./block.ts";
@@ -28,7 +28,7 @@ export function sameHoldings(a: IpamHandle, b: IpamHandle): boolean {
 
 /**
  * Makes a handle's record say what it holds in the blocks that the record names and in `others`; a record of nothing is
- * removed. "conflict" when somebody changed the record meanwhile. Rejects as the store does.
+ * removed, and one that has none by its kind too. "conflict" when somebody changed the record meanwhile. Rejects as the store does.
  */
 export async function matchRecord(
   store: IpamStore,
@@ -55,7 +55,10 @@ async function putRecord(
   record: Stored<IpamHandle> | undefined,
   blocks: readonly IpamBlock[],
 ): Promise<"matched" | "conflict"> {
-  const holdings = blocks.flatMap((block) => addressesOf(block, handle).map((ip) => ({ ip, block: block.spec.cidr })));
+  const recorded = hasRecord(handle) ? blocks : [];
+  const holdings = recorded.flatMap((block) =>
+    addressesOf(block, handle).map((ip) => ({ ip, block: block.spec.cidr })),
+  );
   const right = handleRecord(handle, holdings);
   const isNothing = holdings.length === 0;
   if (record === undefined) {

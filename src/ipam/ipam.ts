@@ -40,11 +40,19 @@ export interface AssignRequest {
   /** The labels of the pod's namespace, for a pool's `namespaceSelector`. */
   readonly namespaceLabels?: Labels;
   /**
+   * The caller writes down who has the addresses, for whoever comes after it on this node, before anybody uses them: then they
+   * may be such as the node holds already, and who has them is told to the store later.
+   */
+  readonly mayBeNamedLater?: boolean;
+  /**
    * Told, as they go out to the store, which addresses it is to be if nobody else is first: once for each try. They are not
    * given yet. It must not throw.
    */
   readonly onChosen?: (addresses: readonly AssignedAddress[]) => void;
 }
+
+/** A pod that asks for nothing in particular. */
+export const anybody: AssignRequest = { handle: "", v4: 1, v6: 1, attributes: {} };
 
 /** Asks something of an address and the block that it is of. */
 export type AddressTest = (ip: Ip, block: Cidr) => boolean;

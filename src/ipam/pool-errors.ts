@@ -65,6 +65,13 @@ export function contendedError(handle: string, node: NodeName, times: number): I
   );
 }
 
+/** What an earlier process of the node held for pods to come cannot be told apart from what pods have. */
+export function straysError(node: NodeName): Error {
+  return new Error(
+    `Cannot free yet what an earlier process of node ${node} held for pods to come: an ADD is under way, or was cut short and is not undone`,
+  );
+}
+
 /** A request failed, and what it was given meanwhile could not be taken back. */
 export function notUndoneError(handle: string, error: unknown, undoing: unknown): AggregateError {
   const [first, second] = [error, undoing].map(messageOf);

@@ -26,6 +26,13 @@ export class TaskQueue {
     void this.#run();
   }
 
+  /** Has a task begun outside a batch, until it is passed on to `again` or `done`; false when another of its handle is there. */
+  begin(task: Task): boolean {
+    if (this.#busy.has(task.handle) || this.#waiting.some(({ handle }) => handle === task.handle)) return false;
+    this.#busy.add(task.handle);
+    return true;
+  }
+
   /** A task of a handle that is under way, for another try. */
   again(task: Task): void {
     this.#ready.push(task);

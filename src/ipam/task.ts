@@ -4,7 +4,7 @@ import type { AllocationTest } from "./block-release.ts";
 import type { AssignedAddress, AssignRequest } from "./ipam.ts";
 
 /** One call of the allocator on its way: what is wanted, what has been tried, and whom to answer. */
-export type Task = AssignTask | ReleaseTask;
+export type Task = AssignTask | ReleaseTask | TendTask;
 
 interface TaskBase {
   readonly handle: string;
@@ -52,6 +52,12 @@ export interface ReleaseTask extends TaskBase {
   readonly resolve: (freed: readonly Ip[]) => void;
 }
 
+/** A look at the node's reserve: who was given something of it is told to the store, and it is made as large as it is to be. */
+export interface TendTask extends TaskBase {
+  readonly kind: "tend";
+  readonly resolve: () => void;
+}
+
 type Answer<T extends Task> = Pick<T, "resolve" | "reject">;
 
 /** A call of `assign` that nothing has been tried for yet. */
@@ -90,4 +96,9 @@ export function releaseTask(
 ): ReleaseTask {
   const untried = { recordUnknown: false, conflicts: 0, failures, freed: new Set<Ip>() };
   return { kind: "release", handle, why, only, fence, ...untried, ...answer };
+}
+
+/** A look at the reserve that `handle` holds. */
+export function tendTask(handle: string, answer: Answer<TendTask>): TendTask {
+  return { kind: "tend", handle, recordUnknown: false, conflicts: 0, failures: 0, ...answer };
 }

@@ -1,15 +1,17 @@
 import type { IpPool } from "../api/ip-pool.ts";
-import type { IpamBlock } from "../api/ipam-block.ts";
+import { type IpamBlock, isReserve } from "../api/ipam-block.ts";
 import { type Cidr, cidrContains, cidrContainsIp, cidrSize, cidrsOverlap, firstIp } from "../net/cidr.ts";
 import { compareIps, type Ip } from "../net/ip.ts";
-import { allocationsOf } from "./block.ts";
+import { type Allocation, allocationsOf } from "./block.ts";
 
 /** How full a range of addresses is. An address that was given out before it was reserved counts as both. */
 export interface Usage {
   readonly cidr: Cidr;
   readonly total: bigint;
-  /** Given out, or given back and cooling down. */
+  /** Given out, held for pods to come, or given back and cooling down. */
   readonly used: bigint;
+  /** Of `used`: what nodes hold for pods to come. */
+  readonly held: bigint;
   /** Of an IPReservation. */
   readonly reserved: bigint;
   /** Neither. */
@@ -78,22 +80,22 @@ export function borrowedAddresses(blocks: readonly IpamBlock[]): {
 
 function poolUsage(pool: IpPool, blocks: readonly IpamBlock[], reserved: readonly Cidr[]): PoolUsage {
   const usages = blocks.map((block) => blockUsage(block, reserved)).toSorted(byCidr);
-  const used = blocks.flatMap(allocationsOf).map(({ ip }) => ip);
+  const used = blocks.flatMap(allocationsOf);
   return { name: pool.metadata.name, ...usage(pool.spec.cidr, used, reserved), blocks: usages };
 }
 
 function blockUsage(block: IpamBlock, reserved: readonly Cidr[]): BlockUsage {
-  const used = allocationsOf(block).map(({ ip }) => ip);
-  return { ...usage(block.spec.cidr, used, reserved), affinity: block.spec.affinity };
+  return { ...usage(block.spec.cidr, allocationsOf(block), reserved), affinity: block.spec.affinity };
 }
 
-function usage(cidr: Cidr, ips: readonly Ip[], reservations: readonly Cidr[]): Usage {
+function usage(cidr: Cidr, allocations: readonly Allocation[], reservations: readonly Cidr[]): Usage {
   const inside = reservations.filter((one) => cidrsOverlap(cidr, one));
   const total = cidrSize(cidr);
   const reserved = inside.reduce((sum, one) => sum + (cidrContains(one, cidr) ? total : cidrSize(one)), 0n);
-  const both = ips.filter((ip) => inside.some((one) => cidrContainsIp(one, ip))).length;
-  const used = BigInt(ips.length);
-  return { cidr, total, used, reserved, free: total - used - reserved + BigInt(both) };
+  const both = allocations.filter(({ ip }) => inside.some((one) => cidrContainsIp(one, ip))).length;
+  const used = BigInt(allocations.length);
+  const held = BigInt(allocations.filter(({ attribute }) => isReserve(attribute)).length);
+  return { cidr, total, used, held, reserved, free: total - used - reserved + BigInt(both) };
 }
 
 /** The same addresses in networks of which none holds another, so that nothing is counted twice. */

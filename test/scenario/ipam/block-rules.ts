@@ -1,6 +1,7 @@
 import type { AllocationAttribute, IpamBlock } from "../../../src/api/ipam-block.ts";
 import { firstIp } from "../../../src/net/cidr.ts";
 import { type Ip, ipPlus } from "../../../src/net/ip.ts";
+import { isOfReserve } from "./node-disk.ts";
 
 /** How one address of a block stands. */
 export interface Slot {
@@ -51,6 +52,8 @@ export interface Judgement {
   readonly isResting: (releasedAt: string) => boolean;
   /** Whether an address that is given back has to rest at all. */
   readonly mustRest: boolean;
+  /** Whether an address that a node holds in advance was answered to somebody. */
+  readonly wasAnswered: (ip: Ip) => boolean;
 }
 
 /** What is wrong with a block's change; `before` undefined: it is new; `after` undefined: it is gone. */
@@ -64,8 +67,10 @@ export function changeFaults(
   const now = after === undefined ? [] : slotsOf(after);
   for (const [ordinal, { ip, state, handle }] of old.entries()) {
     const holder = judgement.holderOf(ip);
-    if (holder === undefined || state !== "held" || handle !== holder) continue;
+    const isUnnamed = isOfReserve(old[ordinal]);
+    if (holder === undefined || state !== "held" || !(handle === holder || isUnnamed)) continue;
     const slot = now[ordinal];
+    if (isUnnamed && slot?.handle === handle && slot?.sequenceNumber === old[ordinal]?.sequenceNumber) continue;
     if (slot?.state !== "held" || slot.handle !== holder) {
       faults.push(`${ip} is ${holder}'s, and is ${slot === undefined ? "gone" : `${slot.state} (${slot.handle})`}`);
     }
@@ -83,16 +88,20 @@ export function changeFaults(
 function slotFaults(
   before: Slot | undefined,
   { ip, ...after }: Slot,
-  { isResting, mustRest }: Judgement,
+  { isResting, mustRest, wasAnswered }: Judgement,
 ): readonly string[] {
   if (before === undefined) return [`${ip} is new in its block`];
   // One write may free an address and give it out again; whether the first holder was live is asked above.
   const given = after.state === "held" && (before.state !== "held" || before.handle !== after.handle);
   if (given && before.sequenceNumber === after.sequenceNumber) return [`${ip} is given under an old sequence number`];
-  if (!given && after.state === "held" && before.sequenceNumber !== after.sequenceNumber) {
+  const isTakenAnew = isOfReserve(before) && isOfReserve(after) && !(mustRest && wasAnswered(ip));
+  if (!given && after.state === "held" && before.sequenceNumber !== after.sequenceNumber && !isTakenAnew) {
     return [`${ip} stays ${after.handle}'s under another sequence number`];
   }
-  if (mustRest && before.state === "held" && (after.state === "free" || given)) return [`${ip} does not cool down`];
+  // What is held in advance becomes another's without a rest, and nobody's, if nobody was ever given it.
+  const mayGo = isOfReserve(before) && (given || !wasAnswered(ip));
+  const isFreed = before.state === "held" && (after.state === "free" || given);
+  if (mustRest && isFreed && !mayGo) return [`${ip} does not cool down`];
   const releasedAt = before.attribute?.releasedAt;
   if (releasedAt !== undefined && after.state !== "cooling" && isResting(releasedAt)) {
     return [`${ip} is ${after.state} while it has to cool down`];

@@ -1,3 +1,4 @@
+import { isReserve } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import type { AddressRelease, Reclaimer } from "../../../src/ipam/reclaimer.ts";
 import type { IpamStore } from "../../../src/ipam/store.ts";
@@ -5,6 +6,7 @@ import { StoreReclaimer } from "../../../src/ipam/store-reclaimer.ts";
 import { slotsOf } from "./block-rules.ts";
 import type { Kubelets } from "./kubelets.ts";
 import { LostError } from "./network.ts";
+import { isOfReserve } from "./node-disk.ts";
 import type { Collection } from "./operations.ts";
 import type { World } from "./world.ts";
 
@@ -52,7 +54,9 @@ export class Collector {
     const { ledger } = this.#world;
     const releases = listed.flatMap(({ value }) =>
       slotsOf(value).flatMap(({ ip, state, handle, sequenceNumber }): AddressRelease[] => {
-        const gone = handle === undefined || ["absent", "lost", "going"].includes(ledger.phaseOf(handle));
+        const gone = isReserve({ handle_id: handle })
+          ? this.#kubelets.isGone(reserverOf(handle))
+          : handle === undefined || ["absent", "lost", "going"].includes(ledger.phaseOf(handle));
         return state === "held" && gone ? [{ ip, handle, sequenceNumber, why: "pod gone" }] : [];
       }),
     );
@@ -63,7 +67,7 @@ export class Collector {
   async #handles(store: IpamStore, reclaimer: Reclaimer): Promise<void> {
     const recorded = (await store.handles.list()).map(({ value }) => value.spec.handleID);
     const slots = (await store.blocks.list()).flatMap(({ value }) => slotsOf(value));
-    const holding = slots.flatMap(({ state, handle }) => (state === "held" ? (handle ?? []) : []));
+    const holding = slots.flatMap((slot) => (slot.state === "held" && !isOfReserve(slot) ? (slot.handle ?? []) : []));
     await reclaimer.repairHandles([...new Set([...recorded, ...holding])]);
   }
 
@@ -80,4 +84,10 @@ export class Collector {
     }
     for (const { cidr, affinity } of blocks) if (affinity === undefined) await reclaimer.deleteOrphan(cidr);
   }
+}
+
+// --- internal ---
+
+function reserverOf(handle = ""): NodeName {
+  return handle.slice(handle.indexOf(":") + 1) as NodeName;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fine, type History, histories, sizeHistories } from "./operations.ts";
+import { busyHistories, fine, type History, histories, sizeHistories } from "./operations.ts";
 import { addFigures, type Figures, noFigures, runHistory } from "./run-history.ts";
 
 test("histories without mishaps: every address is one holder's, and nothing is left in the end", async () => {
@@ -22,6 +22,13 @@ test.each([
   120_000,
 );
 
+test("pods that come and go in quick turn are given what is held in advance, and nothing of that is left", async () => {
+  const calm = await every(busyHistories(fine), 100);
+  expect(calm.fromReserve).toBeGreaterThan(100);
+  const { fromReserve, straysNamed, straysFreed, givenBack } = await every(busyHistories(), 250);
+  for (const figure of [fromReserve, straysNamed, straysFreed, givenBack]) expect(figure).toBeGreaterThan(0);
+}, 120_000);
+
 test("block sizes that change under nodes that hear of it late: no address lies in two blocks that are in use", async () => {
   await every(sizeHistories, 600);
 }, 120_000);
@@ -36,7 +43,7 @@ test("a release that was decided on before its address was given again frees not
   ];
   const choices = fc.array(fc.nat({ max: 3 }), { minLength: 80, maxLength: 80 });
   await every(
-    choices.map((some) => ({ operations, fates: [], choices: some })),
+    choices.map((some) => ({ operations, fates: [], choices: some, isLarge: false })),
     100,
   );
 }, 120_000);

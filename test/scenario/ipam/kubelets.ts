@@ -48,7 +48,8 @@ export class Kubelets {
     ledger.asks(handle);
     const { attributes, ...request } = requestOf(handle, node, wanted);
     const timestamp = `call ${this.#asked++}`;
-    void this.#assign(this.#agentOf(node), { ...request, attributes: { ...attributes, timestamp } }, node);
+    const asked = { ...request, attributes: { ...attributes, timestamp }, mayBeNamedLater: pod % 4 !== 3 };
+    void this.#assign(this.#agentFor(handle, node), asked, node);
   }
 
   /** Gives back what the pod may have; `also` a pod that has not been answered yet. */
@@ -57,7 +58,7 @@ export class Kubelets {
     const phase = this.#world.ledger.phaseOf(handle);
     if (phase === "absent" || phase === "lost" || this.#gone.has(nodeOfPod(pod)) || this.#isReleasing(handle)) return;
     this.#world.ledger.givesBack(handle);
-    void this.#release(this.#agentOf(nodeOfPod(pod)), handle);
+    void this.#release(this.#agentOf(nodeOfPod(pod)), handle, nodeOfPod(pod));
   }
 
   cancel(pod: number): void {
@@ -67,11 +68,41 @@ export class Kubelets {
   vanish(pod: number): void {
     const handle = this.handleOf(pod);
     const phase = this.#world.ledger.phaseOf(handle);
-    if (phase !== "absent" && !this.#isBusy(handle)) this.#world.ledger.vanishes(handle);
+    if (phase === "absent" || this.#isBusy(handle)) return;
+    this.#world.ledger.vanishes(handle);
+    this.#world.diskOf(nodeOfPod(pod)).forget(handle);
   }
 
   kill(node: NodeName): void {
     this.#agents.get(node)?.kill();
+  }
+
+  /** The process that was taken over longest ago, or else the one that serves the node, ends well. */
+  async end(node: NodeName): Promise<void> {
+    const old = this.#others.find((one) => one.alive() && one.name.startsWith(node)) ?? this.#agents.get(node);
+    if (old === undefined || !old.alive()) return;
+    this.#world.trace(`${old.name} is to end`);
+    if (this.#agents.get(node) === old) this.twin(node);
+    try {
+      await old.ipam.stop();
+    } catch (error) {
+      if (!isExpected(error) && !isOfStrays(error)) this.#world.breach(`${old.name} cannot end: ${error}`, error);
+    }
+    old.kill();
+  }
+
+  /** Every process of the nodes that are left ends well. */
+  async endAll(): Promise<void> {
+    for (const node of nodes) while (this.#living(node).length > 0) await this.end(node);
+  }
+
+  /** A process begins on every node that is left. */
+  beginAll(): void {
+    for (const node of nodes) {
+      if (this.#gone.has(node)) continue;
+      this.#world.diskOf(node).settleIntents();
+      this.#agentOf(node);
+    }
   }
 
   /** From now on another process serves the node; calls under way go on in the old one. */
@@ -105,6 +136,20 @@ export class Kubelets {
     return process;
   }
 
+  #living(node: NodeName): readonly Process[] {
+    const all = [...this.#others, ...this.#agents.values()];
+    return all.filter((one) => one.alive() && one.name.startsWith(node));
+  }
+
+  /** Who was given what no block names is asked after where that is known. */
+  #agentFor(handle: string, node: NodeName): Process {
+    const told = this.#world.ledger.holdingsOf(handle);
+    const reserve = this.#world.inReserveOf(node);
+    const isUnnamed = told.some(({ ip }) => reserve.some((one) => one.ip === ip));
+    const giver = this.#living(node).find((one) => this.#world.diskOf(node).hasLock(one));
+    return (isUnnamed ? giver : undefined) ?? this.#agentOf(node);
+  }
+
   #isBusy(handle: string): boolean {
     return [...this.#agents.values(), ...this.#others].some(({ calls }) => calls.has(handle) || calls.has(del(handle)));
   }
@@ -122,8 +167,9 @@ export class Kubelets {
   async #assign(process: Process, request: AssignRequest, node: NodeName): Promise<void> {
     const world = this.#world;
     const { handle } = request;
+    const told = world.ledger.holdingsOf(handle).map(({ ip }) => ip);
     const before = {
-      held: world.heldBy(handle).map(({ ip }) => ip),
+      held: [...told, ...world.heldBy(handle).map(({ ip }) => ip)],
       settings: world.settings.length,
       grants: world.grants.length,
       step: world.schedule.steps,
@@ -132,17 +178,40 @@ export class Kubelets {
     const cancel = new AbortController();
     this.#cancels.set(handle, cancel);
     process.calls.add(handle);
+    const disk = world.diskOf(node);
+    disk.intends(handle);
     world.trace(`${process.name}: ADD ${handle} ${JSON.stringify(request)}`);
     try {
       const answer = await process.ipam.assign(request, cancel.signal);
       world.trace(`${process.name}: ADD ${handle} = ${answer.map(({ ip }) => ip).join()}`);
+      await this.#noteReserved(answer, { process, request, node });
       this.#judge(answer, { request, node, before });
+      if (world.ledger.phaseOf(handle) === "live") disk.attach(request, answer);
     } catch (error) {
+      if (error instanceof IpamError) disk.gaveUp(handle);
       world.trace(`${process.name}: ADD ${handle} failed: ${error}`);
       world.figures.refused++;
       this.#judgeRefusal(error, { request, before, cancelled: cancel.signal.aborted });
     }
     process.calls.delete(handle);
+  }
+
+  /** What comes of the reserve is a pod's before any write says so; its process may die before it writes that down. */
+  async #noteReserved(
+    answer: readonly AssignedAddress[],
+    { process, request: { handle }, node }: Omit<Answered, "before"> & { readonly process: Process },
+  ): Promise<void> {
+    const world = this.#world;
+    const reserve = world.inReserveOf(node);
+    const unnamed = answer.filter(({ ip }) => reserve.some((one) => one.ip === ip));
+    if (unnamed.length === 0) return;
+    for (const { ip } of unnamed) {
+      world.reserve.answered(ip);
+      // Whose the block was when it was taken; it may be nobody's by now.
+      const affinity = world.grants.findLast((grant) => grant.ip === ip)?.affinity;
+      world.grants.push({ ip, handle, step: world.schedule.steps, affinity });
+    }
+    await process.pause();
   }
 
   #judge(answer: readonly AssignedAddress[], { request, node, before }: Answered): void {
@@ -158,8 +227,9 @@ export class Kubelets {
     if (phase !== "asked" && phase !== "live") return;
     world.figures.given += phase === "asked" ? answer.length : 0;
     const held = world.heldBy(handle);
+    const reserve = request.mayBeNamedLater ? world.inReserveOf(node) : [];
     for (const { ip, block } of answer) {
-      if (!held.some((one) => one.ip === ip && one.block === block)) {
+      if (![...held, ...reserve].some((one) => one.ip === ip && one.block === block)) {
         world.breach(`${handle} was told ${ip} of ${block}, and it is not ${handle}'s in the store`);
       }
     }
@@ -229,7 +299,7 @@ export class Kubelets {
     return this.#world.heldBy(handle).flatMap(({ ip, block }) => (block in record ? ip : []));
   }
 
-  async #release(process: Process, handle: string): Promise<void> {
+  async #release(process: Process, handle: string, node: NodeName): Promise<void> {
     const world = this.#world;
     const begunLate = this.#begunLate();
     const findable = this.#findable(handle);
@@ -250,6 +320,7 @@ export class Kubelets {
         world.breach(`${call} has ended and ${left.map(({ ip }) => ip).join()} is still held`);
       }
       world.ledger.gone(handle);
+      world.diskOf(node).forget(handle);
     } catch (error) {
       process.calls.delete(call);
       world.trace(`${process.name}: ${call} failed: ${error}`);
@@ -281,6 +352,11 @@ interface Refused extends Omit<Answered, "node"> {
 
 function del(handle: string): string {
   return `DEL ${handle}`;
+}
+
+/** It cannot be told yet whose it is that an earlier process held. */
+function isOfStrays(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Cannot free yet");
 }
 
 function isCancelled(error: unknown): boolean {

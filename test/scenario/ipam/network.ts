@@ -59,6 +59,8 @@ export class Network {
   readonly #past: { readonly [K in Kind]: (readonly FakeStored[K][])[] } = { blocks: [], affinities: [], handles: [] };
   #late = 0;
   #begunLate = 0;
+  /** Whose call takes effect now. */
+  #writer = "";
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -73,6 +75,11 @@ export class Network {
   /** How many writes have ever been such. */
   get begunLate(): number {
     return this.#begunLate;
+  }
+
+  /** The name of the caller whose write is told of. */
+  get writer(): string {
+    return this.#writer;
   }
 
   /** A list has changed, or is about to: it can still be answered as it is now. */
@@ -129,10 +136,11 @@ export class Network {
     if (fate === "lost request") throw new LostError();
     if (fate === "killed before") return this.#death(caller);
     if (write && (fate === "late effect" || fate === "killed, late effect")) {
-      void this.#later(what, effect);
+      void this.#later(caller, what, effect);
       if (fate === "late effect") throw new LostError();
       return this.#death(caller);
     }
+    this.#writer = caller.name;
     const answer = await effect();
     if (write) trace(`${caller.name}: ${what} -> ${answer === "conflict" ? "conflict" : "done"}`);
     if (fate === "lost reply" || fate === "late effect") throw new LostError();
@@ -141,11 +149,12 @@ export class Network {
     return answer;
   }
 
-  async #later<T>(what: string, effect: () => Promise<T>): Promise<void> {
+  async #later<T>({ name }: Caller, what: string, effect: () => Promise<T>): Promise<void> {
     this.#late++;
     this.#begunLate++;
     await this.#options.schedule.wait(this);
     this.#late--;
+    this.#writer = name;
     this.#options.trace(`late: ${what} -> ${(await effect()) === "conflict" ? "conflict" : "done"}`);
   }
 

@@ -10,6 +10,8 @@ export type Operation =
   /** A pod is gone, and its node forgets it. */
   | { readonly op: "vanish"; readonly pod: number }
   | { readonly op: "kill"; readonly node: number }
+  /** A process ends well: the one that was taken over, if there is one. */
+  | { readonly op: "end"; readonly node: number }
   /** A second process takes a node over while the first goes on. */
   | { readonly op: "twin"; readonly node: number }
   /** A machine is gone for ever, with all that ran on it. */
@@ -36,6 +38,8 @@ export interface History {
   /** One for each call to the store; those after the last are fine. */
   readonly fates: readonly Fate[];
   readonly choices: readonly number[];
+  /** Whether there are more addresses than pods; else nodes are mostly short of them. */
+  readonly isLarge: boolean;
 }
 
 /** Sizes of the world. */
@@ -50,6 +54,7 @@ export function histories(longest: number, fate: fc.Arbitrary<Fate> = fates): fc
     operations: fc.array(operation, { minLength: 1, maxLength: longest, size: "max" }),
     fates: fc.array(fate, { maxLength: longest * 8, size: "max" }),
     choices: fc.array(fc.nat({ max: 11 }), { maxLength: longest * 20, size: "max" }),
+    isLarge: fc.boolean(),
   });
 }
 
@@ -69,7 +74,31 @@ export const sizeHistories: fc.Arbitrary<History> = fc.record({
     size: "max",
   }),
   choices: fc.array(fc.nat({ max: 11 }), { maxLength: 600, size: "max" }),
+  isLarge: fc.constant(false),
 });
+
+/** Histories of two nodes on which pods come and go in quick turn, so that what is held in advance is used. */
+export function busyHistories(fate: fc.Arbitrary<Fate> = fates): fc.Arbitrary<History> {
+  const busyPod = fc.constantFrom(0, 1, 3, 4, 6, 7, 9, 10);
+  const busyNode = fc.nat({ max: 1 });
+  const operation = fc.oneof(
+    { weight: 24, arbitrary: fc.record({ op: fc.constant("add" as const), pod: busyPod, want: busyWant }) },
+    { weight: 14, arbitrary: fc.record({ op: fc.constant("remove" as const), pod: busyPod }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constantFrom("vanish" as const, "cancel" as const), pod: busyPod }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ op: fc.constantFrom("kill" as const, "twin" as const, "end" as const), node: busyNode }),
+    },
+    { weight: 5, arbitrary: operations },
+  );
+  const timed = fc.tuple(operation, fc.nat({ max: 50 })).map(([one, count]) => ({ ...one, turns: count }));
+  return fc.record({
+    operations: fc.array(timed, { minLength: 20, maxLength: 80, size: "max" }),
+    fates: fc.array(fate, { maxLength: 640, size: "max" }),
+    choices: fc.array(fc.nat({ max: 11 }), { maxLength: 1600, size: "max" }),
+    isLarge: fc.constantFrom(true, true, false),
+  });
+}
 
 /** Calls that all end well. */
 export const fine: fc.Arbitrary<Fate> = fc.constant("fine");
@@ -107,6 +136,8 @@ const fates = fc.oneof(
   { weight: 9, arbitrary: fc.constantFrom<Fate>("lost request", "lost reply", "late effect", "old answer") },
   { weight: 2, arbitrary: fc.constantFrom<Fate>("killed before", "killed after", "killed, late effect") },
 );
+
+const busyWant = fc.constantFrom<Want>("v4", "v4", "v4", "dual", "v6", "fixed");
 
 const want = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom<Want>("v4", "dual") },
@@ -153,7 +184,7 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 40, arbitrary: fc.record({ op: fc.constant("add" as const), pod, want }) },
   { weight: 24, arbitrary: fc.record({ op: fc.constantFrom("remove" as const), pod }) },
   { weight: 6, arbitrary: fc.record({ op: fc.constantFrom("vanish" as const, "cancel" as const), pod }) },
-  { weight: 4, arbitrary: fc.record({ op: fc.constantFrom("kill" as const, "twin" as const), node }) },
+  { weight: 6, arbitrary: fc.record({ op: fc.constantFrom("kill" as const, "twin" as const, "end" as const), node }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("machine" as const), node }) },
   {
     weight: 14,

@@ -48,12 +48,13 @@ export class Schedule {
     this.#now += ms;
   }
 
-  /** Opens one gate and lets everything run that follows from it. False when nothing waits. */
-  async step(): Promise<boolean> {
+  /** Opens one gate and lets everything run that follows from it. False when nothing waits, or only for longer than `longestMs`. */
+  async step(longestMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     await settled();
-    if (this.#gates.length === 0) return false;
-    const index = (this.#choices[this.#steps++] ?? 0) % this.#gates.length;
-    const [gate] = this.#gates.splice(index, 1);
+    const near = this.#gates.filter(({ due = 0 }) => due - this.#now <= longestMs);
+    if (near.length === 0) return false;
+    const gate = near[(this.#choices[this.#steps++] ?? 0) % near.length];
+    this.#gates = this.#gates.filter((one) => one !== gate);
     this.#now = Math.max(this.#now + 1, gate?.due ?? 0);
     gate?.open();
     await settled();

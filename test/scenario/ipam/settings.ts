@@ -14,20 +14,22 @@ import { nodeCount, type PoolChange, type Want } from "./operations.ts";
 export const nodes = Array.from({ length: nodeCount }, (_, index) => `node-${index}` as NodeName);
 
 /** The pools as they are made. */
-const poolsMade: readonly IpPool[] = [
-  pool("main", { cidr: "10.0.0.0/28", blockSize: 30 }),
-  pool("six", { cidr: "2001:db8::/124", blockSize: 126 }),
+const poolsMade = (isLarge: boolean): readonly IpPool[] => [
+  pool("main", { cidr: isLarge ? "10.0.0.0/26" : "10.0.0.0/28", blockSize: 30 }),
+  pool("six", { cidr: isLarge ? "2001:db8::/122" : "2001:db8::/124", blockSize: 126 }),
   pool("more", { cidr: "10.0.1.0/29", blockSize: 31 }),
   pool("manual", { cidr: "10.0.2.0/30", blockSize: 31, assignmentMode: "Manual" }),
 ];
 
 /** How a cluster begins. */
-export const firstSetting: Setting = {
-  pools: poolsMade,
-  nodes: nodes.map((name) => nodeOf(name, "a")),
-  reservations: [],
-  configuration: undefined,
-};
+export function firstSetting(isLarge: boolean): Setting {
+  return {
+    pools: poolsMade(isLarge),
+    nodes: nodes.map((name) => nodeOf(name, "a")),
+    reservations: [],
+    configuration: undefined,
+  };
+}
 
 /** A node in a zone. */
 export function nodeOf(name: NodeName, zone: string): Node {
@@ -35,8 +37,12 @@ export function nodeOf(name: NodeName, zone: string): Node {
 }
 
 /** The pools after a change of one. */
-export function changedPools(pools: readonly IpPool[], index: number, change: PoolChange): readonly IpPool[] {
-  const made = poolsMade[index];
+export function changedPools(
+  { pools, isLarge }: { readonly pools: readonly IpPool[]; readonly isLarge: boolean },
+  index: number,
+  change: PoolChange,
+): readonly IpPool[] {
+  const made = poolsMade(isLarge)[index];
   if (made === undefined) return pools;
   const others = pools.filter(({ metadata }) => metadata.name !== made.metadata.name);
   const now = pools.find(({ metadata }) => metadata.name === made.metadata.name);
@@ -67,7 +73,9 @@ export function reservation(cidrs: readonly string[]): Setting["reservations"] {
 
 /** Whether the blocks of a pool are of the size with which it began. */
 export function hasFirstSize({ metadata, spec }: IpPool): boolean {
-  return poolsMade.some((made) => made.metadata.name === metadata.name && made.spec.blockSize === spec.blockSize);
+  return poolsMade(false).some(
+    (made) => made.metadata.name === metadata.name && made.spec.blockSize === spec.blockSize,
+  );
 }
 
 /** What a pod asks for. */

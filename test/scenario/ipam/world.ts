@@ -2,22 +2,27 @@ import { pino } from "pino";
 import { LateRecords } from "../../../src/agent/late-records.ts";
 import type { BlockAffinity } from "../../../src/api/block-affinity.ts";
 import type { IpamBlock } from "../../../src/api/ipam-block.ts";
+import { reserveHandle } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { Allocator } from "../../../src/ipam/allocator.ts";
 import type { Ipam } from "../../../src/ipam/ipam.ts";
+import type { ReserveOptions } from "../../../src/ipam/reserve-options.ts";
 import type { Cidr } from "../../../src/net/cidr.ts";
 import type { Ip } from "../../../src/net/ip.ts";
 import { FakeCluster, type FakeWrite } from "../../fakes/ipam-store.ts";
 import { changeFaults, slotsOf } from "./block-rules.ts";
 import { Ledger } from "./ledger.ts";
 import { type Caller, type Fate, Network, type Setting } from "./network.ts";
+import { NodeDisk, ReserveFigures } from "./node-disk.ts";
 import type { History } from "./operations.ts";
 import { Schedule } from "./schedule.ts";
 import { firstSetting } from "./settings.ts";
 
 /** An agent or a collector, until it is killed. */
 export interface Process extends Caller {
-  readonly ipam: Ipam;
+  readonly ipam: Ipam & Pick<Allocator, "begin" | "stop">;
+  /** Resolves some time later, if the process lives. */
+  readonly pause: () => Promise<void>;
   readonly alive: () => boolean;
   /** Handles that a call of this process is about. */
   readonly calls: Set<string>;
@@ -38,11 +43,14 @@ export class World {
   readonly cluster = new FakeCluster();
   readonly ledger = new Ledger();
   readonly network: Network;
-  readonly settings: Setting[] = [firstSetting];
+  readonly settings: Setting[];
+  readonly isLarge: boolean;
+  readonly reserve = new ReserveFigures();
   readonly grants: Grant[] = [];
   readonly figures = { calls: 0, writes: 0, kills: 0, surplus: 0, given: 0, refused: 0, freed: 0 };
   /** When an address came free last. */
   readonly freeSince = new Map<Ip, number>();
+  readonly #disks = new Map<NodeName, NodeDisk>();
   readonly #fates: readonly Fate[];
   readonly #trace: string[] = [];
   /** What numbers each block has had, in each of its lives. */
@@ -51,8 +59,10 @@ export class World {
   #calm = false;
   #breach: Error | undefined;
 
-  constructor({ fates, choices }: Pick<History, "fates" | "choices">) {
+  constructor({ fates, choices, isLarge }: Pick<History, "fates" | "choices" | "isLarge">) {
     this.#fates = fates;
+    this.isLarge = isLarge;
+    this.settings = [firstSetting(isLarge)];
     this.schedule = new Schedule(choices);
     const { cluster, schedule } = this;
     this.network = new Network({
@@ -85,7 +95,7 @@ export class World {
 
   /** The settings that hold now. */
   get setting(): Setting {
-    return this.settings.at(-1) ?? firstSetting;
+    return this.settings.at(-1) ?? firstSetting(this.isLarge);
   }
 
   set(change: Partial<Setting>): void {
@@ -105,6 +115,7 @@ export class World {
         alive = false;
         calls.clear();
         this.schedule.forget(caller);
+        this.diskOf(node).unlock(caller);
         this.figures.kills++;
         this.trace(`${name} is dead`);
       },
@@ -112,14 +123,47 @@ export class World {
     const clock = this.schedule.clock(caller);
     const late = new LateRecords({ isBusy: () => calls.size > 0, clock, logger: pino({ level: "silent" }) });
     // Beside processes that answer an address when its record is written too.
-    const isOld = this.#started++ % 4 === 3;
-    const ipam = new Allocator({ store: this.network.storeOf(caller), node, clock, ...(isOld ? {} : { late }) });
-    return { ...caller, ipam, calls, alive: () => alive };
+    const isOld = this.#started++ % 4 === 3 && this.inReserveOf(node).length === 0;
+    const parts = isOld ? {} : { late, reserve: this.#reserveOptions(caller, node, () => alive) };
+    const ipam = new Allocator({ store: this.network.storeOf(caller), node, clock, ...parts });
+    ipam.begin();
+    return { ...caller, ipam, calls, alive: () => alive, pause: () => this.schedule.wait(caller) };
   }
 
-  /** Makes so many steps, or all there are. Throws when there is no end to it, or a rule is broken. */
-  async run(turns = 50_000): Promise<void> {
-    for (let turn = 0; turn < turns && (await this.schedule.step()); turn++) this.check();
+  /** What the processes of a node have written down there. */
+  diskOf(node: NodeName): NodeDisk {
+    const disk = this.#disks.get(node) ?? new NodeDisk();
+    this.#disks.set(node, disk);
+    return disk;
+  }
+
+  /** What the node holds in advance, as the blocks say. */
+  inReserveOf(node: NodeName): readonly { readonly ip: Ip; readonly block: Cidr }[] {
+    return this.heldBy(reserveHandle(node));
+  }
+
+  /** The figures of the history. */
+  get allFigures() {
+    return { ...this.figures, ...this.reserve.counts };
+  }
+
+  #reserveOptions(caller: Caller, node: NodeName, isAlive: () => boolean): ReserveOptions {
+    const disk = this.diskOf(node);
+    return {
+      mostOf: (blockSize) => (blockSize < 4 ? 1 : 2),
+      isSole: () => isAlive() && disk.lock(caller),
+      owners: async () => {
+        const owners = await disk.owners(() => this.schedule.wait(caller));
+        this.trace(`${caller.name}: owners ${[...owners.byAddress.keys()].join()}${owners.areAll ? "" : ", not all"}`);
+        return owners;
+      },
+      onLost: (sentence) => this.breach(sentence),
+    };
+  }
+
+  /** Makes so many steps, without waiting for longer than a second, or all there are. Throws when there is no end to it, or a rule is broken. */
+  async run(turns = 50_000, longestMs = turns === 50_000 ? undefined : 1000): Promise<void> {
+    for (let turn = 0; turn < turns && (await this.schedule.step(longestMs)); turn++) this.check();
     this.check();
     if (turns === 50_000 && (await this.schedule.step())) this.breach("there is no end to it");
     this.check();
@@ -154,6 +198,7 @@ export class World {
       holderOf: (ip: Ip) => this.ledger.holderOf(ip),
       isResting: (releasedAt: string) => Date.parse(releasedAt) + this.#cooldownMs > this.schedule.now,
       mustRest: this.#cooldownMs > 0,
+      wasAnswered: (ip: Ip) => this.reserve.wasAnswered(ip),
     };
     for (const fault of changeFaults(before, after, judgement)) this.breach(fault);
     if (after !== undefined) this.#watchSequence(key, after.spec.sequenceNumber, before === undefined);
@@ -188,7 +233,9 @@ export class World {
   #note(before: IpamBlock | undefined, after: IpamBlock | undefined): void {
     const old = before === undefined ? [] : slotsOf(before);
     const step = this.schedule.steps;
-    for (const [ordinal, { ip, state, handle }] of (after === undefined ? [] : slotsOf(after)).entries()) {
+    for (const [ordinal, slot] of (after === undefined ? [] : slotsOf(after)).entries()) {
+      const { ip, state, handle } = slot;
+      this.reserve.note(old[ordinal], slot, this.network.writer);
       const was = old[ordinal]?.state ?? "free";
       const isNew = was !== "held" || old[ordinal]?.handle !== handle;
       if (isNew && state === "held" && handle !== undefined) {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { reserveHandle } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { claimBlock, loadOwnBlocks } from "../../../src/ipam/affinity.ts";
-import { newBlock } from "../../../src/ipam/block.ts";
+import { assignFromBlock, newBlock } from "../../../src/ipam/block.ts";
 import type { AssignRequest } from "../../../src/ipam/ipam.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
@@ -59,6 +60,19 @@ describe("an address that is asked for", () => {
         "(10.0.0.0/28). Ask for another, or remove its holder",
     );
     expect([bench.held(), [...bench.cluster.handles.keys()]]).toEqual([["a"], ["a"]]);
+  });
+
+  test("that another node holds for pods to come is refused, with a way to get it", async () => {
+    const ipam = bench.allocator(other);
+    await bench.allocator().assign(fixed("a", "10.0.0.1"));
+    const [cidr, stored] = [...bench.cluster.blocks][0] ?? [];
+    if (cidr === undefined || stored === undefined) throw new Error("there is no block");
+    const reserve = { handle: reserveHandle(node), count: 1, attributes: { node } };
+    bench.cluster.blocks.set(cidr, { ...stored, value: assignFromBlock(stored.value, reserve).block });
+    await expect(ipam.assign(fixed("b", "10.0.0.0"))).rejects.toThrow(
+      "Cannot give pod default/b the address 10.0.0.0 on node node-2: node node-1 holds it for its next pods, in pool small " +
+        "(10.0.0.0/28). Ask for another, or keep it by an IPReservation: the node then gives it back",
+    );
   });
 
   test("that was freed behind this node's back is found free", async () => {

@@ -9,7 +9,13 @@ import {
   isEmptyBlock,
   newBlock,
 } from "../../../src/ipam/block.ts";
-import { endCooldownsIn, releaseAddressesFromBlock, releaseFromBlock } from "../../../src/ipam/block-release.ts";
+import {
+  endCooldownsIn,
+  giveBackUnused,
+  handOver,
+  releaseAddressesFromBlock,
+  releaseFromBlock,
+} from "../../../src/ipam/block-release.ts";
 import type { AddressRelease } from "../../../src/ipam/reclaimer.ts";
 import { releasesOf } from "../../../src/ipam/release-journal.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
@@ -143,4 +149,57 @@ test("what Windows keeps for itself leaves a block empty", () => {
   const reserved = take(empty, "Windows-Reserved-IPAM-Handle", 3);
   expect(isEmptyBlock(reserved)).toBe(true);
   expect(isEmptyBlock(take(reserved, "a"))).toBe(false);
+});
+
+describe("an address that is handed over", () => {
+  const held = take(take(empty, "a", 2), "other");
+  const to = { handle: "b", attributes: { pod: "b" } };
+  const handed = handOver(held, second, { from: "a", to });
+
+  test("is the other's, under a number of its own, and all else stays", () => {
+    const { spec } = handed ?? held;
+    expect(spec.attributes.map(({ handle_id }) => handle_id)).toEqual(["a", "other", "b"]);
+    expect([spec.allocations, spec.unallocated]).toEqual([[0, 2, 1, null], [3]]);
+    expect(spec.attributes[2]?.secondary).toEqual({ pod: "b" });
+    expect(spec.sequenceNumberForAllocation).toEqual({ 0: 100n, 1: held.spec.sequenceNumber, 2: 101n });
+    expect(spec.sequenceNumber).toBe(held.spec.sequenceNumber + 1n);
+  });
+
+  test("leaves nothing of the one that held nothing else", () => {
+    const all = handOver(handed ?? held, first, { from: "a", to: { handle: "b", attributes: { pod: "b" } } });
+    expect(all?.spec.attributes.map(({ handle_id }) => handle_id)).not.toContain("a");
+    expect(addressesOf(all ?? empty, "b")).toEqual([first, second]);
+  });
+
+  test("is not freed by a release that was decided on before", () => {
+    const stale = release(held, second);
+    const { answers } = releaseAddressesFromBlock(handed ?? held, [stale, { ...stale, handle: "b" }], cause);
+    expect(answers.map(({ outcome }) => outcome)).toEqual(["changed", "changed"]);
+  });
+
+  test("must be what the one holds, and neither free, nor at rest, nor of another block", () => {
+    const resting = releaseFromBlock(held, "a", at(0)).block;
+    for (const [block, ip] of [
+      [held, parseIp("10.0.0.2")],
+      [held, parseIp("10.0.0.3")],
+      [held, parseIp("10.0.9.0")],
+      [resting, first],
+    ] as const) {
+      expect(handOver(block, ip, { from: "a", to })).toBeUndefined();
+    }
+  });
+});
+
+describe("what nobody has had", () => {
+  test("is free at once, at the end of the queue, without a word in the journal", () => {
+    const block = giveBackUnused(take(empty, "a", 2), [first], "a");
+    expect([addressesOf(block, "a"), block.spec.unallocated]).toEqual([[second], [2, 3, 0]]);
+    expect(block.spec.sequenceNumberForAllocation).toEqual({ 1: 100n });
+    expect(releasesOf(block)).toEqual([]);
+  });
+
+  test("is nothing that another holds", () => {
+    const held = take(take(empty, "a"), "b");
+    expect(giveBackUnused(held, [second, parseIp("10.0.0.2"), parseIp("10.0.9.0")], "a")).toBe(held);
+  });
 });

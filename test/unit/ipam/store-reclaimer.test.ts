@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { reserveHandle } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { allocationOf, assignFromBlock } from "../../../src/ipam/block.ts";
+import { handleRecord } from "../../../src/ipam/handle-records.ts";
 import type { AddressRelease, ReleaseAnswer } from "../../../src/ipam/reclaimer.ts";
 import { releasesOf } from "../../../src/ipam/release-journal.ts";
 import { StoreReclaimer } from "../../../src/ipam/store-reclaimer.ts";
@@ -55,6 +57,34 @@ function byIp(one: { readonly ip: Ip }, other: { readonly ip: Ip }): number {
 function blockOf(ip: Ip): Cidr {
   return [...bench.cluster.blocks.values()].find(({ value }) => allocationOf(value, ip))?.value.spec.cidr as Cidr;
 }
+
+describe("what a node holds for pods to come", () => {
+  const handle = reserveHandle(node);
+
+  async function hold(): Promise<readonly Ip[]> {
+    const [ip] = await give(1);
+    const [cidr, stored] = [...bench.cluster.blocks][0] ?? [];
+    if (ip === undefined || cidr === undefined || stored === undefined) throw new Error("there is no block");
+    const { block, ips } = assignFromBlock(stored.value, { handle, count: 3, attributes: { node } });
+    bench.cluster.blocks.set(cidr, { ...stored, value: block });
+    return ips;
+  }
+
+  test("has no record after some of it was freed either", async () => {
+    const [first = "" as Ip] = await hold();
+    expect(await reclaimer().releaseAddresses([releaseOf(first)])).toEqual([{ ip: first, outcome: "released" }]);
+    expect([...bench.cluster.handles.keys()]).not.toContain(handle);
+  });
+
+  test("loses a record that somebody has made", async () => {
+    await hold();
+    const record = handleRecord(handle, []);
+    const store = new FakeIpamStore(bench.cluster, async () => ({}));
+    await store.handles.put(handle, record, undefined);
+    await reclaimer().repairHandles([handle]);
+    expect([...bench.cluster.handles.keys()]).not.toContain(handle);
+  });
+});
 
 describe("releaseAddresses", () => {
   test("writes each block once, then the records, and journals who held what", async () => {

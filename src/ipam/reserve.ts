@@ -1,0 +1,294 @@
+import { type IpamBlock, reserveHandle } from "../api/ipam-block.ts";
+import type { NodeName } from "../api/names.ts";
+import { type Cidr, cidrVersion } from "../net/cidr.ts";
+import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
+import { isOwnedBy } from "./affinity.ts";
+import { addressesOf, allocationOf, assignAddress, assignFromBlock, ordinalOf } from "./block.ts";
+import { giveBackUnused, handOver } from "./block-release.ts";
+import { type AssignedAddress, type AssignRequest, anybody } from "./ipam.ts";
+import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
+import { poolOfBlock } from "./pools.ts";
+import type { Holder, Owners, ReserveOptions } from "./reserve-options.ts";
+import type { BlockView } from "./settle.ts";
+import { withStraysSettled } from "./strays.ts";
+
+/** Which part of the work on the reserve is due. */
+export interface TendOptions {
+  readonly context: NodeContext;
+  /** Only what is these handles' is named, and nothing else is done. */
+  readonly only?: ReadonlySet<string>;
+  /** Handles that give back what they have. */
+  readonly ending: ReadonlySet<string>;
+  /** Addresses that somebody asks for by name. */
+  readonly wanted: ReadonlySet<Ip>;
+  /** Whether a pod is short of addresses. */
+  readonly isShort: boolean;
+  /** The families in whose pools other nodes find blocks of their own, and need none of these addresses. */
+  readonly freeBlocks: ReadonlySet<IpVersion>;
+  readonly owners: Owners | undefined;
+}
+
+/** What is to be written of the reserve, and becomes true block by block as that is stored. */
+export interface Tended {
+  readonly blocks: ReadonlyMap<Cidr, IpamBlock>;
+  readonly changed: ReadonlySet<Cidr>;
+  readonly named: readonly (Given & { readonly ip: Ip })[];
+  readonly taken: readonly (AssignedAddress & { readonly sequenceNumber: bigint | undefined })[];
+}
+
+/**
+ * Addresses of the node's own blocks that stand in the store under a handle of the node's own, so that a pod gets one at once:
+ *
+ *     free ─▶ held, by a block write ─▶ given: from memory alone ─▶ named: by a later block write, that also takes new ones
+ *
+ * No other node can get what is held. On this node only the one process gives it that holds the node's lock, and only what it has
+ * itself seen stored. What an earlier process held is the pod's that the node has written down, and else nobody's.
+ */
+export class Reserve {
+  readonly handle: string;
+  readonly #node: NodeName;
+  readonly #options: ReserveOptions;
+  readonly #ready = new Map<Ip, Held>();
+  readonly #given = new Map<Ip, Given>();
+  readonly #families = new Set<IpVersion>();
+  /** The strays that were found to be written down as nobody's. */
+  #nobodys: ReadonlySet<Ip> = new Set();
+  #isClosed = false;
+  /** When an address was asked for last, since 1970. */
+  #askedMs = 0;
+
+  constructor(node: NodeName, options: ReserveOptions) {
+    this.handle = reserveHandle(node);
+    this.#node = node;
+    this.#options = options;
+  }
+
+  /** Whether something may be given. */
+  get hasSome(): boolean {
+    return this.#ready.size > 0;
+  }
+
+  /** Whether nothing is held, and all that was given is named. */
+  get isIdle(): boolean {
+    return this.#ready.size === 0 && this.#given.size === 0;
+  }
+
+  /** Whether something was ever asked for that could come of it. */
+  get isWanted(): boolean {
+    return this.#families.size > 0;
+  }
+
+  /** Whether much of it has been given, and nothing was taken for it since. */
+  get isLow(): boolean {
+    return this.#given.size > this.#ready.size;
+  }
+
+  /** From now on nothing is held any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** That addresses are asked for: such as may be named later, so some are held for the next. */
+  noteAsked({ v4, v6 }: AssignRequest, nowMs: number): void {
+    this.#askedMs = nowMs;
+    if (v4 > 0) this.#families.add(4);
+    if (v6 > 0) this.#families.add(6);
+  }
+
+  /** Gives what the request asks for, and keeps in mind whose it is; undefined, and nothing, when it has not all of it. */
+  take(request: AssignRequest, context: NodeContext, view: BlockView): readonly AssignedAddress[] | undefined {
+    if (this.#isClosed || this.#ready.size === 0 || !this.#options.isSole()) return undefined;
+    // What is not looked at yet may be the handle's already.
+    if ([...view.blocks.values()].some((block) => this.#straysIn(block).some((ip) => !this.#nobodys.has(ip))))
+      return undefined;
+    const choices = choicesOf(request, context);
+    const addresses = ([4, 6] as const).flatMap((version) => {
+      const count = version === 4 ? request.v4 : request.v6;
+      const isFit = ([ip, held]: readonly [Ip, Held]) =>
+        versionOf(ip) === version && this.#isFit(ip, held, { context, choices, view });
+      return [...this.#ready.entries().filter(isFit).take(count)].map(([ip, { block }]) => ({ ip, block }));
+    });
+    if (addresses.length < request.v4 + request.v6) return undefined;
+    this.noteAsked(request, context.nowMs);
+    const { handle, attributes } = request;
+    for (const { ip } of addresses) {
+      const held = this.#ready.get(ip);
+      if (held === undefined) throw new Error(`Cannot give ${ip} of the reserve of ${this.#node}: it is not held`);
+      this.#ready.delete(ip);
+      this.#given.set(ip, { ...held, handle, attributes, isEnding: false });
+    }
+    return addresses;
+  }
+
+  /** Whether something was given to the handle that the store does not know yet. */
+  hasGiven(handle: string): boolean {
+    return [...this.#given.values()].some((one) => one.handle === handle);
+  }
+
+  /** Whether blocks hold what this process knows nothing of, and may settle. */
+  hasStrays({ blocks }: BlockView): boolean {
+    return this.#options.isSole() && [...blocks.values()].some((block) => this.#straysIn(block).length > 0);
+  }
+
+  /** Whose that is; undefined when there is none. Rejects when it cannot be told. */
+  async ownersOf(view: BlockView): Promise<Owners | undefined> {
+    return this.hasStrays(view) ? this.#options.owners() : undefined;
+  }
+
+  /** Names what was given, settles what an earlier process held, and gives back what is not to be held any more. */
+  tend(view: BlockView, options: TendOptions): Tended {
+    const working = new Map(view.blocks);
+    const named = this.#name(working, options);
+    if (options.owners !== undefined) this.#settleStrays(working, { ...options, owners: options.owners });
+    if (options.only === undefined) this.#giveBack(working, view, options);
+    const changed = new Set([...working].flatMap(([cidr, block]) => (view.blocks.get(cidr) === block ? [] : [cidr])));
+    return { blocks: working, changed, named, taken: [] };
+  }
+
+  /** Takes what is lacking, of what is left after everybody else. */
+  refill({ blocks, changed, ...tended }: Tended, closed: ReadonlySet<Cidr>, options: TendOptions): Tended {
+    const working = new Map(blocks);
+    const taken = ([4, 6] as const).flatMap((version) => this.#takeFamily(working, version, closed, options));
+    return { ...tended, blocks: working, changed: changed.union(new Set(taken.map(({ block }) => block))), taken };
+  }
+
+  /** The block's part of what was planned has become true. Answers the handles that the store now knows by name. */
+  stored(cidr: Cidr, { named, taken }: Tended): readonly string[] {
+    for (const { ip, block, sequenceNumber } of taken) {
+      if (block === cidr && sequenceNumber !== undefined) this.#ready.set(ip, { block, sequenceNumber });
+    }
+    const known = named.filter(({ ip, block, handle }) => block === cidr && this.#given.get(ip)?.handle === handle);
+    for (const { ip } of known) this.#given.delete(ip);
+    return [...new Set(known.map(({ handle }) => handle))];
+  }
+
+  #isFit(
+    ip: Ip,
+    { block, sequenceNumber }: Held,
+    { context, choices, view }: { context: NodeContext; choices: PoolChoices; view: BlockView },
+  ): boolean {
+    const known = view.blocks.get(block);
+    if (known === undefined || view.closed.has(block) || !this.#holds(known, ip, sequenceNumber)) return false;
+    if (poolOfBlock(choices[versionOf(ip)].usable, block) === undefined || !isOwnedBy(known, this.#node)) return false;
+    return !isReservedIn(known, ip, context);
+  }
+
+  #holds(block: IpamBlock, ip: Ip, sequenceNumber: bigint): boolean {
+    const found = allocationOf(block, ip);
+    return found?.attribute.handle_id === this.handle && found.sequenceNumber === sequenceNumber;
+  }
+
+  #straysIn(block: IpamBlock): readonly Ip[] {
+    const isStray = (ip: Ip) => !this.#ready.has(ip) && !this.#given.has(ip);
+    return addressesOf(block, this.handle).filter(isStray);
+  }
+
+  #name(working: Map<Cidr, IpamBlock>, { only, ending }: TendOptions): Tended["named"] {
+    return [...this.#given].flatMap(([ip, given]) => {
+      if (only !== undefined && !only.has(given.handle)) return [];
+      const isEnding = given.isEnding || ending.has(given.handle);
+      this.#given.set(ip, { ...given, isEnding });
+      const block = working.get(given.block);
+      // An earlier try, whose answer was lost, has named it.
+      if (block && allocationOf(block, ip)?.attribute.handle_id === given.handle) return [{ ...given, ip }];
+      const handed = block && handOver(block, ip, { from: this.handle, to: given });
+      // Free: somebody has released it by force, and it is the pod's all the same; unless it was the pod's own release.
+      const named = handed ?? (block && !isEnding ? assignAddress(block, ip, given) : undefined);
+      if (named === undefined) {
+        this.#given.delete(ip);
+        if (!isEnding) this.#tellLost(ip, given, block);
+        return [];
+      }
+      working.set(given.block, named);
+      return [{ ...given, ip }];
+    });
+  }
+
+  /** Somebody has changed what only this process changes; the address stays the pod's, who cannot be told. */
+  #tellLost(ip: Ip, { handle, block: cidr }: Given, block: IpamBlock | undefined): void {
+    const holder = block && allocationOf(block, ip)?.attribute.handle_id;
+    const now = block === undefined ? "gone" : `another, in which ${holder} holds it`;
+    this.#options.onLost(`Cannot write down that ${handle} has ${ip} of block ${cidr}: the block is ${now}`);
+  }
+
+  #settleStrays(working: Map<Cidr, IpamBlock>, options: TendOptions & { readonly owners: Owners }): void {
+    const all = [...working].map(([cidr, block]) => ({ cidr, block, strays: this.#straysIn(block) }));
+    const isNobodys = (ip: Ip) => !options.owners.byAddress.has(ip);
+    this.#nobodys = new Set(all.flatMap(({ strays }) => strays.filter(isNobodys)));
+    for (const { cidr, block, strays } of all) {
+      working.set(cidr, withStraysSettled(block, strays, { ...options, from: this.handle }));
+    }
+  }
+
+  #giveBack(working: Map<Cidr, IpamBlock>, view: BlockView, options: TendOptions): void {
+    const { context, wanted, isShort } = options;
+    const choices = choicesOf(anybody, context);
+    const isOver = this.#isOver(context);
+    for (const [ip, held] of this.#ready) {
+      const mayStay = !isShort && !wanted.has(ip) && !isOver && options.freeBlocks.has(versionOf(ip));
+      if (mayStay && this.#isFit(ip, held, { context, choices, view })) continue;
+      // Not given any more from here on, whatever becomes of the write: it may take effect late.
+      this.#ready.delete(ip);
+      const block = working.get(held.block);
+      if (block !== undefined && this.#holds(block, ip, held.sequenceNumber))
+        working.set(held.block, giveBackUnused(block, [ip], this.handle));
+    }
+  }
+
+  #isOver({ nowMs }: NodeContext): boolean {
+    return this.#isClosed || Math.abs(nowMs - this.#askedMs) >= idleMs;
+  }
+
+  #takeFamily(
+    working: Map<Cidr, IpamBlock>,
+    version: IpVersion,
+    closed: ReadonlySet<Cidr>,
+    { context, isShort, freeBlocks }: TendOptions,
+  ): Tended["taken"] {
+    if (!this.#families.has(version) || isShort || this.#isOver(context) || !this.#options.isSole()) return [];
+    if (!freeBlocks.has(version)) return [];
+    const { usable } = choicesOf(anybody, context)[version];
+    const isReady = ([ip]: readonly [Ip, Held]) => versionOf(ip) === version;
+    const ready = [...this.#ready].filter(isReady).length;
+    const families = [...working].filter(([cidr]) => cidrVersion(cidr) === version);
+    const strays = families.flatMap(([, block]) => this.#straysIn(block)).length;
+    for (const [cidr, block] of families) {
+      if (closed.has(cidr) || !isOwnedBy(block, this.#node)) continue;
+      const most = this.#options.mostOf(block.spec.allocations.length);
+      // Writes whose answers are lost leave strays each time, which are settled only once no ADD is under way.
+      const count = Math.min(most, 2 * most - strays) - ready;
+      if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;
+      const isReserved = context.reservations.ofBlock(cidr)?.isReserved;
+      const attributes = { node: this.#node };
+      const change = assignFromBlock(block, { handle: this.handle, count, attributes, isReserved });
+      if (change.ips.length === 0) continue;
+      working.set(cidr, change.block);
+      return change.ips.map((ip) => ({
+        ip,
+        block: cidr,
+        sequenceNumber: allocationOf(change.block, ip)?.sequenceNumber,
+      }));
+    }
+    return [];
+  }
+}
+
+// --- internal ---
+
+interface Held {
+  readonly block: Cidr;
+  readonly sequenceNumber: bigint;
+}
+
+interface Given extends Held, Holder {
+  /** Its holder has begun to give it back. */
+  readonly isEnding: boolean;
+}
+
+/** For so long after the last pod something is held for the next. */
+const idleMs = 60_000;
+
+function isReservedIn({ spec }: IpamBlock, ip: Ip, { reservations }: NodeContext): boolean {
+  const ordinal = ordinalOf(spec, ip);
+  return ordinal === undefined || reservations.ofBlock(spec.cidr)?.isReserved(ordinal) === true;
+}

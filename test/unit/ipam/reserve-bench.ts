@@ -1,0 +1,114 @@
+import { setImmediate as turnOfEvents } from "node:timers/promises";
+import { reserveHandle } from "../../../src/api/ipam-block.ts";
+import { Allocator } from "../../../src/ipam/allocator.ts";
+import type { AssignRequest } from "../../../src/ipam/ipam.ts";
+import type { LateWork } from "../../../src/ipam/record-keeper.ts";
+import type { Owners, ReserveOptions } from "../../../src/ipam/reserve-options.ts";
+import type { Clock } from "../../../src/net/clock.ts";
+import type { Ip } from "../../../src/net/ip.ts";
+import { FakeIpamStore, type Fault } from "../../fakes/ipam-store.ts";
+import { AllocatorBench } from "./allocator-bench.ts";
+import { instantClock, node, pool, request } from "./samples.ts";
+
+/** A node whose agents hold two addresses of each family in advance. What is late, and what time brings, comes when a test says so. */
+export class ReserveBench extends AllocatorBench {
+  /** Sentences about what was lost. */
+  readonly lost: string[] = [];
+  /** Every call that blocks, records or claims were asked for by, and whether it took effect or not. */
+  readonly asked: string[] = [];
+  isSole = true;
+  owners: Owners = { byAddress: new Map(), areAll: true };
+  /** What becomes of calls. */
+  fault: Fault = async () => ({});
+  #nowMs = instantClock.now();
+  #sleepers: (() => void)[] = [];
+  #late = new Map<string, () => Promise<void>>();
+
+  constructor() {
+    super();
+    this.pools(pool("main", { cidr: "10.0.0.0/28", blockSize: 29 }));
+  }
+
+  /** A new agent's allocator; an earlier one remembers what it did, as one does that was replaced and goes on. */
+  agent(more: Partial<ReserveOptions> = {}): Allocator {
+    const late: LateWork = {
+      put: (key, work) => void this.#late.set(key, work),
+      drop: (key) => void this.#late.delete(key),
+    };
+    const reserve: ReserveOptions = {
+      mostOf: () => 2,
+      isSole: () => this.isSole,
+      owners: async () => this.owners,
+      onLost: (sentence) => void this.lost.push(sentence),
+      ...more,
+    };
+    const fault: Fault = (call) => {
+      if (/^(blocks|handles|affinities)/.test(call)) this.asked.push(call);
+      return this.fault(call);
+    };
+    return new Allocator({ store: new FakeIpamStore(this.cluster, fault), node, clock: this.#clock(), late, reserve });
+  }
+
+  /** Has everything late done that waits now; rejects with the first failure. */
+  async settle(): Promise<void> {
+    const works = [...this.#late.values()];
+    this.#late.clear();
+    await Promise.all(works.map((work) => work()));
+  }
+
+  /** Lets time pass, and what waits for it be done. */
+  async pass(seconds: number): Promise<void> {
+    for (let passed = 0; passed < seconds; passed += 5) {
+      this.#nowMs += 5000;
+      for (const wake of this.#sleepers.splice(0)) wake();
+      await turnOfEvents();
+      await this.settle();
+      await turnOfEvents();
+    }
+  }
+
+  /** The calls since this was asked last. */
+  askedSince(): readonly string[] {
+    return this.asked.splice(0);
+  }
+
+  /** Who holds each address, in order. */
+  holders(): Readonly<Record<string, string>> {
+    const all = [...this.cluster.blocks.values()].flatMap(({ value: { spec } }) =>
+      spec.allocations.flatMap((index, ordinal) => {
+        const { handle_id, releasedAt } = (index === null ? undefined : spec.attributes[index]) ?? {};
+        const holder = handle_id === reserveHandle(node) ? "reserve" : releasedAt === undefined ? handle_id : "cooling";
+        return index === null ? [] : [[`${spec.cidr.replace(/\/.*/, "")}+${ordinal}`, `${holder}`] as const];
+      }),
+    );
+    return Object.fromEntries(all);
+  }
+
+  /** How many addresses are held in advance. */
+  get reserved(): number {
+    return Object.values(this.holders()).filter((holder) => holder === "reserve").length;
+  }
+
+  /** Sleeps of a second or more last until `pass`. */
+  #clock(): Clock {
+    const now = () => this.#nowMs;
+    const sleep: Clock["sleep"] = (ms, signal) => {
+      if (ms < 1000) return turnOfEvents();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#sleepers.push(resolve);
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      return promise;
+    };
+    return { now, monotonicNow: now, random: () => 0.5, sleep };
+  }
+}
+
+/** A pod that may be named later. */
+export function pod(handle: string, more: Partial<AssignRequest> = {}): AssignRequest {
+  return request(handle, { mayBeNamedLater: true, ...more });
+}
+
+/** The addresses of an answer. */
+export function ipsOf(answer: readonly { readonly ip: Ip }[]): readonly Ip[] {
+  return answer.map(({ ip }) => ip);
+}
