@@ -1,7 +1,7 @@
 /** What of IPAM's records goes with a pool that is deleted, and what stands in the way. */
 import type { BlockAffinity } from "../../api/block-affinity.ts";
 import type { IpPool } from "../../api/ip-pool.ts";
-import { hostAffinity, type IpamBlock, windowsReservedHandle } from "../../api/ipam-block.ts";
+import { hostAffinity, type IpamBlock, isReserve, reserveNodeOf, windowsReservedHandle } from "../../api/ipam-block.ts";
 import type { NodeName } from "../../api/names.ts";
 import { type Allocation, allocationsOf, isEmptyBlock } from "../../ipam/block.ts";
 import { type Cidr, cidrContains, cidrsOverlap } from "../../net/cidr.ts";
@@ -70,7 +70,8 @@ function claimOf(cidr: Cidr, owner: string | undefined): readonly Claim[] {
 function obstacle(allocations: readonly Allocation[], foreign: readonly string[]): string | undefined {
   const cooling = allocations.filter(isCooling).length;
   const used = allocations.filter((one) => !isCooling(one) && !isWindowsOwn(one));
-  const [first] = used;
+  // What is held for pods to come goes by itself, within seconds.
+  const first = used.find(({ attribute }) => !isReserve(attribute)) ?? used[0];
   if (first !== undefined) {
     const count = used.length === 1 ? "1 address is" : `${used.length} addresses are`;
     return `${count} in use, for example ${first.ip} by ${holderText(first)}`;
@@ -90,5 +91,7 @@ function isWindowsOwn({ attribute }: Allocation): boolean {
 function holderText({ attribute: { secondary = {}, handle_id } }: Allocation): string {
   const { pod, namespace } = secondary;
   if (pod !== undefined) return `pod ${namespace ?? ""}/${pod}`;
+  const node = reserveNodeOf({ handle_id });
+  if (node !== undefined) return `the reserve of node ${node}`;
   return handle_id === undefined ? "an unknown holder" : `handle ${handle_id}`;
 }

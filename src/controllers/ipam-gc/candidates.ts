@@ -1,5 +1,5 @@
 /** Which addresses look leaked, as far as the watch cache can tell. It decides nothing: see `judge`. */
-import { type AllocationAttribute, type IpamBlock, windowsReservedHandle } from "../../api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, isReserve, windowsReservedHandle } from "../../api/ipam-block.ts";
 import { type NamespacedName, type NodeName, namespacedName } from "../../api/names.ts";
 import type { Pod } from "../../api/objects.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
@@ -62,6 +62,7 @@ export function whyLeaked(holding: Holding, found: Pod | undefined, nodeExists: 
   if (node === undefined) return undefined;
   if (isOfNode(holding)) {
     if (nodeExists) return undefined;
+    if (isReserve(attribute)) return "held for pods to come by a node gone";
     return isTunnel(attribute) ? "tunnel address of a node gone" : "network's address of a node gone";
   }
   if (pod === undefined || machineAttributes.some((name) => secondary[name])) return undefined;
@@ -76,10 +77,10 @@ export function whyLeaked(holding: Holding, found: Pod | undefined, nodeExists: 
 
 /**
  * True for an address that stays for as long as there is its node, and goes with it, whatever pods there are: of the node's
- * own tunnel interface, or held by the CNI for a network itself, such as a bridge's gateway.
+ * own tunnel interface, held by the CNI for a network itself, such as a bridge's gateway, or held for pods to come.
  */
 export function isOfNode(holding: Holding): boolean {
-  return isTunnel(holding.attribute) || isOfNetwork(holding);
+  return isTunnel(holding.attribute) || isReserve(holding.attribute) || isOfNetwork(holding);
 }
 
 /**
@@ -89,6 +90,11 @@ export function isOfNode(holding: Holding): boolean {
 export function mayBeSecondary({ ip, node }: Holding, found: Pod | undefined): boolean {
   if (found === undefined || found.finished || found.hostNetwork) return false;
   return found.node === node && found.ips.length > 0 && !found.ips.includes(ip);
+}
+
+/** What counts where there is a limit, one text each: all that a node holds for pods to come is one, as its tunnel's address. */
+export function countedOf(holdings: readonly Holding[]): ReadonlySet<string> {
+  return new Set(holdings.map((one) => (isReserve(one.attribute) && one.handle) || holdingKey(one)));
 }
 
 /** The same text for the same allocation only: one that was freed and made again has another. */

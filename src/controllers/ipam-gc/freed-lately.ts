@@ -1,10 +1,10 @@
 import type { FreedCount } from "../../api/held-release.ts";
 import type { Clock } from "../../net/clock.ts";
-import { type Candidate, holdingKey } from "./candidates.ts";
+import { type Candidate, countedOf } from "./candidates.ts";
 
 /**
- * What was freed in the last hour without an approval, by this leader and those before it. It is written down before
- * anything is freed, so it may count more than was, never less.
+ * What was freed in the last hour without an approval, by this leader and those before it, as `countedOf` counts. It is written
+ * down before anything is freed, so it may count more than was, never less.
  */
 export class FreedLately {
   readonly #clock: Pick<Clock, "now" | "monotonicNow">;
@@ -31,13 +31,13 @@ export class FreedLately {
   /** How many addresses, other than these: what failed, or what the cache has not seen to be gone, is no second one. */
   countBeside(wanted: readonly Candidate[]): number {
     const counted = this.#keys();
-    const again = wanted.filter((one) => counted.has(holdingKey(one))).length;
+    const again = countedOf(wanted).intersection(counted).size;
     return this.#entries.values().reduce((sum, { count }) => sum + count, 0) - again;
   }
 
   /** Counts these as freed. */
   add(candidates: readonly Candidate[]): void {
-    const keys = new Set(candidates.map(holdingKey)).difference(this.#keys());
+    const keys = countedOf(candidates).difference(this.#keys());
     if (keys.size === 0) return;
     const at = new Date(this.#clock.now()).toISOString();
     const known = this.#entries.get(at) ?? { sinceMs: this.#clock.monotonicNow(), count: 0, keys: new Set() };

@@ -1,4 +1,4 @@
-import { windowsReservedHandle } from "../../api/ipam-block.ts";
+import { hasRecord } from "../../api/ipam-block.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { compareText } from "../../net/compare-text.ts";
 import { holdingsOf } from "./candidates.ts";
@@ -11,13 +11,13 @@ interface HandleFault {
 }
 
 /**
- * The handles whose records are surplus, missing or wrong. The blocks are the truth. What is reserved for Windows has no
- * record, as upstream.
+ * The handles whose records are surplus, missing or wrong. The blocks are the truth. What Windows, or a node for pods to come,
+ * keeps has no record.
  */
 export function handleFaults(view: Pick<Snapshot, "ipamBlock" | "ipamHandle">): readonly HandleFault[] {
   const truth = new Map<string, Map<string, number>>();
   for (const { handle, block } of holdingsOf(view.ipamBlock.values())) {
-    if (handle === undefined) continue;
+    if (handle === undefined || !hasRecord(handle)) continue;
     const counts = truth.get(handle) ?? new Map<string, number>();
     truth.set(handle, counts.set(block, (counts.get(block) ?? 0) + 1));
   }
@@ -27,7 +27,6 @@ export function handleFaults(view: Pick<Snapshot, "ipamBlock" | "ipamHandle">): 
       .map(({ spec }) => [spec.handleID, Object.entries(spec.block)]),
   );
   return [...new Set([...truth.keys(), ...records.keys()])].flatMap((handle) => {
-    if (handle.toLowerCase() === windowsReservedHandle) return [];
     const [said, found] = [textOf(records.get(handle)), textOf(truth.get(handle))];
     return said === found ? [] : [{ handle, state: `${said} ${found}` }];
   });

@@ -1,6 +1,6 @@
 /** Garbage collection stops itself before it frees implausibly many addresses at once, until a person approves. */
 import { type HeldAddress, type HeldRelease, heldReleaseId } from "../../api/held-release.ts";
-import type { Candidate } from "./candidates.ts";
+import { type Candidate, countedOf } from "./candidates.ts";
 
 /**
  * A pass may free `always` addresses, or `share` of all that are given out when that is more, but never more than `never`.
@@ -20,9 +20,9 @@ export interface InterlockInput {
   readonly wanted: readonly Candidate[];
   /** Every other candidate of which nothing says that it is alive: not yet ripe, or not decided. */
   readonly undecided: readonly Candidate[];
-  /** How many addresses are given out. */
+  /** How many addresses are given out, as `countedOf` counts. */
   readonly total: number;
-  /** How many were freed lately, without an approval: many small passes must not do what one may not. */
+  /** How many were freed lately, as `countedOf` counts, without an approval: many small passes must not do what one may not. */
   readonly freedLately: number;
   readonly held: Pick<HeldRelease, "id" | "addresses"> | undefined;
   /** The id that a person approved. */
@@ -66,7 +66,7 @@ export function rule(input: InterlockInput): Ruling {
   }
   const approval = approved === undefined ? "none" : "outdated";
   const all = [...new Set([...stillHeld, ...wanted])];
-  if (held === undefined || !exceeds(all.length, input)) return { ...judgeFresh(wanted, input, []), approval };
+  if (held === undefined || !exceeds(countedOf(all).size, input)) return { ...judgeFresh(wanted, input, []), approval };
   const same = wanted.every(isHeld);
   return { free: [], approvedCount: 0, held: same ? held : holdOf(all), approval };
 }
@@ -94,7 +94,7 @@ function judgeFresh(
   input: InterlockInput,
   covered: readonly Candidate[],
 ): Pick<Ruling, "free" | "approvedCount" | "held"> {
-  const tooMany = wanted.length > 0 && exceeds(wanted.length + input.freedLately, input);
+  const tooMany = wanted.length > 0 && exceeds(countedOf(wanted).size + input.freedLately, input);
   return {
     free: tooMany ? covered : [...covered, ...wanted],
     approvedCount: covered.length,

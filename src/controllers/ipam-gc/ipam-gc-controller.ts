@@ -5,7 +5,15 @@ import type { Ip } from "../../net/ip.ts";
 import { messageOf } from "../../net/message-of.ts";
 import type { Controller, ControllerParts } from "../controller.ts";
 import { type Sightings, sightAgents } from "./agent-sightings.ts";
-import { type Candidate, findCandidates, holdingKey, holdingsOf, mayBeSecondary, ripe } from "./candidates.ts";
+import {
+  type Candidate,
+  countedOf,
+  findCandidates,
+  holdingKey,
+  holdingsOf,
+  mayBeSecondary,
+  ripe,
+} from "./candidates.ts";
 import { FreedLately } from "./freed-lately.ts";
 import { askElsewhere, gatherEvidence } from "./gather-evidence.ts";
 import { type HeldState, HeldStore, heldMessage, releaseOf } from "./held-store.ts";
@@ -140,7 +148,7 @@ export class IpamGcController implements Controller {
     return rule({
       wanted,
       undecided: [...undecided],
-      total: holdingsOf(snapshot.ipamBlock.values()).length,
+      total: countedOf(holdingsOf(snapshot.ipamBlock.values())).size,
       freedLately: this.#freed.countBeside(wanted),
       held: full !== undefined && full.id === state?.release?.id ? full : state?.release,
       approved: state?.approved,

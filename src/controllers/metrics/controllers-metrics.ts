@@ -56,7 +56,7 @@ function ipamMetrics({ view }: MetricsFacts): readonly Metric[] {
   const perNode = ["node"];
   return [
     {
-      ...gauge("ipam_allocations_in_use", "Addresses that are given out.", byPoolAndNode),
+      ...gauge("ipam_allocations_in_use", "Addresses that are given out, or held for pods to come.", byPoolAndNode),
       samples: inUse.samples(),
     },
     {
@@ -65,7 +65,11 @@ function ipamMetrics({ view }: MetricsFacts): readonly Metric[] {
     },
     { ...gauge("ipam_blocks", "Blocks, by the node that owns them.", byPoolAndNode), samples: blocks.samples() },
     {
-      ...gauge("ipam_allocations_per_node", "Addresses that are given out, in all pools.", perNode),
+      ...gauge(
+        "ipam_allocations_per_node",
+        "Addresses that are given out, or held for pods to come, in all pools.",
+        perNode,
+      ),
       samples: inUse.samplesByNode(),
     },
     {

@@ -6,7 +6,7 @@ import { goesWith, planDrain } from "../../../src/controllers/ip-pool/plan-drain
 import { poolFindings } from "../../../src/controllers/ip-pool/pool-conditions.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { pool } from "../ipam/samples.ts";
-import { blockOf, heldBy } from "./ipam-gc-objects.ts";
+import { blockOf, heldBy, reserveOf } from "./ipam-gc-objects.ts";
 
 const main = pool("main", { cidr: "10.0.0.0/16" });
 const cooling: AllocationAttribute = { ...heldBy("c"), releasedAt: "2026-11-21T10:00:00Z" };
@@ -138,6 +138,16 @@ describe("planDrain", () => {
     ],
     ["one of no pod", [{ handle_id: "x" }], "1 address is in use, for example 10.0.0.0 by handle x"],
     ["one of nobody known", [{}], "1 address is in use, for example 10.0.0.0 by an unknown holder"],
+    [
+      "what is held for pods to come",
+      [reserveOf(), reserveOf()],
+      "2 addresses are in use, for example 10.0.0.0 by the reserve of node node-1",
+    ],
+    [
+      "a pod's before what is held for pods to come",
+      [reserveOf(), heldBy("web")],
+      "2 addresses are in use, for example 10.0.0.1 by pod shop/web",
+    ],
     ["one beside Windows' own", [windows, heldBy("web")], "1 address is in use, for example 10.0.0.1 by pod shop/web"],
   ])("%s is waited for", (_, attributes, waitsFor) => {
     const drain = plan([blockOf("10.0.0.0/30", attributes)]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { approvalAnnotation, type FreedCount } from "../../../src/api/held-release.ts";
 import { KubeUnreachableError } from "../../../src/kube/client.ts";
-import { blockOf, heldBy, snapshotOf } from "./ipam-gc-objects.ts";
+import { blockOf, heldBy, reserveOf, snapshotOf } from "./ipam-gc-objects.ts";
 import { graceMs, type Held, World } from "./ipam-gc-world.ts";
 
 const hourMs = 3_600_000;
@@ -76,6 +76,21 @@ describe("what was freed in the last hour", () => {
     expect(freedLately(world)).toMatchObject([{ count: 2 }]);
   });
 
+  test("counts what a node gone held for pods to come as one", async () => {
+    const world = new World(goneWithReserve(8));
+    world.remove("node");
+    await world.ripen();
+    expect(world.released).toHaveLength(16);
+    expect(freedLately(world)).toMatchObject([{ count: 9 }]);
+  });
+
+  test("is not more for what nodes hold for pods to come", async () => {
+    const world = new World(leakedBesideReserves(11, 13));
+    await world.ripen();
+    expect(world.released).toEqual([]);
+    expect(heldRelease(world)).toMatchObject({ count: 11 });
+  });
+
   test("is written only when something is freed", async () => {
     const world = new World(leaked("10.0.0.0/26", 8));
     world.uses.delete("node-1");
@@ -129,6 +144,22 @@ test("what failed, and is tried again, counts once", async () => {
 function leaked(cidr: string, count: number) {
   const attributes = Array.from({ length: count }, (_, index) => heldBy(`pod-${cidr}-${index}`));
   return snapshotOf({ blocks: [blockOf(cidr, attributes)], nodes: ["node-1"] });
+}
+
+/** So many pods, and eight addresses for pods to come, of a node gone. */
+function goneWithReserve(count: number) {
+  const attributes = Array.from({ length: count }, (_, index) => heldBy(`pod-${index}`));
+  const reserve = Array.from({ length: 8 }, () => reserveOf());
+  return snapshotOf({ blocks: [blockOf("10.0.0.0/26", [...attributes, ...reserve])] });
+}
+
+/** So many leaked addresses, and so many nodes that hold eight each. */
+function leakedBesideReserves(count: number, nodeCount: number) {
+  const nodes = Array.from({ length: nodeCount }, (_, index) => `node-${index + 1}`);
+  const reserves = nodes.flatMap((node) => Array.from({ length: 8 }, () => reserveOf(node)));
+  const view = leaked("10.0.0.0/26", count);
+  const ofNodes = snapshotOf({ blocks: [blockOf("10.1.0.0/25", reserves)], nodes });
+  return { ...ofNodes, ipamBlock: new Map([...view.ipamBlock, ...ofNodes.ipamBlock]) };
 }
 
 function freedLately({ configuration }: World): readonly FreedCount[] | undefined {

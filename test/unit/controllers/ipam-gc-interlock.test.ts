@@ -4,7 +4,7 @@ import { heldReleaseId, parseHeld } from "../../../src/api/held-release.ts";
 import { type Candidate, findCandidates } from "../../../src/controllers/ipam-gc/candidates.ts";
 import { heldAddressOf, type InterlockInput, type Ruling, rule } from "../../../src/controllers/ipam-gc/interlock.ts";
 import { parseIp } from "../../../src/net/ip.ts";
-import { blockOf, heldBy, snapshotOf } from "./ipam-gc-objects.ts";
+import { blockOf, heldBy, reserveOf, snapshotOf } from "./ipam-gc-objects.ts";
 
 const all = leaked(64);
 const limits = { share: 0.1, always: 4, never: 20 };
@@ -25,6 +25,22 @@ describe("what a pass may free", () => {
     const ruling = rule({ ...idle, ...input });
     expect(ruling.free).toHaveLength(freed);
     expect(ruling.held?.addresses.length).toBe(freed === 0 ? input.wanted?.length : undefined);
+  });
+});
+
+describe("what a node gone held for pods to come", () => {
+  const reserve = reservesOf("node-1", "node-2", "node-3");
+
+  test("counts as one, beside its pods", () => {
+    const ofOne = reserve.filter(({ node }) => node === "node-1");
+    expect(rule({ ...idle, wanted: [...all.slice(0, 3), ...ofOne], total: 4 }).free).toHaveLength(11);
+    expect(rule({ ...idle, wanted: [...all.slice(0, 4), ...ofOne], total: 4 }).free).toEqual([]);
+  });
+
+  test("counts so while something is held, too", () => {
+    const held = heldOf(rule({ ...idle, wanted: all.slice(0, 5), total: 5 }));
+    expect(rule({ ...idle, wanted: reserve, total: 5, held })).toMatchObject({ free: reserve, held: undefined });
+    expect(rule({ ...idle, wanted: [...all.slice(0, 2), ...reserve], total: 5, held }).free).toEqual([]);
   });
 });
 
@@ -131,6 +147,12 @@ test("a held release is read as it was written", () => {
 function leaked(count: number): readonly Candidate[] {
   const attributes = Array.from({ length: count }, (_, index) => heldBy(`pod-${index}`));
   return findCandidates(snapshotOf({ blocks: [blockOf("10.0.0.0/26", attributes)], nodes: ["node-1"] }), [], 0);
+}
+
+/** Eight of each of these nodes, all gone. */
+function reservesOf(...nodes: readonly string[]): readonly Candidate[] {
+  const attributes = nodes.flatMap((node) => Array.from({ length: 8 }, () => reserveOf(node)));
+  return findCandidates(snapshotOf({ blocks: [blockOf("10.1.0.0/26", attributes)] }), [], 0);
 }
 
 function heldOf({ held }: Ruling): NonNullable<Ruling["held"]> {

@@ -4,7 +4,7 @@ import type { IpamBlock } from "../../../src/api/ipam-block.ts";
 import type { IpamHandle } from "../../../src/api/ipam-handle.ts";
 import { type Chore, findLeftovers, type SeenLeftovers } from "../../../src/controllers/ipam-gc/leftovers.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
-import { blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
+import { blockOf, heldBy, nodeName, reserveOf, snapshotOf } from "./ipam-gc-objects.ts";
 
 const graceMs = 60_000;
 const states: readonly State[] = ["", "pending", "confirmed", "pendingDeletion"];
@@ -20,6 +20,13 @@ describe("blocks and affinities", () => {
   test("a full block counts as the one to keep", () => {
     const blocks = [blockOf(one, []), blockOf(two, [heldBy("a")])];
     expect(settled({ blocks, affinities: [one, two] })).toEqual([release(one, false)]);
+  });
+
+  test("a block with nothing but what is held for pods to come is in use", () => {
+    const blocks = [blockOf(one, []), blockOf(two, [reserveOf()])];
+    expect(settled({ blocks, affinities: [one, two] })).toEqual([release(one, false)]);
+    const gone = { nodes: ["node-2"], affinities: [one] };
+    expect(settled({ ...gone, blocks: [blockOf(one, [reserveOf()])] })).toEqual([]);
   });
 
   test("all stay where a node may not claim another", () => {
@@ -120,6 +127,13 @@ describe("handles and cooldowns", () => {
     ["no record", [], [blockOf(one, [heldBy("a", "node-1", "h")])], ["h"]],
     ["a wrong count", [handle("h", { [one]: 2 })], [blockOf(one, [heldBy("a", "node-1", "h")])], ["h"]],
     ["no record of what is reserved for Windows", [], [blockOf(one, [windowsReserved])], []],
+    ["no record of what is held for pods to come", [], [blockOf(one, [reserveOf(), reserveOf()])], []],
+    [
+      "a record of what is held for pods to come",
+      [handle("margay-reserve:node-1", { [one]: 1 })],
+      [blockOf(one, [reserveOf()])],
+      ["margay-reserve:node-1"],
+    ],
     ["a right record", [handle("h", { [one]: 1 })], [blockOf(one, [heldBy("a", "node-1", "h")])], []],
   ])("%s", (_, handles, blocks, repaired) => {
     const chores = settled({ handles, blocks, affinities: blocks.map((block) => block.spec.cidr) });

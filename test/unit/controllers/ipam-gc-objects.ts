@@ -1,4 +1,4 @@
-import type { AllocationAttribute, IpamBlock } from "../../../src/api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, reserveHandle } from "../../../src/api/ipam-block.ts";
 import { type NamespacedName, type NodeName, namespacedName, systemNamespace } from "../../../src/api/names.ts";
 import { agentLeaseName } from "../../../src/api/node-query.ts";
 import type { Lease, Node, Pod } from "../../../src/api/objects.ts";
@@ -37,6 +37,11 @@ export function blockOf(cidr: string, attributes: readonly (AllocationAttribute 
 /** What the CNI keeps beside the address of a pod of namespace `shop`. */
 export function heldBy(pod: string, node = "node-1", handle = `k8s-pod-network.${pod}`): AllocationAttribute {
   return { handle_id: handle, secondary: { namespace: "shop", pod, node } };
+}
+
+/** An address that a node holds for pods to come. */
+export function reserveOf(node = "node-1"): AllocationAttribute {
+  return { handle_id: reserveHandle(nodeName(node)), secondary: { node } };
 }
 
 export function aPod(name: string, { node = "node-1", ips = [], ...rest }: PodWish = {}): Pod {

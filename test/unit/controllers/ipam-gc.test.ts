@@ -13,7 +13,7 @@ import {
 import { type Candidate, findCandidates, mayBeSecondary, ripe } from "../../../src/controllers/ipam-gc/candidates.ts";
 import { type Evidence, judge } from "../../../src/controllers/ipam-gc/verdicts.ts";
 import { parseIp } from "../../../src/net/ip.ts";
-import { aLease, aPod, blockOf, heldBy, nodeName, podName, snapshotOf } from "./ipam-gc-objects.ts";
+import { aLease, aPod, blockOf, heldBy, nodeName, podName, reserveOf, snapshotOf } from "./ipam-gc-objects.ts";
 
 const nodes = ["node-1", "node-2"];
 const graceMs = 60_000;
@@ -48,6 +48,19 @@ describe("findCandidates", () => {
     ["a tunnel of a node gone", tunnel, { nodes: ["node-2"] }, "tunnel address of a node gone"],
     ["a network's own, of a node", gateway, {}, undefined],
     ["a network's own, of a node gone", gateway, { nodes: ["node-2"] }, "network's address of a node gone"],
+    ["held for pods to come", reserveOf(), {}, undefined],
+    [
+      "held for pods to come, and given to one that reports it already",
+      reserveOf(),
+      { pods: [aPod("a", { ips: ["10.0.0.0"] })] },
+      undefined,
+    ],
+    [
+      "held for pods to come by a node gone",
+      reserveOf(),
+      { nodes: ["node-2"] },
+      "held for pods to come by a node gone",
+    ],
     ["as a network's own, but of a pod", { ...heldBy("a"), handle_id: gateway.handle_id }, {}, "pod gone"],
     [
       "as a network's own, of another address",
@@ -81,6 +94,12 @@ describe("findCandidates", () => {
   test("one address in order keeps the whole handle", () => {
     const pods = [aPod("a", { ips: ["10.0.0.0"] })];
     const blocks = [blockOf("10.0.0.0/30", [heldBy("a"), heldBy("b")]), blockOf("fd00::/126", [heldBy("a")])];
+    expect(findCandidates(snapshotOf({ blocks, nodes, pods }), [], 0).map(({ ip }) => ip)).toEqual(["10.0.0.1"]);
+  });
+
+  test("what a node holds for pods to come speaks neither for nor against a pod's handle beside it", () => {
+    const blocks = [blockOf("10.0.0.0/29", [reserveOf(), heldBy("a"), reserveOf(), heldBy("b")])];
+    const pods = [aPod("b", { ips: ["10.0.0.3"] })];
     expect(findCandidates(snapshotOf({ blocks, nodes, pods }), [], 0).map(({ ip }) => ip)).toEqual(["10.0.0.1"]);
   });
 
@@ -168,13 +187,21 @@ describe("judge", () => {
     expect(verdict).toMatchObject({ outcome, because: expect.stringMatching(because) });
   });
 
-  test.each([tunnel, gateway])("$handle_id goes only with its node", (attribute) => {
+  test.each([tunnel, gateway, reserveOf()])("$handle_id goes only with its node", (attribute) => {
     const view = snapshotOf({ blocks: [blockOf("10.0.0.0/30", [attribute])] });
     const found = findCandidates(view, [], 0);
     expect(judge(found, { ...gone, pods: new Map(), silentMs: silent(graceMs) }, graceMs)[0]?.outcome).toBe("free");
     expect(judge(found, { ...leaked, pods: new Map() }, graceMs)[0]?.outcome).toBe("alive");
     const lives = { ...gone, pods: new Map(), silentMs: silent(graceMs - 1) };
     expect(judge(found, lives, graceMs)[0]?.outcome).toBe("unknown");
+  });
+
+  test("what a pod of a node gone has got already keeps all that the node held for pods to come", () => {
+    const view = snapshotOf({ blocks: [blockOf("10.0.0.0/30", [reserveOf(), reserveOf()])] });
+    const elsewhere = new Map([[nodeName("node-1"), [use("10.0.0.1")]]]);
+    const evidence = { ...gone, silentMs: silent(graceMs), elsewhere };
+    const outcomes = judge(findCandidates(view, [], 0), evidence, graceMs).map(({ outcome }) => outcome);
+    expect(outcomes).toEqual(["alive", "alive"]);
   });
 
   test("one address kept keeps its handle", () => {

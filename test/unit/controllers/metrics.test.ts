@@ -8,7 +8,7 @@ import { controllersMetrics, type MetricsFacts } from "../../../src/controllers/
 import { printMetrics } from "../../../src/controllers/metrics/print-metrics.ts";
 import { Reclamations } from "../../../src/controllers/metrics/reclamations.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
-import { blockOf, heldBy, nodeName, snapshotOf } from "./ipam-gc-objects.ts";
+import { blockOf, heldBy, nodeName, reserveOf, snapshotOf } from "./ipam-gc-objects.ts";
 
 const candidate = (block: string, node: string) => ({ block: parseCidr(block), node: nodeName(node) });
 
@@ -62,6 +62,13 @@ describe("controllersMetrics", () => {
     const found = figures({ blocks: [resting, { ...deleted, spec: { ...deleted.spec, deleted: true } }] });
     expect(of(found, "ipam_allocations_per_node")).toEqual({ '{node="node-1"}': 1 });
     expect(of(found, "ipam_blocks_per_node")).toEqual({ '{node="node-1"}': 1 });
+  });
+
+  test("what a node holds for pods to come is in use, and not borrowed", () => {
+    const found = figures({ blocks: [blockOf("10.0.0.0/30", [heldBy("a"), reserveOf(), reserveOf()])] });
+    expect(of(found, "ipam_allocations_per_node")).toEqual({ '{node="node-1"}': 3 });
+    expect(of(found, "ipam_allocations_borrowed_per_node")).toEqual({});
+    expect(of(found, "ipam_allocations_gc_candidates")).toMatchObject({ '{ippool="four",node="node-1"}': 0 });
   });
 
   test("names of no object make no label of their own", () => {

@@ -10,6 +10,7 @@ const attributes = [
   { secondary: { namespace: "shop", pod: "db" } },
   { secondary: { type: "ipipTunnelAddress", node: "node-1" } },
   { secondary: { namespace: "shop", pod: "web" }, releasedAt: "2026-01-01T00:00:00Z" },
+  { handle_id: "margay-reserve:node-1", secondary: { node: "node-1" } },
 ];
 
 test("an address of a block is its holder's alone, and a free one nobody's", () => {
@@ -22,6 +23,14 @@ test("one that was given back and cools down is nobody's", () => {
   const holders = new AddressHolders();
   holders.set("b", block("10.0.0.0/30", [3, null, null, null]));
   expect(standsFor(holders, web)).toEqual([]);
+});
+
+test("one that a node holds for pods to come is nobody's, but taken, until the block names its pod", () => {
+  const holders = new AddressHolders();
+  holders.set("b", block("10.0.0.0/30", [4, null, null, null]));
+  expect([standsFor(holders, web), holders.isTaken(parseIp("10.0.0.0"))]).toEqual([[], true]);
+  expect(holders.set("b", block("10.0.0.0/30", [0, null, null, null]))).toEqual(["10.0.0.0"]);
+  expect(standsFor(holders, web)).toEqual(["10.0.0.0"]);
 });
 
 test("of an address outside every block nothing is known", () => {
