@@ -1,7 +1,7 @@
 /** Everything that is known of one address, for `ipam show --ip`. */
 import type { IpPool } from "../api/ip-pool.ts";
 import type { IpReservation } from "../api/ip-reservation.ts";
-import type { AllocationAttribute, IpamBlock } from "../api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, reserveNodeOf } from "../api/ipam-block.ts";
 import { allocationOf } from "../ipam/block.ts";
 import { choosePools, poolText } from "../ipam/pools.ts";
 import { type ReleaseRecord, releasesOf } from "../ipam/release-journal.ts";
@@ -48,7 +48,7 @@ export function describeAddress(facts: AddressFacts): AddressReport {
   const pool = narrowest(facts.pools.filter(({ spec }) => cidrContainsIp(spec.cidr, ip)));
   const reservation = reservationOf(facts.reservations, ip);
   const held = holdingOf(facts);
-  const reason = refusalOf(facts, pool, { state: held.state, reservation });
+  const reason = refusalOf(facts, pool, { held, reservation });
   const affinity = block?.spec.affinity;
   return {
     ip,
@@ -117,13 +117,12 @@ function reservationOf(reservations: readonly IpReservation[], ip: Ip): AddressR
 function refusalOf(
   { pools }: AddressFacts,
   pool: IpPool | undefined,
-  {
-    state,
-    reservation,
-  }: { readonly state: AddressReport["state"]; readonly reservation: AddressReport["reservation"] },
+  { held, reservation }: { readonly held: Holding; readonly reservation: AddressReport["reservation"] },
 ): string | undefined {
   if (pool === undefined) return "it is in no pool";
-  if (state !== "free") return `it is ${state}`;
+  const node = reserveNodeOf({ handle_id: held.handle });
+  if (node !== undefined) return `node ${node} holds it for its next pods, or has just given it to one`;
+  if (held.state !== "free") return `it is ${held.state}`;
   if (reservation !== undefined) return "it is reserved: only a pod that asks for this very address gets it";
   // Asked for by name, so that the answer holds whatever the node and the namespace.
   const { refused } = choosePools(pools, {
@@ -184,6 +183,9 @@ function ownerText(affinity: string | undefined): string {
 function historyLines({ history, state, attributes }: AddressReport, nowMs: number): readonly string[] {
   if (history.length === 0) return ["History: nothing is recorded"];
   const past = history.map(({ at, why, pod, node, handle }) => {
+    if (reserveNodeOf({ handle_id: handle }) !== undefined) {
+      return `  ${timeText(at, nowMs)}: freed, was held for pods to come on ${node ?? "a node unnamed"}: ${why}`;
+    }
     const holder = pod === undefined ? (handle ?? "somebody unnamed") : `pod ${pod}`;
     const place = node === undefined ? "" : ` on ${node}`;
     const by = pod === undefined || handle === undefined ? "" : ` (${handle})`;

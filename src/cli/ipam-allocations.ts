@@ -1,6 +1,6 @@
 /** Which of the addresses that blocks give out are in use, as far as the API server knows. */
-import { type IpamBlock, windowsReservedHandle } from "../api/ipam-block.ts";
-import { namespacedName } from "../api/names.ts";
+import { type IpamBlock, reserveNodeOf, windowsReservedHandle } from "../api/ipam-block.ts";
+import { type NamespacedName, namespacedName } from "../api/names.ts";
 import { type Allocation, allocationsOf } from "../ipam/block.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
@@ -41,8 +41,8 @@ export function checkAllocations(state: ClusterState): readonly CheckedAllocatio
 }
 
 /** The pods that report each address. */
-export function usersOf(state: ClusterState): ReadonlyMap<Ip, readonly string[]> {
-  const users = new Map<Ip, string[]>();
+export function usersOf(state: ClusterState): ReadonlyMap<Ip, readonly NamespacedName[]> {
+  const users = new Map<Ip, NamespacedName[]>();
   for (const pod of podsWithAddresses(state)) {
     for (const ip of pod.ips) users.set(ip, [...(users.get(ip) ?? []), podKey(pod)]);
   }
@@ -87,12 +87,12 @@ function judge({ attribute, block, facts }: Entry, users: readonly string[], sta
   if (attribute.releasedAt !== undefined) return { inUse: owners.length > 0, owners, coolingDown: true };
   if (owners.length > 0) return { inUse: true, owners };
   if (facts.handle?.toLowerCase() === windowsReservedHandle) return inUse("Reserved for Windows");
+  const holder = reserveNodeOf(attribute);
+  if (holder !== undefined) return ofNode(holder, `Reserve of node ${holder}`, state);
   if (block.spec.affinity?.startsWith("virtual:")) return inUse(block.spec.affinity);
   const { pod, namespace, type, node } = facts;
   if (pod !== undefined && namespace !== undefined) return judgePod(facts, state);
-  if (type?.endsWith("TunnelAddress") && node !== undefined) {
-    return state.nodes.has(node) ? inUse(`Node(${node})`) : leaked(`node ${node} is gone`);
-  }
+  if (type?.endsWith("TunnelAddress") && node !== undefined) return ofNode(node, `Node(${node})`, state);
   return inUse("(it names no pod; taken to be in use)");
 }
 
@@ -108,6 +108,11 @@ function judgePod({ pod: name = "", namespace = "", node }: Entry["facts"], { po
   }
   // It may be about to report it, or use it as a second address.
   return inUse(`Workload(${key}), which does not report it`);
+}
+
+/** What stays for as long as there is the node. */
+function ofNode(node: string, owner: string, { nodes }: ClusterState): Judgement {
+  return nodes.has(node) ? inUse(owner) : leaked(`node ${node} is gone`);
 }
 
 function inUse(owner: string): Judgement {

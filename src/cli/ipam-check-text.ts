@@ -1,3 +1,4 @@
+import { isReserve } from "../api/ipam-block.ts";
 import { compareText } from "../net/compare-text.ts";
 import type { CheckedAllocation } from "./ipam-allocations.ts";
 import { type ClusterState, podsWithAddresses } from "./ipam-cluster-state.ts";
@@ -61,13 +62,14 @@ function blockLines(
   const byBlock = Map.groupBy(allocations, ({ block }) => block);
   const cooling = allocations.filter(({ coolingDown }) => coolingDown).length;
   const borrowed = allocations.filter((one) => one.borrowed).length;
+  const held = allocations.filter(({ handle }) => isReserve({ handle_id: handle })).length;
   return [
     `Found ${after.length} IPAM blocks.`,
     ...after.flatMap(({ spec: { cidr, affinity = "<none>" } }) => {
       const given = allIps ? (byBlock.get(cidr) ?? []) : [];
       return [` IPAM block ${cidr} affinity=${affinity}:`, ...given.map((one) => `  ${one.ip} ${allocationText(one)}`)];
     }),
-    `IPAM blocks record ${allocations.length} allocations, ${cooling} of them cooling down, ${borrowed} borrowed.`,
+    `IPAM blocks record ${allocations.length} allocations, ${cooling} of them cooling down, ${borrowed} borrowed, ${held} held for pods to come.`,
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What does not fit together among IPAM's records, pods and nodes. */
-import type { IpamBlock } from "../api/ipam-block.ts";
+import { hasRecord, type IpamBlock, reserveNodeOf } from "../api/ipam-block.ts";
 import type { IpamHandle } from "../api/ipam-handle.ts";
+import type { NamespacedName } from "../api/names.ts";
 import { allocationsOf, countsOf } from "../ipam/block.ts";
 import { poolOfBlock } from "../ipam/pools.ts";
 import { type Cidr, cidrContainsIp, cidrsOverlap, firstIp } from "../net/cidr.ts";
@@ -65,14 +66,29 @@ function addressProblems(state: ClusterState, allocations: readonly CheckedAlloc
   const used = users.flatMap(([ip, pods]) => {
     const allocation = held.get(ip);
     const shared = pods.length > 1 ? [problem("shared", ip, `is used by ${pods.join(" and ")}`)] : [];
-    if (allocation !== undefined) return [...shared, ...holderProblems(allocation, pods)];
+    if (allocation !== undefined) return [...shared, ...holderProblems(allocation, pods, state)];
     return foundBefore.has(ip) ? shared : [...shared, ...unallocated(state, ip, pods)];
   });
   return [...leaked, ...used];
 }
 
-function holderProblems({ ip, pod, namespace, coolingDown }: CheckedAllocation, users: readonly string[]) {
+function holderProblems(
+  { ip, pod, namespace, coolingDown, handle }: CheckedAllocation,
+  users: readonly NamespacedName[],
+  { pods }: ClusterState,
+) {
   if (coolingDown) return [problem("notAllocated", ip, `is used by ${users.join(" and ")}, but was given back`)];
+  const holder = reserveNodeOf({ handle_id: handle });
+  if (holder !== undefined) {
+    // Its own node may have given it to a pod, and not yet named that in the block.
+    return users.flatMap((user) => {
+      const node = pods.get(user)?.node;
+      if (node === undefined || node === holder) return [];
+      return [
+        problem("heldByAnother", ip, `is used by ${user} on ${node}, but node ${holder} holds it for pods to come`),
+      ];
+    });
+  }
   const strangers = pod === undefined ? [] : users.filter((user) => user !== `${namespace ?? ""}/${pod}`);
   return strangers.map((user) =>
     problem("heldByAnother", ip, `is used by ${user}, but is given to ${namespace}/${pod}`),
@@ -86,7 +102,7 @@ function unallocated({ pools }: ClusterState, ip: Ip, users: readonly string[]):
   return [problem("notAllocated", ip, `of pool ${pool.metadata.name} is used by ${who}, but is not given out`)];
 }
 
-/** By handle and block, how many addresses are held. */
+/** By handle and block, how many addresses are held; without what has no record. */
 type Holdings = ReadonlyMap<string, ReadonlyMap<Cidr, number>>;
 
 function holdingsOf(blocks: readonly IpamBlock[]): Holdings {
@@ -94,7 +110,7 @@ function holdingsOf(blocks: readonly IpamBlock[]): Holdings {
   for (const block of blocks) {
     for (const { attribute } of allocationsOf(block)) {
       const { handle_id: handle, releasedAt } = attribute;
-      if (handle === undefined || releasedAt !== undefined) continue;
+      if (handle === undefined || releasedAt !== undefined || !hasRecord(handle)) continue;
       const own = holdings.get(handle) ?? new Map<Cidr, number>();
       holdings.set(handle, own.set(block.spec.cidr, (own.get(block.spec.cidr) ?? 0) + 1));
     }

@@ -1,5 +1,5 @@
 /** Which addresses may be given back, and what speaks against one. */
-import type { IpamBlock } from "../api/ipam-block.ts";
+import { type IpamBlock, reserveNodeOf } from "../api/ipam-block.ts";
 import type { AddressUse } from "../api/node-query.ts";
 import type { Pod } from "../api/objects.ts";
 import { type Allocation, allocationsOf } from "../ipam/block.ts";
@@ -71,6 +71,13 @@ export interface Evidence {
 /** Why the address must be kept, as a clause; undefined when everything says that nothing uses it. */
 export function reasonToKeep({ ip, attribute }: Allocation, evidence: Evidence): string | undefined {
   const { pod, node, uses, nowMs } = evidence;
+  const holder = reserveNodeOf(attribute);
+  if (holder !== undefined) {
+    return (
+      `node ${holder} holds it for pods to come, or has just given it to one; its agent gives it back by itself a minute after ` +
+      `the node's last new pod, and garbage collection does once the node is gone`
+    );
+  }
   if (pod === undefined) return "it was given to no pod, so nobody can tell whether it is used";
   const found = pod.found;
   if (found?.ips.includes(ip) && !found.finished) return `pod ${pod.key} has it`;

@@ -3,11 +3,14 @@ import type { IpamConfiguration } from "../api/ipam-configuration.ts";
 import type { borrowedAddresses, PoolUsage, Usage, usageOf } from "../ipam/usage.ts";
 import { type BoxedColumn, formatBoxedTable } from "./boxed-table.ts";
 
-/** How full pools are; blocks under their pool, and those of no pool last, when `withBlocks`. */
+/** How full pools are; blocks under their pool, and those of no pool last, when `withBlocks`. What nodes hold is told below. */
 export function formatUsage({ pools, orphans }: ReturnType<typeof usageOf>, withBlocks: boolean): string {
   const blockRows = (some: readonly Usage[]) => (withBlocks ? some.map((block) => usageRow("Block", block)) : []);
   const rows = pools.flatMap((pool) => [usageRow("IP Pool", pool), ...blockRows(pool.blocks)]);
-  return formatBoxedTable(usageColumns, [...rows, ...blockRows(orphans)]);
+  const table = formatBoxedTable(usageColumns, [...rows, ...blockRows(orphans)]);
+  const held = new Map([...pools.flatMap(({ blocks }) => blocks), ...orphans].map((one) => [one.cidr, one.held]));
+  const count = held.values().reduce((sum, one) => sum + one, 0n);
+  return count === 0n ? table : `${table}\n${count} of the addresses in use are held by nodes for pods to come.\n`;
 }
 
 /** The same for `-o json`. */

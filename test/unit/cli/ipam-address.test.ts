@@ -5,7 +5,7 @@ import { withReleases } from "../../../src/ipam/release-journal.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { pool } from "../ipam/samples.ts";
-import { blockOf, withFirstAttribute } from "./ipam-blocks.ts";
+import { blockOf, reserve, withFirstAttribute } from "./ipam-blocks.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 12);
 const four = pool("four", { cidr: "10.0.0.0/26", blockSize: 29 });
@@ -42,6 +42,23 @@ test("an allocation that says nothing of itself", () => {
   const bare = withFirstAttribute(db, {});
   expect(shown(facts("10.0.0.8", { block: bare }))).toMatch(
     /^IP 10\.0\.0\.8 is in use\nHandle ID: <none>\nNo Active Owner attributes defined\nBlock: /,
+  );
+});
+
+test("what a node holds for pods to come is in use, and for that node's pods", () => {
+  const held = withFirstAttribute(db, reserve);
+  const ip = parseIp("10.0.0.8");
+  const why = "held in advance, and given to nobody";
+  const block = withReleases(held, [
+    { ip, handle: "margay-reserve:node-1", node: "node-1", why, at: "2026-11-21T11:00:00Z" },
+  ]);
+  const report = describeAddress(facts("10.0.0.8", { block }));
+  expect(report).toMatchObject({ state: "in use", assignable: false, handle: "margay-reserve:node-1" });
+  expect(formatAddress(report, nowMs)).toMatch(/^IP 10\.0\.0\.8 is in use\nHandle ID: margay-reserve:node-1\n/);
+  expect(formatAddress(report, nowMs)).toContain(
+    "\nGiven to new pods: no, node node-1 holds it for its next pods, or has just given it to one\n" +
+      "History, oldest first:\n" +
+      `  2026-11-21T11:00:00Z (1h ago): freed, was held for pods to come on node-1: ${why}\n`,
   );
 });
 

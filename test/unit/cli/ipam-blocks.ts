@@ -1,4 +1,4 @@
-import type { AllocationAttribute, IpamBlock } from "../../../src/api/ipam-block.ts";
+import { type AllocationAttribute, type IpamBlock, reserveHandle } from "../../../src/api/ipam-block.ts";
 import { assignFromBlock, newBlock } from "../../../src/ipam/block.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { node } from "../ipam/samples.ts";
@@ -11,6 +11,9 @@ export function blockOf(cidr: string, holders: readonly (readonly [pod: string, 
     return assignFromBlock(now, { handle: `k8s-pod-network.${pod}`, count: 1, attributes }).block;
   }, empty);
 }
+
+/** What stands beside an address that `node` holds for pods to come. */
+export const reserve: AllocationAttribute = { handle_id: reserveHandle(node), secondary: { node } };
 
 /** The block with the attribute of its first address replaced. */
 export function withFirstAttribute(block: IpamBlock, attribute: AllocationAttribute): IpamBlock {

@@ -13,7 +13,7 @@ import { formatJson } from "../../../src/kube/json.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { pool } from "../ipam/samples.ts";
-import { blockOf, ownerless, withFirstAttribute } from "./ipam-blocks.ts";
+import { blockOf, ownerless, reserve, withFirstAttribute } from "./ipam-blocks.ts";
 
 const four = pool("four", { cidr: "10.0.0.0/26", blockSize: 29 });
 const web = blockOf("10.0.0.8/29", [["web", "node-1"]]);
@@ -138,6 +138,44 @@ describe("an address is taken to be in use", () => {
     ],
   ])("when %s", (_, block, pods, owner) => {
     expect(checkAllocations(cluster({ blocks: [block], pods }))).toMatchObject([{ inUse: true, owners: [owner] }]);
+  });
+});
+
+describe("an address that a node holds for pods to come", () => {
+  const held = withFirstAttribute(web, reserve);
+  const state = cluster({ blocks: [held], handles: [], pods: [] });
+  const leak = "leaked: 10.0.0.8 is given to margay-reserve:node-1, but node node-1 is gone";
+
+  test("is in use, without a record of its handle", () => {
+    expect(checkAllocations(state)).toMatchObject([
+      { inUse: true, owners: ["Reserve of node node-1"], node: "node-1" },
+    ]);
+    expect(problems(state)).toEqual([]);
+    expect(formatCheck(state, reportOn(state), { allIps: true, problemIps: false })).toContain(
+      "  10.0.0.8 belongs to Reserve of node node-1; handle margay-reserve:node-1\n" +
+        "IPAM blocks record 1 allocations, 0 of them cooling down, 0 borrowed, 1 held for pods to come.\n",
+    );
+  });
+
+  test("looks leaked when its node is gone", () => {
+    const gone = cluster({ blocks: [held], handles: [], pods: [], nodes: [] });
+    expect(checkAllocations(gone)).toMatchObject([{ inUse: false, owners: [] }]);
+    expect(problems(gone)).toContain(leak);
+  });
+
+  test("is a pod's of the node that reports it: it has just been given to it", () => {
+    for (const nodes of [["node-1"], []]) {
+      const given = cluster({ blocks: [held], handles: [], nodes });
+      expect(checkAllocations(given)).toMatchObject([{ inUse: true, owners: ["Workload(default/web)"] }]);
+      expect(problems(given).filter((one) => !one.startsWith("nodeGone"))).toEqual([]);
+    }
+  });
+
+  test("is had twice when a pod of another node reports it", () => {
+    const pods = [podOf("web", ["10.0.0.8"], { node: "node-2" as NodeName })];
+    expect(problems(cluster({ blocks: [held], handles: [], pods }))).toEqual([
+      "heldByAnother: 10.0.0.8 is used by default/web on node-2, but node node-1 holds it for pods to come",
+    ]);
   });
 });
 

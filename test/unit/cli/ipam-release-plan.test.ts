@@ -5,7 +5,7 @@ import type { Pod } from "../../../src/api/objects.ts";
 import { commonCandidates, type Evidence, reasonToKeep, standingOf } from "../../../src/cli/ipam-release-plan.ts";
 import type { ReadReport, ReportedAllocation } from "../../../src/cli/ipam-report.ts";
 import { parseIp } from "../../../src/net/ip.ts";
-import { blockOf, withFirstAttribute } from "./ipam-blocks.ts";
+import { blockOf, reserve, withFirstAttribute } from "./ipam-blocks.ts";
 
 const ip = parseIp("10.0.0.8");
 
@@ -137,6 +137,15 @@ describe("an address is kept", () => {
     const { pod, ...others } = { ...gone, ...evidence } as Evidence;
     const all = pod === undefined ? others : { ...others, pod };
     expect(reasonToKeep({ ip, attribute: {}, sequenceNumber: 7n }, all)).toBe(reason);
+  });
+
+  test("while its node holds it for pods to come, whatever is found out", () => {
+    for (const evidence of [gone, { ...gone, pod: undefined }, { ...gone, uses: [use] }] as readonly Evidence[]) {
+      expect(reasonToKeep({ ip, attribute: reserve, sequenceNumber: 7n }, evidence)).toBe(
+        "node node-1 holds it for pods to come, or has just given it to one; its agent gives it back by itself a minute after " +
+          "the node's last new pod, and garbage collection does once the node is gone",
+      );
+    }
   });
 
   test("while its pod may be being wired", () => {

@@ -4,7 +4,7 @@ import { assignFromBlock, newBlock } from "../../../src/ipam/block.ts";
 import { borrowedAddresses, usageOf } from "../../../src/ipam/usage.ts";
 import { parseCidr } from "../../../src/net/cidr.ts";
 import { configuration, node, pool } from "../ipam/samples.ts";
-import { blockOf, ownerless, withFirstAttribute } from "./ipam-blocks.ts";
+import { blockOf, ownerless, reserve, withFirstAttribute } from "./ipam-blocks.ts";
 
 const web = blockOf("10.0.0.16/29", [["web", "node-1"]]);
 const db = blockOf("10.0.0.8/29", [
@@ -55,6 +55,16 @@ test("an address that was given out before it was reserved counts as both; netwo
   expect(orphans).toEqual([]);
 });
 
+test("what nodes hold for pods to come is in use, and told once beside, however pools overlap", () => {
+  const held = withFirstAttribute(db, reserve);
+  const lost = withFirstAttribute(blockOf("10.9.0.0/30", [["x", "node-1"]]), reserve);
+  const overlapping = [...pools, pool("wide", { cidr: "10.0.0.0/24" })];
+  const usage = usageOf({ pools: overlapping, blocks: [web, held, lost], reserved: [] });
+  const four = usage.pools.find(({ name }) => name === "four");
+  expect(four).toMatchObject({ used: 3n, held: 1n, free: 61n, blocks: [{ used: 2n, held: 1n }, { held: 0n }] });
+  expect(formatUsage(usage, false)).toMatch(/\+\n\n2 of the addresses in use are held by nodes for pods to come\.\n$/);
+});
+
 test("a reservation of more than the pool takes no more than the pool has", () => {
   const [four] = usageOf({ pools, blocks: [db], reserved: [parseCidr("10.0.0.0/8")] }).pools;
   expect(four).toMatchObject({ total: 64n, used: 2n, reserved: 64n, free: 0n });
@@ -64,8 +74,8 @@ test("JSON has blocks only when they are asked for", () => {
   const usage = usageOf({ pools, blocks: [stray], reserved: [] });
   expect(usageJson(usage, false)).toEqual({
     pools: [
-      { name: "four", cidr: "10.0.0.0/26", total: 64n, used: 0n, reserved: 0n, free: 64n },
-      { name: "six", cidr: "2001:db8::/48", total: 1n << 80n, used: 0n, reserved: 0n, free: 1n << 80n },
+      { name: "four", cidr: "10.0.0.0/26", total: 64n, used: 0n, held: 0n, reserved: 0n, free: 64n },
+      { name: "six", cidr: "2001:db8::/48", total: 1n << 80n, used: 0n, held: 0n, reserved: 0n, free: 1n << 80n },
     ],
   });
   expect(usageJson(usage, true)).toMatchObject({
