@@ -9,6 +9,8 @@ export interface LoopOptions {
   /** Wait before attempt n + 1; doubles from `firstRetryMs` up to `maxRetryMs`. */
   readonly firstRetryMs: number;
   readonly maxRetryMs: number;
+  /** When so many wait as a pass ends, more are about to come: the next one begins `ms` later, and they share it. At once without. */
+  readonly gather?: { readonly from: number; readonly ms: number };
 }
 
 /**
@@ -62,6 +64,7 @@ export class Loop {
         this.#done = upTo;
         attempt = 0;
         this.#settle();
+        await this.#gather();
       } catch (error) {
         attempt++;
         this.#options.onFailure(error, attempt);
@@ -71,12 +74,22 @@ export class Loop {
     this.#isRunning = false;
   }
 
-  /** After so many failures. Ends early when stopped. */
-  async #pause(attempt: number): Promise<void> {
-    const { sleep, firstRetryMs, maxRetryMs } = this.#options;
+  async #gather(): Promise<void> {
+    const { gather } = this.#options;
+    if (gather !== undefined && this.#waiters.length >= gather.from) await this.#sleep(gather.ms);
+  }
+
+  /** After so many failures. */
+  #pause(attempt: number): Promise<void> {
+    const { firstRetryMs, maxRetryMs } = this.#options;
+    return this.#sleep(Math.min(firstRetryMs * 2 ** (attempt - 1), maxRetryMs));
+  }
+
+  /** Ends early when stopped. */
+  async #sleep(ms: number): Promise<void> {
     const { signal } = this.#stopped;
     try {
-      await sleep(Math.min(firstRetryMs * 2 ** (attempt - 1), maxRetryMs), signal);
+      await this.#options.sleep(ms, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

@@ -77,3 +77,38 @@ test("stopped between two attempts, it does not sleep to the end", async () => {
   await loop.ended();
   expect(failures).toEqual(["1: locked"]);
 });
+
+test("when many wait as a pass ends, the next one begins a little later, and whoever comes meanwhile shares it", async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  const resting = Promise.withResolvers<void>();
+  const waits: number[] = [];
+  const loop = new Loop({
+    pass: () => {
+      gates.push(Promise.withResolvers<void>());
+      return gates.at(-1)?.promise ?? Promise.reject(new Error("no pass"));
+    },
+    sleep: (ms) => {
+      waits.push(ms);
+      return resting.promise;
+    },
+    ...{ onFailure: () => undefined, firstRetryMs: 10, maxRetryMs: 40, gather: { from: 2, ms: 15 } },
+  });
+  const first = loop.request();
+  const others = [loop.request(), loop.request()];
+  gates[0]?.resolve();
+  await first;
+  await nextTurn();
+  expect([gates.length, waits]).toEqual([1, [15]]);
+  others.push(loop.request());
+  resting.resolve();
+  await nextTurn();
+  expect(gates).toHaveLength(2);
+  const last = loop.request();
+  gates[1]?.resolve();
+  await Promise.all(others);
+  await nextTurn();
+  // One alone need not wait for more.
+  expect([gates.length, waits]).toEqual([3, [15]]);
+  gates[2]?.resolve();
+  await last;
+});
