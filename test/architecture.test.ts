@@ -49,7 +49,13 @@ const pure = [
 
 /** Between wiring folders: importer → files of the other that it may use. */
 const doors: Readonly<Record<string, readonly string[]>> = {
-  "src/agent": ["src/cni/server.ts", "src/cni/dependencies.ts", "src/cni/attachments.ts", "src/cni/leases.ts"],
+  "src/agent": [
+    "src/cni/address-reserve.ts",
+    "src/cni/server.ts",
+    "src/cni/dependencies.ts",
+    "src/cni/attachments.ts",
+    "src/cni/leases.ts",
+  ],
   "src/cli": [
     "src/agent/run-agent.ts",
     "src/agent/teardown/run-teardown.ts",

@@ -16,20 +16,21 @@ import { shrinkHeap } from "../host/shrink-heap.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { connect } from "../kube/kubeconfig.ts";
 import { workloadInterfacePrefix } from "../net/workload-interface-prefix.ts";
+import { agentIpamStore } from "./agent-ipam-store.ts";
 import { beginAnnotations } from "./begin-annotations.ts";
 import { NodeBgp } from "./bgp/node-bgp.ts";
 import { cniDependencies } from "./cni-dependencies.ts";
 import { Datastore } from "./datastore.ts";
 import { bgpHealth, cniHealth } from "./health/agent-health.ts";
 import { HostInterfaces } from "./host-interfaces.ts";
-import { LateRecords } from "./late-records.ts";
 import type { Logger } from "./logger.ts";
 import { agentCounts } from "./metrics/agent-counts.ts";
 import type { AgentCounts } from "./metrics/agent-metrics.ts";
 import { OwnNode } from "./node/own-node.ts";
 import { NodeFelix } from "./node-felix.ts";
+import { NodeIpam } from "./node-ipam.ts";
 import { Operations, type OperationsParts } from "./operations.ts";
-import { type AgentPaths, attachmentsFolder, cniPaths, leasesFolder } from "./paths.ts";
+import { type AgentPaths, attachmentsFolder, cniFolder, cniPaths, leasesFolder } from "./paths.ts";
 import { PodAnnotations } from "./pod-annotations.ts";
 import { QueryEndpoint } from "./query-endpoint.ts";
 import { felixFile, SettingsFollower } from "./settings/settings-follower.ts";
@@ -75,7 +76,7 @@ export class Agent {
   readonly #query: QueryEndpoint;
   readonly #hostInterfaces: HostInterfaces;
   readonly #annotations: PodAnnotations;
-  readonly #lateRecords: LateRecords;
+  readonly #ipam: NodeIpam;
   readonly #ownNode: OwnNode;
   #ready = false;
   #servesCni = false;
@@ -119,7 +120,11 @@ export class Agent {
     this.#leases = new LeaseFiles(this.#host, leasesFolder(paths), this.#report);
     const quiet = { ...parts, isBusy: () => this.#cni.isBusy };
     this.#annotations = new PodAnnotations({ ...quiet, node: nodeName, client, pods: this.#store.snapshot.pod });
-    this.#lateRecords = new LateRecords(quiet);
+    this.#ipam = new NodeIpam({
+      ...{ ...quiet, nodeName, host: this.#host, report: this.#report, lockedFolder: cniFolder(paths) },
+      ...{ attachmentsFolder: attachmentsFolder(paths), intentsFolder: cniPaths(paths).intents },
+      store: agentIpamStore({ client, snapshot: this.#store, logger, isReady: () => this.#ready }),
+    });
     this.#cni = new CniServer(this.#cniDependencies(), { socketPath: paths.cniSocket });
     this.#hostInterfaces = new HostInterfaces({
       ...{
@@ -165,7 +170,7 @@ export class Agent {
     await this.#operations.stop();
     await this.#cni.close();
     await this.#annotations.stop();
-    await this.#lateRecords.stop();
+    await this.#ipam.stop();
     this.#hostInterfaces.stop();
     this.#settings.stop();
     await this.#felix.stop();
@@ -202,6 +207,7 @@ export class Agent {
     await this.#felix.begin();
     this.#ready = true;
     this.#ownNode.ready();
+    this.#ipam.begin();
     void beginAnnotations({ annotations: this.#annotations, attachments: this.#attachments, logger });
     const sinceStartMs = Math.round(systemClock.monotonicNow());
     logger.info({ sinceStartMs }, "the node follows the API server, and the kernel holds its plan");
@@ -262,11 +268,11 @@ export class Agent {
   };
 
   #cniDependencies(): CniDependencies {
-    const { nodeName, paths, logger } = this.#options;
+    const { nodeName, paths } = this.#options;
     return cniDependencies({
-      ...{ node: nodeName, paths: cniPaths(paths), host: this.#host, client: this.#client, store: this.#store, logger },
+      ...{ node: nodeName, paths: cniPaths(paths), host: this.#host, client: this.#client, store: this.#store },
       ...{ attachments: this.#attachments, leases: this.#leases, annotations: this.#annotations },
-      lateRecords: this.#lateRecords,
+      ipam: this.#ipam.ipam,
       observer: this.#operations.cni,
       settings: () => this.#settings.settings,
       isReady: () => this.#ready,

@@ -11,12 +11,8 @@ import { openNetlink } from "../host/netlink/route-netlink.ts";
 import { mayLeadToNamespace } from "../host/network-namespaces.ts";
 import { intoNode, pluginRunner } from "../host/run-plugin.ts";
 import { readSysctl, writeSysctl } from "../host/sysctl.ts";
-import { Allocator } from "../ipam/allocator.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { readPod } from "../kube/read-pod.ts";
-import { agentIpamStore } from "./agent-ipam-store.ts";
-import type { LateRecords } from "./late-records.ts";
-import type { Logger } from "./logger.ts";
 import type { AgentMetrics } from "./metrics/agent-metrics.ts";
 import { orAborted } from "./or-aborted.ts";
 import type { PodAnnotations } from "./pod-annotations.ts";
@@ -31,7 +27,7 @@ export interface CniParts {
   readonly attachments: AttachmentFiles;
   readonly leases: LeaseFiles;
   readonly annotations: PodAnnotations;
-  readonly lateRecords: LateRecords;
+  readonly ipam: CniDependencies["ipam"];
   readonly observer: Pick<AgentMetrics, "answered" | "policyAwaited">;
   readonly settings: () => FelixSettings;
   /** Everything has been read once, and the kernel holds the plan. */
@@ -41,7 +37,6 @@ export interface CniParts {
   readonly publish: (attachment: Attachment) => Promise<void>;
   readonly withdraw: (key: AttachmentKey) => Promise<void>;
   readonly report: CniDependencies["report"];
-  readonly logger: Logger;
 }
 
 /** What the CNI is served from on a real node. */
@@ -60,13 +55,7 @@ export function cniDependencies(parts: CniParts): CniDependencies {
       mayLeadToNamespace,
     },
     isUplink: (name) => parts.settings().mtuIfacePattern.test(name),
-    ipam: new Allocator({
-      store: agentIpamStore({ client, snapshot: store, logger: parts.logger, isReady }),
-      node,
-      clock: systemClock,
-      late: parts.lateRecords,
-    }),
-    ...{ attachments, leases },
+    ...{ ipam: parts.ipam, attachments, leases },
     cachedPod: (pod) => snapshot.pod.get(pod),
     namespaceOf: (name) => snapshot.namespace.get(name),
     pools: () => store.list("ipPool"),

@@ -35,6 +35,11 @@ export function cniPaths({ state, mtuFile }: AgentPaths): CniPaths {
   };
 }
 
+/** The folder of all that the CNI keeps: whoever has its lock gives addresses of the node's reserve. */
+export function cniFolder({ state }: AgentPaths): string {
+  return join(state, "cni");
+}
+
 /** The folder of the attachment files. */
 export function attachmentsFolder({ state }: AgentPaths): string {
   return join(state, "cni/attachments");

@@ -51,13 +51,14 @@ export async function add(request: AddRequest, state: NodeState, signal: AbortSi
     return outcomeOf(standing, mac, policy.waitedMs);
   }
   const hostInterface = await hostInterfaceOf(request.target, node);
-  await requireFreeName(request.target, hostInterface, node);
   const pod = await findPod(request.target.pod, node, signal);
   const namespace = await findNamespace(pod.namespace, node, signal);
   const seeker = { ...request, namespace, annotations: pod.annotations, hostInterface };
   const plan = planPodAddresses(seeker, node);
   const bandwidthPlugin = await bandwidthPluginOf(request.conf.name, node);
   const bare = { ...attachmentOf(request, pod, await podMtu(request.conf, node)), bandwidthPlugin, hostInterface };
+  // Else whoever makes the pair finds out. An earlier sandbox of the pod must not go for one that cannot come.
+  if ((await earlierOf(bare, state)).length > 0) await requireFreeName(request.target, hostInterface, node);
   signal.throwIfAborted();
 
   const policy = policyWaitOf(request, node, signal);
@@ -186,11 +187,11 @@ async function prepare(
   // The request for them goes out first: it takes longest, and all else is done while it is under way.
   await turnOfEvents();
   const wiring = wiringOf({ ...bare, ...given }, request.conf);
-  const wire = async () => {
-    await makePair(wiring, node);
-    return configure(wiring, node);
-  };
-  const [, mac] = await allEnded([policy.publish(bare), wire()]);
+  const { wireTurns } = state;
+  const wire = wireTurns.run(() => makeConfigured(wiring, request, node));
+  // Beside many others one pass of Felix for the whole attachment costs them less than two.
+  const rules = wireTurns.isCrowded ? Promise.resolve() : policy.publish(bare);
+  const [, mac] = await allEnded([rules, wire]);
   return { wiring, mac };
 }
 
@@ -202,8 +203,13 @@ async function finalMac(
 ): Promise<string> {
   const wiring = wiringOf(attachment, request.conf);
   if (isDeepStrictEqual(wired.wiring, wiring)) return wired.mac;
-  await makePair(wiring, state.node);
-  return configure(wiring, state.node);
+  return makeConfigured(wiring, request, state.node);
+}
+
+/** Answers the MAC of the pod's end. */
+async function makeConfigured(wiring: Wiring, { target }: AddRequest, node: CniDependencies): Promise<string> {
+  await makePair(wiring, node, () => requireFreeName(target, wiring.hostInterface, node));
+  return configure(wiring, node);
 }
 
 /** From now on it is an agent that starts anew which brings it about, instead of undoing it. `undo` takes that back. */

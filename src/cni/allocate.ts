@@ -16,6 +16,8 @@ export interface Allocation {
   /** As in `AssignRequest`. */
   readonly isUnfit?: AddressTest;
   /** As in `AssignRequest`. */
+  readonly mayBeNamedLater?: boolean;
+  /** As in `AssignRequest`. */
   readonly onChosen?: (addresses: readonly AssignedAddress[]) => void;
   /** Whether something stands on the handle's addresses already, which is its DEL's to give back. */
   readonly isInUse: () => Promise<boolean>;
@@ -58,7 +60,7 @@ export function podName({ pod }: Target): NamespacedName | undefined {
 
 function requestOf(
   handle: string,
-  { target: { pod }, plan, namespaceLabels, isUnfit, onChosen }: Allocation,
+  { target: { pod }, plan, namespaceLabels, isUnfit, mayBeNamedLater = false, onChosen }: Allocation,
   { node }: NodeState,
 ): AssignRequest {
   return {
@@ -67,6 +69,7 @@ function requestOf(
     v6: plan.v6,
     addresses: plan.addresses,
     pools: plan.pools,
+    mayBeNamedLater,
     attributes: {
       ...(pod === undefined ? {} : { pod: pod.name, namespace: pod.namespace }),
       ...nodeAttributes(node),

@@ -13,6 +13,7 @@ import { RequestLog } from "./request-log.ts";
 import type { Role } from "./role.ts";
 import type { CniTiming } from "./timing.ts";
 import { WholePlugin } from "./whole-plugin.ts";
+import { WireTurns } from "./wire-turns.ts";
 
 /** What the executable prints and ends with. */
 export interface Answer {
@@ -30,7 +31,7 @@ export class CniPlugin {
 
   constructor(node: CniDependencies, timing: CniTiming) {
     const owed = { journal: new ReleaseJournal(node), holds: new NetworkHolds(node), intents: new Intents(node) };
-    this.#state = { node, timing, ...owed };
+    this.#state = { node, timing, ...owed, wireTurns: new WireTurns() };
     this.#gate = new Gate(this.#state);
     this.#whole = new WholePlugin(this.#state, this.#gate);
     this.#ipam = new IpamPlugin(this.#state, this.#gate);

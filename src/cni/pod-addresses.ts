@@ -86,7 +86,11 @@ export async function takeAddresses(
   await freeFixed(seeker, plan.addresses, state);
   const isInUse = async () => (await node.attachments.get(attachmentKey(target))) !== undefined;
   const onChosen = (some: readonly AssignedAddress[]) => course.onChosen({ addresses: some.map(({ ip }) => ip) });
-  const allocation = { network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse, onChosen };
+  const allocation = {
+    ...{ network: conf.name, target, plan, namespaceLabels: namespace.labels, isInUse, onChosen },
+    // The attachment's file is there before the pod is, and says so to the next agent.
+    mayBeNamedLater: true,
+  };
   const addresses = (await allocate(allocation, state, course)).map(({ ip }) => ip);
   await requireUnused(addresses, claimant, state);
   return { addresses };

@@ -1,5 +1,5 @@
 import { hostSettings } from "../host/host-settings.ts";
-import type { Link, Netlink } from "../host/netlink/netlink.ts";
+import { type Link, type Netlink, NetlinkError } from "../host/netlink/netlink.ts";
 import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
 import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
@@ -45,17 +45,24 @@ export const gateways: Readonly<Record<IpVersion, Ip>> = {
 };
 
 /**
- * Makes the pair, which no packet passes until `configure`. An interface of the host end's name is a leftover and is deleted
- * first. Rejects with a `NetlinkError`.
+ * Makes the pair, which no packet passes until `configure`. An interface of the host end's name that is in the way is a leftover and
+ * is deleted; `requireFree` says whether what is in the way in the pod may be, too. Rejects as that, or with a `NetlinkError`.
  */
 export async function makePair(
   { hostInterface, interfaceName, mtu, netns }: Omit<Wiring, "addresses">,
   node: CniDependencies,
+  requireFree: () => Promise<void>,
 ): Promise<void> {
+  const pair = { name: hostInterface, mac: hostMac, mtu, peerName: interfaceName, peerNetns: netns };
   await usingNetlink(node, undefined, async (host) => {
-    await host.deleteLink(hostInterface);
-    const peer = { peerName: interfaceName, peerNetns: netns };
-    await host.createVeth({ name: hostInterface, mac: hostMac, mtu, ...peer });
+    try {
+      await host.createVeth(pair);
+    } catch (error) {
+      if (!(error instanceof NetlinkError) || error.code !== "EEXIST") throw error;
+      await requireFree();
+      await host.deleteLink(hostInterface);
+      await host.createVeth(pair);
+    }
   });
 }
 

@@ -106,18 +106,26 @@ export function groupProcesses(node: NodeLayout): readonly ProcessIdentity[] {
 
 const margay = [process.execPath, join(import.meta.dirname, "..", "..", "src", "cli", "main.ts")] as const;
 
-/** What IPAM says is in use there; and everything that it finds wrong, wherever. */
+/** An address in the report of `ipam check`. */
+interface HeldAddress {
+  readonly ip: string;
+  readonly node?: string;
+  readonly coolingDown?: true;
+  readonly owners: readonly string[];
+}
+
+/** What IPAM says is in use there, without what is held for pods to come; and everything that it finds wrong, wherever. */
 async function addressesOn(lab: Lab, node: NodeLayout): Promise<readonly string[]> {
   const said = await run([...margay, "ipam", "check", "--output", "json"], { env: { KUBECONFIG: lab.kubeconfig } });
   const report = JSON.parse(said) as {
     readonly problems: readonly object[];
-    readonly allocations: Readonly<
-      Record<string, readonly { readonly coolingDown?: true; readonly node?: string; readonly ip: string }[]>
-    >;
+    readonly allocations: Readonly<Record<string, readonly HeldAddress[]>>;
   };
-  const used = Object.values(report.allocations).flat();
+  const used = Object.values(report.allocations)
+    .flat()
+    .filter(({ coolingDown, owners }) => coolingDown === undefined && !owners.includes(`Reserve of node ${node.name}`));
   return [
-    ...used.filter((one) => one.coolingDown === undefined && one.node === node.name).map(({ ip }) => ip),
+    ...used.filter((one) => one.node === node.name).map(({ ip }) => ip),
     ...report.problems.map((problem) => JSON.stringify(problem)),
   ];
 }

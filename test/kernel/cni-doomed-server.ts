@@ -7,10 +7,9 @@ import { join } from "node:path";
 import { AttachmentFiles } from "../../src/cni/attachments.ts";
 import { LeaseFiles } from "../../src/cni/leases.ts";
 import { CniServer } from "../../src/cni/server.ts";
-import { systemClock } from "../../src/host/clock.ts";
-import { Allocator } from "../../src/ipam/allocator.ts";
 import type { IpamStore } from "../../src/ipam/store.ts";
 import { FakeCluster } from "../fakes/ipam-store.ts";
+import { agentIpamOf, warmUp } from "./cni-agent-ipam.ts";
 import { dependenciesOf, type NodeFacts } from "./cni-node.ts";
 import { type StepWatcher, watched, watchedStore } from "./cni-steps.ts";
 
@@ -21,6 +20,8 @@ export interface Doom {
   /** From 1. */
   readonly step: number;
   readonly when: "before" | "after";
+  /** Whether it holds addresses for pods to come before the first step. */
+  readonly isWarm: boolean;
 }
 
 /** What the process must know of its node; all of it can be sent. */
@@ -73,14 +74,21 @@ async function serve(node: DoomedNode, doom: Doom): Promise<void> {
     ...{ ...node, cluster, shim: node, storeFault: async () => ({}) },
     ...{ bgpPeers: [], published: new Map(), reports: [], answered: [], observed: [] },
   };
-  const clock = { ...systemClock, sleep: async () => {} };
   const real = dependenciesOf(facts);
-  const ipam = new Allocator({ store: watchedStore(remoteStore(), watch), node: real.nodeName, clock });
-  const parts = watched({ ...real, ipam }, watch);
+  let server: CniServer | undefined;
+  const agent = agentIpamOf({
+    ...{ ...real, folder: node.folder, store: watchedStore(remoteStore(), watch) },
+    isBusy: () => server?.isBusy === true,
+  });
+  const parts = watched({ ...real, ipam: agent.ipam }, watch);
   const attachments = new AttachmentFiles(parts.host, join(node.folder, "attachments"), parts.report);
   const leases = new LeaseFiles(parts.host, join(node.folder, "leases"), parts.report);
-  await new CniServer({ ...parts, attachments, leases }, { socketPath: node.socketPath }).start();
+  server = new CniServer({ ...parts, attachments, leases }, { socketPath: node.socketPath });
+  if (doom.from === "start") agent.begin();
+  await server.start();
+  if (doom.isWarm) await warmUp(agent.ipam);
   counts = true;
+  if (doom.from === "listening") agent.begin();
   say({ kind: "listening" });
 }
 

@@ -3,11 +3,8 @@ import { join } from "node:path";
 import { attachmentKey } from "../../src/api/objects.ts";
 import { AttachmentFiles } from "../../src/cni/attachments.ts";
 import { buildShim } from "../../src/cni/build-shim.ts";
-import type { CniServer } from "../../src/cni/server.ts";
-import { systemClock } from "../../src/host/clock.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
-import { Allocator } from "../../src/ipam/allocator.ts";
-import { FakeIpamStore } from "../fakes/ipam-store.ts";
+import { MortalIpam, stopWell, warmUp } from "./cni-agent-ipam.ts";
 import type { Shim } from "./cni-call.ts";
 import type { Doom } from "./cni-doomed-server.ts";
 import type { DoomedServer, DoomedServers } from "./cni-doomed-servers.ts";
@@ -20,7 +17,10 @@ export interface Sweep {
   readonly servers: DoomedServers;
   /** The folder of executables that wait for the next agent. */
   readonly patient: string;
-  /** Which of the courses to take after the kill at a step, by their numbers; all of them when absent. */
+  /**
+   * Which of the courses to take after the kill at a step, by their numbers; all of them when absent. From their count on they are
+   * those after an agent that held addresses for pods to come before it was asked.
+   */
   readonly chosen?: (step: number) => readonly number[];
 }
 
@@ -39,12 +39,14 @@ export interface SweepFigures {
  *     2  its ADD waits for the next agent
  *     3  it calls DEL once the next agent is there
  *     4  the next agent is killed, too, at one of its first steps
+ *
+ * Addresses for pods to come are the one's that lives, as many as one holds; a good end of it leaves none.
  */
 export async function sweepAdd(sweep: Sweep, when: Doom["when"]): Promise<SweepFigures> {
   const courses = [addAgain, delMeanwhile, addWaits, delLater, killedAgain];
-  return sweepSteps(sweep, courses, async (step, course) => {
+  return sweepSteps(sweep, courses, async (step, course, isWarm) => {
     const { subject, servers } = sweep;
-    const server = await servers.start({ from: "listening", step, when });
+    const server = await servers.start({ from: "listening", step, when, isWarm });
     const isPatient = course === addWaits;
     const call = subject.call("ADD", isPatient ? sweep.patient : undefined);
     const killedAt = await endOf(server, call);
@@ -53,15 +55,19 @@ export async function sweepAdd(sweep: Sweep, when: Doom["when"]): Promise<SweepF
   });
 }
 
-/** The same for DEL: what it has begun is finished by the next server, whether or not the runtime asks once more. */
+/**
+ * The same for DEL: what it has begun is finished by the next server, whether or not the runtime asks once more. Of what was given
+ * from what the ADD's agent held, that agent has not told the store.
+ */
 export async function sweepDel(sweep: Sweep, when: Doom["when"]): Promise<SweepFigures> {
   const { subject, servers } = sweep;
   const courses = [delKept, delForgotten, delKilledAgain];
-  return sweepSteps(sweep, courses, async (step, course) => {
-    const first = await serveAgain(subject.node);
+  return sweepSteps(sweep, courses, async (step, course, isWarm) => {
+    const first = await serveAgain(subject.node, () => isWarm);
+    if (isWarm) await warmUp(first.agent.ipam);
     await succeed(subject, "ADD");
-    await first.close();
-    const server = await servers.start({ from: "listening", step, when });
+    await (isWarm ? first.kill() : first.close());
+    const server = await servers.start({ from: "listening", step, when, isWarm: false });
     const call = subject.call("DEL");
     const killedAt = await endOf(server, call);
     await course({ sweep, step, call });
@@ -88,23 +94,42 @@ async function requireNothing({ left }: Pick<Subject, "left">): Promise<void> {
 }
 
 /** A new agent on the node: it begins with what it finds in the files. */
-async function serveAgain(node: CniNode): Promise<CniServer> {
+async function serveAgain(node: CniNode, isBusy: () => boolean = () => false): Promise<LivingAgent> {
   const { host, report } = node.dependencies;
   const files = await new AttachmentFiles(host, join(node.folder, "attachments"), report).list();
   node.published.clear();
   for (const one of files) node.published.set(attachmentKey(one), one);
-  const store = new FakeIpamStore(node.cluster, (call) => node.storeFault(call));
-  const clock = { ...systemClock, sleep: async () => {} };
   // It knows nothing of the cluster but what it reads.
-  const ipam = new Allocator({ store, node: node.dependencies.nodeName, clock });
-  return node.serve({ ipam }, { retryMs: 20 });
+  const agent = new MortalIpam(node, { isBusy });
+  agent.begin();
+  const server = await node.serve({ ipam: agent.ipam }, { retryMs: 20 });
+  return {
+    agent,
+    close: async () => {
+      await server.close();
+      await stopWell(node, agent);
+    },
+    kill: async () => {
+      agent.kill();
+      await server.close();
+    },
+  };
 }
 
 // --- internal ---
 
 const patienceMs = 10_000;
+/** Longer than an agent rests before it does what nobody waits for. */
+const afterworkMs = 250;
 /** More than any ADD or DEL has. */
 const mostSteps = 200;
+
+interface LivingAgent {
+  readonly agent: MortalIpam;
+  /** Throws when it leaves anything held. */
+  close(): Promise<void>;
+  kill(): Promise<void>;
+}
 
 interface Killed {
   readonly sweep: Sweep;
@@ -116,30 +141,32 @@ interface Killed {
 type Course = (killed: Killed) => Promise<void>;
 
 async function sweepSteps(
-  { chosen = () => courses.keys().toArray() }: Sweep,
+  { chosen = () => [...courses, ...courses].keys().toArray() }: Sweep,
   courses: readonly Course[],
-  kill: (step: number, course: Course) => Promise<string | undefined>,
+  kill: (step: number, course: Course, isWarm: boolean) => Promise<string | undefined>,
 ): Promise<SweepFigures> {
   let kills = 0;
   for (let step = 1; step < mostSteps; step++) {
-    let isOver = false;
+    const ends: (string | undefined)[] = [];
     for (const number of chosen(step)) {
       const course = courses[number % courses.length] ?? addAgain;
+      const isWarm = number >= courses.length;
       try {
-        if ((await kill(step, course)) === undefined) isOver = true;
-        else kills++;
+        ends.push(await kill(step, course, isWarm));
       } catch (cause) {
-        throw new Error(`Step ${step}, ${course.name}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+        const why = cause instanceof Error ? cause.message : cause;
+        throw new Error(`Step ${step}, ${course.name}${isWarm ? ", warm" : ""}: ${why}`, { cause });
       }
     }
-    if (isOver) return { steps: step - 1, kills };
+    kills += ends.filter((end) => end !== undefined).length;
+    if (ends.length > 0 && ends.every((end) => end === undefined)) return { steps: step - 1, kills };
   }
   throw new Error(`No end of it after ${mostSteps} steps`);
 }
 
-/** At which step it was killed; undefined when the call was through first. */
+/** At which step it was killed; undefined when the call, and what is done once it is answered, was through first. */
 async function endOf(server: DoomedServer, call: Promise<unknown>): Promise<string | undefined> {
-  await Promise.race([server.killedAt, call]);
+  await Promise.race([server.killedAt, call.then(() => new Promise((resolve) => setTimeout(resolve, afterworkMs)))]);
   await server.kill();
   return server.killedAt;
 }
@@ -147,10 +174,10 @@ async function endOf(server: DoomedServer, call: Promise<unknown>): Promise<stri
 const addAgain: Course = async ({ sweep: { subject }, call }) => {
   const { exitCode } = await call;
   await using _server = await closing(serveAgain(subject.node));
-  if (exitCode === 0) await subject.requireWhole();
+  if (exitCode === 0) await requireWhole(subject);
   else await requireNothingOrWhole(subject);
   await succeed(subject, "ADD");
-  await subject.requireWhole();
+  await requireWhole(subject);
   await subject.requireWorking();
   await succeed(subject, "DEL");
   await requireNothing(subject);
@@ -167,7 +194,7 @@ const addWaits: Course = async ({ sweep: { subject }, call }) => {
   await using _server = await closing(serveAgain(subject.node));
   const { exitCode, text } = await call;
   if (exitCode !== 0) throw new Error(`The ADD that waited failed: ${text}`);
-  await subject.requireWhole();
+  await requireWhole(subject);
   await subject.requireWorking();
   await succeed(subject, "DEL");
   await requireNothing(subject);
@@ -186,6 +213,7 @@ const killedAgain: Course = async ({ sweep: { subject, servers }, step, call }) 
     from: "start",
     step: 1 + (step % 9),
     when: step % 2 === 0 ? "before" : "after",
+    isWarm: false,
   });
   await second.kill();
   await using _server = await closing(serveAgain(subject.node));
@@ -214,20 +242,38 @@ const delForgotten: Course = async ({ sweep: { subject }, call }) => {
 /** The next agent is killed over the DEL that was kept. */
 const delKilledAgain: Course = async ({ sweep: { subject, servers }, step, call }) => {
   await call;
-  const second = await servers.start({ from: "start", step: 1 + (step % 5), when: "after" });
+  const second = await servers.start({ from: "start", step: 1 + (step % 5), when: "after", isWarm: false });
   await second.kill();
   await using _server = await closing(serveAgain(subject.node));
   await requireNothing(subject);
 };
 
+/** What was given is named in the cluster a little later. */
+async function requireWhole(subject: Subject): Promise<void> {
+  for (const end = performance.now() + patienceMs; ; ) {
+    const why = await faultOf(subject);
+    if (why === undefined) return;
+    if (performance.now() > end) throw new Error(`It is not whole: ${why}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** What is undone is undone when the server listens, but for what is given back later. */
 async function requireNothingOrWhole(subject: Subject): Promise<void> {
-  const whole = subject.requireWhole();
-  // What is undone is undone when the server listens, but for what is given back later.
-  await whole.catch(async (why: unknown) => {
-    await requireNothing(subject).catch((error: unknown) => {
-      throw new Error(`It is neither undone nor whole: ${error}; ${why}`);
-    });
-  });
+  for (const end = performance.now() + patienceMs; ; ) {
+    const why = await faultOf(subject);
+    const left = await subject.left();
+    if (why === undefined || left.length === 0) return;
+    if (performance.now() > end) throw new Error(`It is neither undone nor whole: ${left.join(", ")}; ${why}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function faultOf(subject: Subject): Promise<unknown> {
+  return subject.requireWhole().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 async function succeed(subject: Subject, verb: "ADD" | "DEL"): Promise<void> {
@@ -235,7 +281,7 @@ async function succeed(subject: Subject, verb: "ADD" | "DEL"): Promise<void> {
   if (exitCode !== 0) throw new Error(`${verb} failed: ${text}`);
 }
 
-async function closing(starting: Promise<CniServer>): Promise<AsyncDisposable> {
-  const server = await starting;
-  return { [Symbol.asyncDispose]: () => server.close() };
+async function closing(starting: Promise<LivingAgent>): Promise<AsyncDisposable> {
+  const agent = await starting;
+  return { [Symbol.asyncDispose]: () => agent.close() };
 }

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import type { BgpPeer } from "../../src/api/bgp-peer.ts";
 import { type IpPool, parseIpPool } from "../../src/api/ip-pool.ts";
+import { isReserve } from "../../src/api/ipam-block.ts";
 import type { NodeName } from "../../src/api/names.ts";
 import { namespacedName } from "../../src/api/names.ts";
 import {
@@ -126,9 +127,14 @@ export class CniNode implements AsyncDisposable {
     return (await this.dependencies.host.run(["nsenter", `--net=${netns}`, ...argv])).stdout;
   }
 
-  /** Every address in use. */
+  /** Every address in use, without what is held for pods to come. */
   allocations(): readonly Allocation[] {
-    return [...this.cluster.blocks.values()].flatMap(({ value }) => allocationsOf(value));
+    return this.#entries().filter(({ attribute }) => !isReserve(attribute));
+  }
+
+  /** What is held for pods to come, or was given to one and is not named yet. */
+  held(): readonly Allocation[] {
+    return this.#entries().filter(({ attribute }) => isReserve(attribute));
   }
 
   /** The addresses of a container of the network `k8s-pod-network`. */
@@ -170,6 +176,10 @@ export class CniNode implements AsyncDisposable {
     await Promise.all(this.#servers.map((server) => server.close()));
     for (const namespace of [this.#own, ...this.#others]) namespace[Symbol.dispose]();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #entries(): readonly Allocation[] {
+    return [...this.cluster.blocks.values()].flatMap(({ value }) => allocationsOf(value));
   }
 }
 

@@ -3,9 +3,8 @@ import { AttachmentFiles } from "../../src/cni/attachments.ts";
 import { LeaseFiles } from "../../src/cni/leases.ts";
 import { type Answer, CniPlugin } from "../../src/cni/plugin.ts";
 import { defaultTiming } from "../../src/cni/timing.ts";
-import { systemClock } from "../../src/host/clock.ts";
-import { Allocator } from "../../src/ipam/allocator.ts";
-import { FakeIpamStore } from "../fakes/ipam-store.ts";
+import type { IpamStore } from "../../src/ipam/store.ts";
+import { MortalIpam, stopWell, warmUp } from "./cni-agent-ipam.ts";
 import { type StepWatcher, watched, watchedStore } from "./cni-steps.ts";
 import type { Subject } from "./cni-subjects.ts";
 
@@ -17,10 +16,13 @@ export interface Spoiling {
   readonly when: "before" | "after";
 }
 
-/** In which of its ways the runtime goes on after a spoilt step, by their numbers; in all of them by default. */
+/**
+ * In which of its ways the runtime goes on after a spoilt step, by their numbers; in all of them by default. From 3 on they are
+ * those of an agent that held addresses for pods to come before it was asked.
+ */
 type Choice = (step: number) => readonly number[];
 
-const everyWay: Choice = () => [0, 1, 2];
+const everyWay: Choice = () => [0, 1, 2, 3, 4, 5];
 
 /**
  * Spoils an ADD at its first step, its second, and so on, until one is not spoilt any more; answers how many steps that were.
@@ -33,7 +35,7 @@ export async function sweepSpoiltAdds(subject: Subject, spoiling: Spoiling, chos
     const then = [undefined, "ADD", "DEL"] as const;
     const next = then[agent.round % then.length];
     if (next === undefined) {
-      if (agent.spoilt.exitCode === 0) await subject.requireWhole();
+      if (agent.spoilt.exitCode === 0) await agent.requireWhole();
       else {
         await agent.tryAgain();
         requireNone(await subject.left());
@@ -41,34 +43,38 @@ export async function sweepSpoiltAdds(subject: Subject, spoiling: Spoiling, chos
     } else {
       // At the same time: what is tried again must not take what is being made.
       await Promise.all([agent.succeed(next), agent.tryAgain()]);
-      if (next === "ADD") await subject.requireWhole();
+      if (next === "ADD") await agent.requireWhole();
     }
     await agent.tryAgain();
-    if (next === "ADD") await subject.requireWhole();
+    if (next === "ADD") await agent.requireWhole();
   });
 }
 
-/** The same for DEL: whatever goes wrong, the next one finishes it, unless what is tried again did. */
-export async function sweepSpoiltDels(subject: Subject, spoiling: Spoiling): Promise<number> {
-  return sweep(
-    subject,
-    spoiling,
-    () => [0],
-    async (agent) => {
-      await agent.succeed("ADD");
-      await agent.spoil("DEL");
-      if (agent.spoilt.exitCode === 0) {
-        await agent.tryAgain();
-        requireNone(await subject.left());
-      }
-    },
-  );
+/**
+ * The same for DEL: whatever goes wrong, the next one finishes it, unless what is tried again did. There is one way, with an agent
+ * that held addresses (3) and with one that did not (0).
+ */
+export async function sweepSpoiltDels(
+  subject: Subject,
+  spoiling: Spoiling,
+  chosen: Choice = () => [0, 3],
+): Promise<number> {
+  return sweep(subject, spoiling, chosen, async (agent) => {
+    await agent.succeed("ADD");
+    await agent.spoil("DEL");
+    if (agent.spoilt.exitCode === 0) {
+      await agent.tryAgain();
+      requireNone(await subject.left());
+    }
+  });
 }
 
 // --- internal ---
 
 /** More than any ADD or DEL has. */
 const mostSteps = 200;
+/** How long what was given may take to be named. */
+const patienceMs = 5000;
 
 async function sweep(
   subject: Subject,
@@ -77,19 +83,23 @@ async function sweep(
   course: (agent: Agent) => Promise<void>,
 ): Promise<number> {
   for (let step = 1; step < mostSteps; step++) {
+    const ends: (string | undefined)[] = [];
     for (const round of chosen(step)) {
       const agent = new Agent(subject, spoiling, { step, round });
       try {
+        await agent.begin();
         await course(agent);
         await agent.succeed("DEL");
         await agent.tryAgain();
         requireNone(await subject.left());
+        await agent.stop();
       } catch (cause) {
         const what = `${spoiling.by} ${spoiling.when} step ${step} (${agent.spoiltAt}), round ${round}`;
         throw new Error(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
       }
-      if (agent.spoiltAt === undefined) return step - 1;
+      ends.push(agent.spoiltAt);
     }
+    if (ends.length > 0 && ends.every((end) => end === undefined)) return step - 1;
   }
   throw new Error(`No end of it after ${mostSteps} steps`);
 }
@@ -101,8 +111,11 @@ class Agent {
   spoilt: Answer = { exitCode: -1, stdout: "" };
   readonly #subject: Subject;
   readonly #plugin: CniPlugin;
+  readonly #ipam: MortalIpam;
   readonly #caller = new AbortController();
   #counts = false;
+  /** Puts off what nobody waits for, so that the steps are the same each time. */
+  #isBusy = true;
 
   constructor(subject: Subject, { by, when: wanted }: Spoiling, { step, round }: { step: number; round: number }) {
     this.round = round;
@@ -117,13 +130,33 @@ class Agent {
       else throw new Error(`Cannot do ${name}: it fails on purpose`);
     };
     const { node } = subject;
-    const store = watchedStore(new FakeIpamStore(node.cluster, node.storeFault), watch);
-    const clock = { ...systemClock, sleep: async () => {} };
-    const ipam = new Allocator({ store, node: node.dependencies.nodeName, clock });
-    const parts = watched({ ...node.dependencies, ipam }, watch);
+    const storeOf = (store: IpamStore) => watchedStore(store, watch);
+    this.#ipam = new MortalIpam(node, { isBusy: () => this.#isBusy, storeOf });
+    const parts = watched({ ...node.dependencies, ipam: this.#ipam.ipam }, watch);
     const attachments = new AttachmentFiles(parts.host, join(node.folder, "attachments"), parts.report);
     const leases = new LeaseFiles(parts.host, join(node.folder, "leases"), parts.report);
     this.#plugin = new CniPlugin({ ...parts, attachments, leases }, defaultTiming);
+  }
+
+  async begin(): Promise<void> {
+    if (this.round >= 3) await warmUp(this.#ipam.ipam);
+  }
+
+  /** Throws when it leaves anything held. */
+  stop(): Promise<void> {
+    return stopWell(this.#subject.node, this.#ipam);
+  }
+
+  /** Once there is time for what nobody waits for. */
+  async requireWhole(): Promise<void> {
+    this.#isBusy = false;
+    const end = performance.now() + patienceMs;
+    const whole = () =>
+      this.#subject.requireWhole().catch((error: unknown) => {
+        if (performance.now() > end) throw error;
+        return "not yet";
+      });
+    while ((await whole()) === "not yet") await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   async spoil(verb: "ADD" | "DEL"): Promise<void> {

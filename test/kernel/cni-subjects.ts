@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { NodeName } from "../../src/api/names.ts";
 import type { RawRequest } from "../../src/cni/request.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
+import { reserveFaults } from "./cni-agent-ipam.ts";
 import { type CniReply, confOf } from "./cni-call.ts";
 import type { CniNode } from "./cni-node.ts";
 
@@ -58,7 +59,7 @@ function pod(node: CniNode, ipam: IpamConf): Subject {
     left: async () => {
       const inPod = await node.run(netns, ["ip", "-o", "link"]);
       const others = isOurs ? [] : (await held()).map((ip) => `host-local ${ip}`);
-      return [...(await node.leftovers()), ...(inPod.includes("eth0") ? ["eth0 of the pod"] : []), ...others];
+      return [...(await leftOn(node)), ...(inPod.includes("eth0") ? ["eth0 of the pod"] : []), ...others];
     },
     requireWhole: async () => {
       const given = await held();
@@ -66,6 +67,7 @@ function pod(node: CniNode, ipam: IpamConf): Subject {
       await requireWired(node, netns, given);
       const files = (await node.leftovers()).filter((name) => name.includes(":eth0"));
       require(files.length === 1, `there is not one file of it: ${files}`);
+      requireSoundReserve(node);
       const [published] = [...node.published.values()];
       require(published?.addresses.length === given.length, `${node.published.size} are published, or without address`);
     },
@@ -88,7 +90,7 @@ function delegated(node: CniNode): Subject {
     call: (verb, programs = node.shim.programs) =>
       node.call({ verb, container, netns, conf, interfaceName: "net1", program: join(programs, "calico-ipam") }),
     request: (verb) => requestOf(verb, { program: "calico-ipam", netns, interfaceName: "net1", conf }),
-    left: () => node.leftovers(),
+    left: () => leftOn(node),
     requireWhole: async () => {
       const given = node.allocations().filter(({ attribute }) => String(attribute.handle_id).startsWith("side."));
       const files = await node.dependencies.host.listFolder(join(node.folder, "leases"));
@@ -96,9 +98,19 @@ function delegated(node: CniNode): Subject {
       require(files.length === 1, `there is not one lease: ${files}`);
       const open = (await node.leftovers()).filter((name) => name.endsWith(":net1"));
       require(open.length === 0, `it is not ended: ${open}`);
+      requireSoundReserve(node);
     },
     requireWorking: async () => {},
   };
+}
+
+async function leftOn(node: CniNode): Promise<readonly string[]> {
+  return [...(await node.leftovers()), ...reserveFaults(node)];
+}
+
+function requireSoundReserve(node: CniNode): void {
+  const faults = reserveFaults(node);
+  require(faults.length === 0, faults.join("; "));
 }
 
 /** Both ends are up, with the addresses and routes. */
