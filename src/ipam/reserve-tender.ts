@@ -162,10 +162,15 @@ export class ReserveTender {
     }
   }
 
-  /** The families in whose pools other nodes find blocks of their own; looked for from time to time. */
+  /**
+   * The families in whose pools other nodes find blocks of their own. From time to time only, and then what somebody has changed in our
+   * blocks is read too: what was released by force is not to be given any more.
+   */
   async #families(context: NodeContext): Promise<ReadonlySet<IpVersion>> {
     if (this.#freeBlocks === undefined || context.nowMs - this.#freeBlocks.atMs >= lookMs) {
-      const blocks = (await this.#parts.store.blocks.list()).map(({ value }) => value);
+      const listed = await this.#parts.store.blocks.list();
+      if (!this.#reserve.isIdle) await this.#parts.blocks.compare(listed);
+      const blocks = listed.map(({ value }) => value);
       const choices = choicesOf(anybody, context);
       const hasSome = (version: IpVersion) => hasFreeBlock(choices[version].usable, blocks, context);
       this.#freeBlocks = { atMs: context.nowMs, families: new Set(([4, 6] as const).filter(hasSome)) };

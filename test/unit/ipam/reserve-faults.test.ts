@@ -101,6 +101,17 @@ describe("while the API server is away", () => {
 });
 
 describe("what somebody else takes away", () => {
+  test("is given no more once that was looked for", async () => {
+    const agent = bench.agent();
+    await agent.assign(pod("a"));
+    freeByForce(reserveHandle(node));
+    expect(bench.reserved).toBe(0);
+    await bench.pass(5);
+    const [ip = ""] = ipsOf(await agent.assign(pod("b")));
+    expect(bench.holders()[`10.0.0.0+${ip.split(".").at(-1)}`]).toBe("reserve");
+    expect(bench.lost).toEqual([]);
+  });
+
   test("is the pod's again, when it is still free", async () => {
     const ipam = await ready();
     await ipam.assign(pod("next"));
