@@ -40,10 +40,13 @@ export class NodeIpam {
       .stop()
       .catch((err: unknown) => logger.warn({ err }, "cannot give back the addresses that are held for pods to come"));
     // The sleep ends early only for what it is a limit of.
-    await Promise.race([stopped, clock.sleep(longestGiveBackMs, isOver.signal).catch(() => undefined)]);
+    const sleep = (ms: number) => clock.sleep(ms, isOver.signal).catch(() => undefined);
+    const isGivenBack = await Promise.race([stopped.then(() => true), sleep(longestGiveBackMs).then(() => false)]);
+    // What is under way may wait for a server that does not answer.
+    await Promise.race([this.#late.stop(), sleep(longestStopMs)]);
     isOver.abort();
-    await this.#late.stop();
-    this.leave();
+    // Else the kernel does, once nothing of this process can be written any more.
+    if (isGivenBack) this.leave();
   }
 
   /** Leaves what is held to the node's next agent. */
@@ -56,3 +59,4 @@ export class NodeIpam {
 
 /** A DaemonSet's pod that is to end has half a minute for all. */
 const longestGiveBackMs = 2000;
+const longestStopMs = 4000;

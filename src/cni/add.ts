@@ -174,7 +174,7 @@ interface WiredPair {
 
 /** Makes the rules of the pod, and its pair with these addresses; `unwire` takes them back, and what comes after them. */
 async function prepare(
-  { bare, policy, request, state }: Attaching,
+  { bare, policy, request, state, signal }: Attaching,
   unwire: AsyncDisposableStack,
   chosen: Promise<GivenAddresses>,
 ): Promise<WiredPair> {
@@ -188,7 +188,11 @@ async function prepare(
   await turnOfEvents();
   const wiring = wiringOf({ ...bare, ...given }, request.conf);
   const { wireTurns } = state;
-  const wire = wireTurns.run(() => makeConfigured(wiring, request, node));
+  const wire = wireTurns.run((leave) => {
+    // Whoever gave up while it waited has made nothing yet.
+    signal.throwIfAborted();
+    return makeConfigured(wiring, request, node, leave);
+  });
   // Beside many others one pass of Felix for the whole attachment costs them less than two.
   const rules = wireTurns.isCrowded ? Promise.resolve() : policy.publish(bare);
   const [, mac] = await allEnded([rules, wire]);
@@ -206,10 +210,15 @@ async function finalMac(
   return makeConfigured(wiring, request, state.node);
 }
 
-/** Answers the MAC of the pod's end. */
-async function makeConfigured(wiring: Wiring, { target }: AddRequest, node: CniDependencies): Promise<string> {
+/** Answers the MAC of the pod's end. `onUp`: as for `configure`. */
+async function makeConfigured(
+  wiring: Wiring,
+  { target }: AddRequest,
+  node: CniDependencies,
+  onUp?: () => void,
+): Promise<string> {
   await makePair(wiring, node, () => requireFreeName(target, wiring.hostInterface, node));
-  return configure(wiring, node);
+  return configure(wiring, node, onUp);
 }
 
 /** From now on it is an agent that starts anew which brings it about, instead of undoing it. `undo` takes that back. */

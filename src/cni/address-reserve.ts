@@ -21,7 +21,9 @@ export interface AddressReserveParts extends Pick<CniDependencies, "nodeName" | 
 export class AddressReserve implements ReserveOptions {
   readonly #parts: AddressReserveParts;
   readonly #lock: FolderLock;
-  #lastFault: string | undefined;
+  #isReleased = false;
+  /** What was reported already. */
+  readonly #told = new Set<string>();
 
   constructor(parts: AddressReserveParts) {
     this.#parts = parts;
@@ -35,22 +37,20 @@ export class AddressReserve implements ReserveOptions {
 
   isSole(): boolean {
     try {
-      return this.#lock.take();
+      return !this.#isReleased && this.#lock.take();
     } catch (error) {
       // It costs time only: each address is then asked for when it is needed.
-      const fault = String(error);
-      if (fault !== this.#lastFault) this.#parts.report("warn", `Cannot hold addresses for pods to come: ${fault}`);
-      this.#lastFault = fault;
+      this.#report("warn", `Cannot hold addresses for pods to come: ${error}`);
       return false;
     }
   }
 
   async owners(): Promise<Owners> {
-    const { host, attachmentsFolder, intentsFolder, report } = this.#parts;
+    const { host, attachmentsFolder, intentsFolder } = this.#parts;
     // Both anew, and in this order: the process that had the lock before may have written to them until it ended, and what is no
     // intent any more is an attachment.
     const areAll = (await host.listFolder(intentsFolder)).length === 0;
-    const attachments = await new AttachmentFiles(host, attachmentsFolder, report).listWhole();
+    const attachments = await new AttachmentFiles(host, attachmentsFolder, this.#report).listWhole();
     const ours = attachments.filter(({ ipam }) => ipam === undefined);
     const byAddress = new Map(ours.flatMap((one) => one.addresses.map((ip) => [ip, this.#holderOf(one)] as const)));
     return { byAddress, areAll };
@@ -60,10 +60,18 @@ export class AddressReserve implements ReserveOptions {
     this.#parts.report("error", sentence);
   }
 
-  /** Leaves the reserve to the node's next agent. */
+  /** Leaves the reserve to the node's next agent, for good. */
   release(): void {
+    this.#isReleased = true;
     this.#lock.release();
   }
+
+  /** Once: it is asked again and again while something is in the way. */
+  readonly #report: CniDependencies["report"] = (level, message, facts) => {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#parts.report(level, message, facts);
+  };
 
   #holderOf({ network, containerId, pod }: StoredAttachment) {
     const [namespace, name] = splitName(pod);

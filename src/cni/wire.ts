@@ -84,15 +84,16 @@ export async function hasPair(
 /**
  * Gives a pair that is there its settings, addresses and routes, brings it up, and answers the MAC of the pod's end. It
  * takes nothing away, so a pair in use goes on working, also when this rejects, with a `NetlinkError`, `SystemError` or
- * `CniError`.
+ * `CniError`. `onUp` is called once both ends are told to be up, which they may then be waited for.
  */
-export async function configure(wiring: Wiring, node: CniDependencies): Promise<string> {
+export async function configure(wiring: Wiring, node: CniDependencies, onUp?: () => void): Promise<string> {
   applySettings(hostSettings(wiring), undefined, node);
   applySettings(podSettings(wiring), wiring.netns, node);
   return usingNetlink(node, undefined, (host) =>
     usingNetlink(node, wiring.netns, async (pod) => {
       await host.setLink(wiring.hostInterface, { up: true });
       await pod.setLink(wiring.interfaceName, { up: true });
+      onUp?.();
       await untilOperational(wiring, host, node);
       return wirePod(wiring, pod);
     }),

@@ -13,7 +13,6 @@ import { cancelledError } from "./pool-errors.ts";
 import { putRecord } from "./put-record.ts";
 import { type LateWork, RecordKeeper } from "./record-keeper.ts";
 import type { Reservations } from "./reservations.ts";
-import type { Tended } from "./reserve.ts";
 import type { ReserveOptions } from "./reserve-options.ts";
 import { ReserveTender } from "./reserve-tender.ts";
 import { makeRoom } from "./room.ts";
@@ -21,6 +20,7 @@ import type { IpamStore } from "./store.ts";
 import { type AssignTask, assignTask, type ReleaseTask, releaseTask, type Task, type TendTask } from "./task.ts";
 import { TaskEnds } from "./task-ends.ts";
 import { TaskQueue } from "./task-queue.ts";
+import type { Tended } from "./tending.ts";
 
 /** What an allocator works with. */
 export interface AllocatorOptions {

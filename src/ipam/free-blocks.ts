@@ -45,9 +45,11 @@ export function* claimableBlocks(
   }
 }
 
-/** Whether a node could claim a block in one of these pools. */
-export function hasFreeBlock(pools: readonly IpPool[], blocks: readonly IpamBlock[], context: NodeContext): boolean {
-  return claimableBlocks(pools, { blocks, mine: new Map() }, { ...context, node: "" as NodeName }).next().done !== true;
+/** Whether a node could claim a block in this pool. */
+export function hasFreeBlock(pool: IpPool, blocks: readonly IpamBlock[], context: NodeContext): boolean {
+  return (
+    claimableBlocks([pool], { blocks, mine: new Map() }, { ...context, node: "" as NodeName }).next().done !== true
+  );
 }
 
 /**

@@ -27,6 +27,8 @@ export class NodeBlocks {
   readonly #clock: Clock;
   readonly #blocks = new Map<Cidr, Stored<IpamBlock>>();
   readonly #stale = new Set<Cidr>();
+  /** When the request was sent of which the answer is what is remembered. */
+  readonly #confirmedAt = new Map<Cidr, Moment>();
   /** Remembered for what is held there; nothing is given from them. */
   readonly #closed = new Set<Cidr>();
   #loaded = false;
@@ -73,6 +75,13 @@ export class NodeBlocks {
     return block !== undefined && isOwnedBy(block, this.#node);
   }
 
+  /** Whether the store has said less than `ms` ago that the block is as it is remembered, by either clock: one may have stood still. */
+  isFresh(cidr: Cidr, ms: number): boolean {
+    const at = this.#confirmedAt.get(cidr);
+    const now = this.#now();
+    return at !== undefined && now.monotonic - at.monotonic < ms && Math.abs(now.wall - at.wall) < ms;
+  }
+
   /** Has a block read again before it is used again. */
   doubt(cidr: Cidr): void {
     this.#stale.add(cidr);
@@ -109,9 +118,11 @@ export class NodeBlocks {
     const { cidr } = block.spec;
     // Behind until proven otherwise: a reader must not take this block as it was before the write.
     this.#stale.add(cidr);
+    const sentAt = this.#now();
     const written = await this.#store.blocks.put(cidr, block, this.#blocks.get(cidr)?.revision);
     if (written === "conflict") return "conflict";
     this.#remember(written, !this.#closed.has(cidr));
+    this.#confirmedAt.set(cidr, sentAt);
     return "stored";
   }
 
@@ -205,10 +216,16 @@ export class NodeBlocks {
     return BigInt(ms) * 1_000_000n + BigInt(fraction);
   }
 
+  #now(): Moment {
+    return { monotonic: this.#clock.monotonicNow(), wall: this.#clock.now() };
+  }
+
   async #read(cidr: Cidr): Promise<void> {
+    const sentAt = this.#now();
     const block = await readBlock(this.#store, cidr);
     if (block === undefined) return this.#forget(cidr);
     this.#remember(block, await isConfirmed(this.#store, block.value));
+    this.#confirmedAt.set(cidr, sentAt);
   }
 
   #remember(block: Stored<IpamBlock>, isOpen: boolean): void {
@@ -221,7 +238,16 @@ export class NodeBlocks {
 
   #forget(cidr: Cidr): void {
     this.#blocks.delete(cidr);
+    this.#confirmedAt.delete(cidr);
     this.#stale.delete(cidr);
     this.#closed.delete(cidr);
   }
+}
+
+// --- internal ---
+
+/** In milliseconds. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
 }

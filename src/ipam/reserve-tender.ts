@@ -1,18 +1,19 @@
 import type { NodeName } from "../api/names.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
-import type { Ip, IpVersion } from "../net/ip.ts";
+import type { Ip } from "../net/ip.ts";
 import { hasFreeBlock } from "./free-blocks.ts";
 import { type AssignedAddress, type AssignRequest, anybody } from "./ipam.ts";
 import type { NodeBlocks } from "./node-blocks.ts";
 import { choicesOf, type NodeContext } from "./node-context.ts";
 import { straysError } from "./pool-errors.ts";
 import type { LateWork, RecordKeeper } from "./record-keeper.ts";
-import { Reserve, type Tended, type TendOptions } from "./reserve.ts";
+import { Reserve } from "./reserve.ts";
 import type { Owners, ReserveOptions } from "./reserve-options.ts";
 import { type BlockView, holdingsOf } from "./settle.ts";
 import type { IpamStore } from "./store.ts";
 import { type Task, type TendTask, tendTask } from "./task.ts";
+import type { Tended, TendOptions } from "./tending.ts";
 
 /** What the reserve is tended with. */
 export interface ReserveTenderParts {
@@ -29,6 +30,11 @@ export interface ReserveTenderParts {
 
 /** How often it is looked whether what is held is still to be held. */
 const lookMs = 5_000;
+/**
+ * For so long what the store has said of a block counts. Well below the time for which a deleted Node's agent must have been silent
+ * before anybody frees what the node holds.
+ */
+const freshMs = 20_000;
 
 /** When the reserve of one allocator is looked at, and what its rounds do for it beside their tasks. */
 export class ReserveTender {
@@ -37,8 +43,9 @@ export class ReserveTender {
   readonly #stopped = new AbortController();
   #isWatching = false;
   #looking: Promise<void> | undefined;
-  #freeBlocks: { readonly atMs: number; readonly families: ReadonlySet<IpVersion> } | undefined;
-  #ownersFault: unknown;
+  #isPut = false;
+  #roomy: { readonly atMs: number; readonly ownBlocks: number; readonly pools: ReadonlySet<string> } | undefined;
+  #ownersFault: { readonly atMs: number; readonly error: unknown } | undefined;
 
   constructor(parts: ReserveTenderParts) {
     this.#parts = parts;
@@ -68,7 +75,8 @@ export class ReserveTender {
   take(request: AssignRequest, context: NodeContext): readonly AssignedAddress[] | undefined {
     const view = this.#parts.blocks.view();
     if (holdingsOf(view.blocks, request.handle).length > 0) return undefined;
-    const addresses = this.#reserve.take(request, context, view);
+    const isFresh = (block: Cidr) => this.#parts.blocks.isFresh(block, freshMs);
+    const addresses = this.#reserve.take(request, { context, view, isFresh });
     if (addresses === undefined) return undefined;
     if (this.#reserve.isLow) this.#look().catch(() => this.#lookLater());
     else this.#lookLater();
@@ -79,13 +87,13 @@ export class ReserveTender {
   async plan(tasks: readonly Task[], context: NodeContext): Promise<TendOptions | undefined> {
     if (tasks.length === 0) return undefined;
     const ending = new Set(tasks.flatMap(({ kind, handle }) => (kind === "release" ? handle : [])));
-    const nothing = { wanted: new Set<Ip>(), isShort: false, freeBlocks: new Set<IpVersion>() };
-    const base = { ...nothing, context, ending, owners: await this.#owners() };
+    const nothing = { wanted: new Set<Ip>(), isShort: false, roomyPools: new Set<string>() };
+    const base = { ...nothing, context, ending, owners: await this.#owners(context) };
     if (tasks.every((task) => task.kind === "release")) return { ...base, only: ending };
     const assigns = tasks.filter((task) => task.kind === "assign");
     for (const { request } of assigns) if (request.mayBeNamedLater) this.#reserve.noteAsked(request, context.nowMs);
     return {
-      ...{ ...base, freeBlocks: await this.#families(context) },
+      ...{ ...base, roomyPools: await this.#roomyPools(context) },
       wanted: new Set(assigns.flatMap(({ request: { addresses = [] } }) => addresses)),
       isShort: assigns.some(({ reloaded, growths }) => reloaded && growths > 0),
     };
@@ -116,7 +124,7 @@ export class ReserveTender {
   /** Why a look that has written all that it could is to be repeated; undefined when it need not. */
   get fault(): unknown {
     if (!this.#reserve.hasStrays(this.#parts.blocks.view())) return undefined;
-    return this.#ownersFault ?? straysError(this.#parts.node);
+    return this.#ownersFault?.error ?? straysError(this.#parts.node);
   }
 
   /** One look at a time; rejects as the store does, when it has been tried often enough. */
@@ -129,12 +137,22 @@ export class ReserveTender {
 
   #lookOnce(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#parts.add(tendTask(this.#reserve.handle, { resolve, reject }));
+    const { blocks, add } = this.#parts;
+    // It may be somebody else's by now, where this node was taken for gone.
+    for (const cidr of this.#reserve.blocks) if (!blocks.isFresh(cidr, lookMs)) blocks.doubt(cidr);
+    add(tendTask(this.#reserve.handle, { resolve, reject }));
     return promise;
   }
 
   #lookLater(): void {
-    this.#parts.late.put(this.#reserve.handle, () => this.#look());
+    // One that has failed is tried again ever more slowly, unless it is put anew.
+    if (this.#isPut) return;
+    this.#isPut = true;
+    this.#parts.late.put(this.#reserve.handle, async () => {
+      await this.#look();
+      this.#isPut = false;
+      if (!this.#reserve.isNamed) this.#lookLater();
+    });
   }
 
   /** Looks from time to time, while something is held. */
@@ -151,30 +169,37 @@ export class ReserveTender {
     this.#isWatching = false;
   }
 
-  /** Whose that is which an earlier process held. Where it cannot be told, none but the next look at it fails. */
-  async #owners(): Promise<Owners | undefined> {
+  /** Whose that is which an earlier process held. Where it cannot be told, none but the next looks at it fail. */
+  async #owners({ nowMs }: NodeContext): Promise<Owners | undefined> {
+    if (this.#ownersFault !== undefined && Math.abs(nowMs - this.#ownersFault.atMs) < lookMs) return undefined;
     this.#ownersFault = undefined;
     try {
       return await this.#reserve.ownersOf(this.#parts.blocks.view());
     } catch (error) {
-      this.#ownersFault = error;
+      this.#ownersFault = { atMs: nowMs, error };
       return undefined;
     }
   }
 
   /**
-   * The families in whose pools other nodes find blocks of their own. From time to time only, and then what somebody has changed in our
+   * The pools in which other nodes can make blocks their own. From time to time only, and then what somebody has changed in our
    * blocks is read too: what was released by force is not to be given any more.
    */
-  async #families(context: NodeContext): Promise<ReadonlySet<IpVersion>> {
-    if (this.#freeBlocks === undefined || context.nowMs - this.#freeBlocks.atMs >= lookMs) {
-      const listed = await this.#parts.store.blocks.list();
-      if (!this.#reserve.isIdle) await this.#parts.blocks.compare(listed);
-      const blocks = listed.map(({ value }) => value);
+  async #roomyPools(context: NodeContext): Promise<ReadonlySet<string>> {
+    const { store, blocks } = this.#parts;
+    const own = blocks.own();
+    const isOld = this.#roomy === undefined || Math.abs(context.nowMs - this.#roomy.atMs) >= lookMs;
+    if (this.#roomy === undefined || isOld || this.#roomy.ownBlocks !== own.length) {
+      const listed = await store.blocks.list();
+      if (!this.#reserve.isIdle) await blocks.compare(listed);
       const choices = choicesOf(anybody, context);
-      const hasSome = (version: IpVersion) => hasFreeBlock(choices[version].usable, blocks, context);
-      this.#freeBlocks = { atMs: context.nowMs, families: new Set(([4, 6] as const).filter(hasSome)) };
+      const usable = context.limits.autoAllocateBlocks ? [...choices[4].usable, ...choices[6].usable] : [];
+      // The list may not have what was claimed just now.
+      const known = [...listed.map(({ value }) => value), ...own];
+      const roomy = usable.filter((pool) => hasFreeBlock(pool, known, context));
+      const pools = new Set(roomy.map(({ metadata }) => metadata.name));
+      this.#roomy = { atMs: context.nowMs, ownBlocks: own.length, pools };
     }
-    return this.#freeBlocks.families;
+    return this.#roomy.pools;
   }
 }

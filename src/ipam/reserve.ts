@@ -3,38 +3,15 @@ import type { NodeName } from "../api/names.ts";
 import { type Cidr, cidrVersion } from "../net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { isOwnedBy } from "./affinity.ts";
-import { addressesOf, allocationOf, assignAddress, assignFromBlock, ordinalOf } from "./block.ts";
+import { addressesOf, allocationOf, assignAddress, assignFromBlock, countsOf, ordinalOf } from "./block.ts";
 import { giveBackUnused, handOver } from "./block-release.ts";
 import { type AssignedAddress, type AssignRequest, anybody } from "./ipam.ts";
 import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
-import type { Holder, Owners, ReserveOptions } from "./reserve-options.ts";
+import type { Owners, ReserveOptions } from "./reserve-options.ts";
 import type { BlockView } from "./settle.ts";
 import { withStraysSettled } from "./strays.ts";
-
-/** Which part of the work on the reserve is due. */
-export interface TendOptions {
-  readonly context: NodeContext;
-  /** Only what is these handles' is named, and nothing else is done. */
-  readonly only?: ReadonlySet<string>;
-  /** Handles that give back what they have. */
-  readonly ending: ReadonlySet<string>;
-  /** Addresses that somebody asks for by name. */
-  readonly wanted: ReadonlySet<Ip>;
-  /** Whether a pod is short of addresses. */
-  readonly isShort: boolean;
-  /** The families in whose pools other nodes find blocks of their own, and need none of these addresses. */
-  readonly freeBlocks: ReadonlySet<IpVersion>;
-  readonly owners: Owners | undefined;
-}
-
-/** What is to be written of the reserve, and becomes true block by block as that is stored. */
-export interface Tended {
-  readonly blocks: ReadonlyMap<Cidr, IpamBlock>;
-  readonly changed: ReadonlySet<Cidr>;
-  readonly named: readonly (Given & { readonly ip: Ip })[];
-  readonly taken: readonly (AssignedAddress & { readonly sequenceNumber: bigint | undefined })[];
-}
+import { type Given, type Held, isRoomy, type Tended, type TendOptions } from "./tending.ts";
 
 /**
  * Addresses of the node's own blocks that stand in the store under a handle of the node's own, so that a pod gets one at once:
@@ -68,6 +45,16 @@ export class Reserve {
     return this.#ready.size > 0;
   }
 
+  /** Whether all that was given is named. */
+  get isNamed(): boolean {
+    return this.#given.size === 0;
+  }
+
+  /** The blocks of what is held. */
+  get blocks(): ReadonlySet<Cidr> {
+    return new Set(this.#ready.values().map(({ block }) => block));
+  }
+
   /** Whether nothing is held, and all that was given is named. */
   get isIdle(): boolean {
     return this.#ready.size === 0 && this.#given.size === 0;
@@ -95,8 +82,14 @@ export class Reserve {
     if (v6 > 0) this.#families.add(6);
   }
 
-  /** Gives what the request asks for, and keeps in mind whose it is; undefined, and nothing, when it has not all of it. */
-  take(request: AssignRequest, context: NodeContext, view: BlockView): readonly AssignedAddress[] | undefined {
+  /**
+   * Gives what the request asks for, and keeps in mind whose it is; undefined, and nothing, when it has not all of it in blocks of
+   * `view` that `isFresh`.
+   */
+  take(
+    request: AssignRequest,
+    { context, view, isFresh }: { context: NodeContext; view: BlockView; isFresh: (block: Cidr) => boolean },
+  ): readonly AssignedAddress[] | undefined {
     if (this.#isClosed || this.#ready.size === 0 || !this.#options.isSole()) return undefined;
     // What is not looked at yet may be the handle's already.
     if ([...view.blocks.values()].some((block) => this.#straysIn(block).some((ip) => !this.#nobodys.has(ip))))
@@ -105,7 +98,7 @@ export class Reserve {
     const addresses = ([4, 6] as const).flatMap((version) => {
       const count = version === 4 ? request.v4 : request.v6;
       const isFit = ([ip, held]: readonly [Ip, Held]) =>
-        versionOf(ip) === version && this.#isFit(ip, held, { context, choices, view });
+        versionOf(ip) === version && isFresh(held.block) && this.#isFit(ip, held, { context, choices, view });
       return [...this.#ready.entries().filter(isFit).take(count)].map(([ip, { block }]) => ({ ip, block }));
     });
     if (addresses.length < request.v4 + request.v6) return undefined;
@@ -158,8 +151,10 @@ export class Reserve {
       if (block === cidr && sequenceNumber !== undefined) this.#ready.set(ip, { block, sequenceNumber });
     }
     const known = named.filter(({ ip, block, handle }) => block === cidr && this.#given.get(ip)?.handle === handle);
+    // Of who gives it back already, nothing is to be written down any more.
+    const staying = known.filter(({ ip }) => this.#given.get(ip)?.isEnding === false);
     for (const { ip } of known) this.#given.delete(ip);
-    return [...new Set(known.map(({ handle }) => handle))];
+    return [...new Set(staying.map(({ handle }) => handle))];
   }
 
   #isFit(
@@ -191,7 +186,8 @@ export class Reserve {
       const block = working.get(given.block);
       // An earlier try, whose answer was lost, has named it.
       if (block && allocationOf(block, ip)?.attribute.handle_id === given.handle) return [{ ...given, ip }];
-      const handed = block && handOver(block, ip, { from: this.handle, to: given });
+      const isHeld = block !== undefined && this.#holds(block, ip, given.sequenceNumber);
+      const handed = isHeld ? handOver(block, ip, { from: this.handle, to: given }) : undefined;
       // Free: somebody has released it by force, and it is the pod's all the same; unless it was the pod's own release.
       const named = handed ?? (block && !isEnding ? assignAddress(block, ip, given) : undefined);
       if (named === undefined) {
@@ -225,7 +221,7 @@ export class Reserve {
     const choices = choicesOf(anybody, context);
     const isOver = this.#isOver(context);
     for (const [ip, held] of this.#ready) {
-      const mayStay = !isShort && !wanted.has(ip) && !isOver && options.freeBlocks.has(versionOf(ip));
+      const mayStay = !isShort && !wanted.has(ip) && !isOver && isRoomy(view.blocks.get(held.block), options);
       if (mayStay && this.#isFit(ip, held, { context, choices, view })) continue;
       // Not given any more from here on, whatever becomes of the write: it may take effect late.
       this.#ready.delete(ip);
@@ -243,11 +239,10 @@ export class Reserve {
     working: Map<Cidr, IpamBlock>,
     version: IpVersion,
     closed: ReadonlySet<Cidr>,
-    { context, isShort, freeBlocks }: TendOptions,
+    { context, isShort, roomyPools }: TendOptions,
   ): Tended["taken"] {
     if (!this.#families.has(version) || isShort || this.#isOver(context) || !this.#options.isSole()) return [];
-    if (!freeBlocks.has(version)) return [];
-    const { usable } = choicesOf(anybody, context)[version];
+    const usable = choicesOf(anybody, context)[version].usable.filter(({ metadata }) => roomyPools.has(metadata.name));
     const isReady = ([ip]: readonly [Ip, Held]) => versionOf(ip) === version;
     const ready = [...this.#ready].filter(isReady).length;
     const families = [...working].filter(([cidr]) => cidrVersion(cidr) === version);
@@ -256,7 +251,7 @@ export class Reserve {
       if (closed.has(cidr) || !isOwnedBy(block, this.#node)) continue;
       const most = this.#options.mostOf(block.spec.allocations.length);
       // Writes whose answers are lost leave strays each time, which are settled only once no ADD is under way.
-      const count = Math.min(most, 2 * most - strays) - ready;
+      const count = Math.min(most - ready, 2 * most - strays - ready, Math.floor(countsOf(block).free / 2));
       if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;
       const isReserved = context.reservations.ofBlock(cidr)?.isReserved;
       const attributes = { node: this.#node };
@@ -274,16 +269,6 @@ export class Reserve {
 }
 
 // --- internal ---
-
-interface Held {
-  readonly block: Cidr;
-  readonly sequenceNumber: bigint;
-}
-
-interface Given extends Held, Holder {
-  /** Its holder has begun to give it back. */
-  readonly isEnding: boolean;
-}
 
 /** For so long after the last pod something is held for the next. */
 const idleMs = 60_000;

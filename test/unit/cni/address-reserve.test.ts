@@ -67,6 +67,8 @@ test("one at a time gives from it, until that leaves it", ({ node: { reserve, re
   reserve.release();
   expect(next.isSole()).toBe(true);
   next.release();
+  // Nobody knows any more what it remembers.
+  expect(reserve.isSole()).toBe(false);
 });
 
 test("a folder that cannot be locked is told of once, and nothing is given", ({

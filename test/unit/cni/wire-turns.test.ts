@@ -39,3 +39,15 @@ test("it is crowded while four or more want a turn, whether they have it or wait
   for (const end of ends) end.resolve();
   await Promise.all(runs);
 });
+
+test("who leaves its turn lets the next begin, and is still waited for", async () => {
+  const turns = new WireTurns();
+  const end = Promise.withResolvers<string>();
+  const first = turns.run((leave) => {
+    leave();
+    return end.promise;
+  });
+  expect(await turns.run(async () => "second")).toBe("second");
+  end.resolve("first");
+  expect(await first).toBe("first");
+});

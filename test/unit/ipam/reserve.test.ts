@@ -226,6 +226,26 @@ describe("what is held goes back", () => {
     expect(bench.reserved).toBe(0);
   });
 
+  test("when nodes may claim no more blocks, and have to borrow", async () => {
+    await ready();
+    bench.cluster.configuration = configuration({ autoAllocateBlocks: false });
+    await bench.pass(5);
+    expect(bench.reserved).toBe(0);
+  });
+
+  test("where its own pool has no block left, whatever others have", async () => {
+    bench.pools(
+      pool("full", { cidr: "10.0.0.0/29", blockSize: 29 }),
+      pool("roomy", { cidr: "10.1.0.0/26", blockSize: 29, nodeSelector: "all()" }),
+    );
+    const ipam = bench.agent();
+    await ipam.assign(pod("a", { pools: { 4: ["full"] } }));
+    await bench.settle();
+    expect(bench.reserved).toBe(0);
+    await ipam.assign(pod("b", { pools: { 4: ["roomy"] } }));
+    expect(bench.reserved).toBe(2);
+  });
+
   test("to a pod that asks for it by name", async () => {
     const ipam = await ready();
     const given = await ipam.assign(request("fixed", { v4: 0, addresses: ["10.0.0.2"] as never }));
