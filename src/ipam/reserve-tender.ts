@@ -88,7 +88,7 @@ export class ReserveTender {
     if (tasks.length === 0) return undefined;
     const ending = new Set(tasks.flatMap(({ kind, handle }) => (kind === "release" ? handle : [])));
     const nothing = { wanted: new Set<Ip>(), isShort: false, roomyPools: new Set<string>() };
-    const base = { ...nothing, context, ending, owners: await this.#owners(context) };
+    const base = { ...nothing, context, ending, owners: await this.#owners(tasks, context) };
     if (tasks.every((task) => task.kind === "release")) return { ...base, only: ending };
     const assigns = tasks.filter((task) => task.kind === "assign");
     for (const { request } of assigns) if (request.mayBeNamedLater) this.#reserve.noteAsked(request, context.nowMs);
@@ -169,9 +169,11 @@ export class ReserveTender {
     this.#isWatching = false;
   }
 
-  /** Whose that is which an earlier process held. Where it cannot be told, none but the next looks at it fail. */
-  async #owners({ nowMs }: NodeContext): Promise<Owners | undefined> {
-    if (this.#ownersFault !== undefined && Math.abs(nowMs - this.#ownersFault.atMs) < lookMs) return undefined;
+  /** Whose that is which an earlier process held. Where it cannot be told, only looks fail, and other rounds do not ask each time. */
+  async #owners(tasks: readonly Task[], { nowMs }: NodeContext): Promise<Owners | undefined> {
+    const isLook = tasks.some((task) => task.kind === "tend");
+    const isFailing = this.#ownersFault !== undefined && Math.abs(nowMs - this.#ownersFault.atMs) < lookMs;
+    if (isFailing && !isLook) return undefined;
     this.#ownersFault = undefined;
     try {
       return await this.#reserve.ownersOf(this.#parts.blocks.view());

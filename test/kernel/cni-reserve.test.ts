@@ -99,7 +99,8 @@ test("a file that cannot be read keeps what is held, and no ADD", async ({ node 
   expect((await node.call({ verb: "DEL", ...pod, netns: other })).exitCode).toBe(0);
   expect(node.held().map(({ ip }) => ip)).toContain(address);
   await rm(path);
-  await expect.poll(() => node.addressesOf(container)).toEqual([address]);
+  // Each look that fails is followed by a later one.
+  await expect.poll(() => node.addressesOf(container), { timeout: 20_000 }).toEqual([address]);
   expect((await node.call({ verb: "DEL", container, netns, pod: "web" })).exitCode).toBe(0);
   await next.stop();
   await expectNothingLeft(node, netns);
