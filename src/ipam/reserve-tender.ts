@@ -190,18 +190,18 @@ export class ReserveTender {
   async #roomyPools(context: NodeContext): Promise<ReadonlySet<string>> {
     const { store, blocks } = this.#parts;
     const own = blocks.own();
-    const isOld = this.#roomy === undefined || Math.abs(context.nowMs - this.#roomy.atMs) >= lookMs;
-    if (this.#roomy === undefined || isOld || this.#roomy.ownBlocks !== own.length) {
-      const listed = await store.blocks.list();
-      if (!this.#reserve.isIdle) await blocks.compare(listed);
-      const choices = choicesOf(anybody, context);
-      const usable = context.limits.autoAllocateBlocks ? [...choices[4].usable, ...choices[6].usable] : [];
-      // The list may not have what was claimed just now.
-      const known = [...listed.map(({ value }) => value), ...own];
-      const roomy = usable.filter((pool) => hasFreeBlock(pool, known, context));
-      const pools = new Set(roomy.map(({ metadata }) => metadata.name));
-      this.#roomy = { atMs: context.nowMs, ownBlocks: own.length, pools };
-    }
-    return this.#roomy.pools;
+    const last = this.#roomy;
+    const isFresh = last !== undefined && Math.abs(context.nowMs - last.atMs) < lookMs;
+    if (isFresh && last.ownBlocks === own.length) return last.pools;
+    const listed = await store.blocks.list();
+    if (!this.#reserve.isIdle) await blocks.compare(listed);
+    const choices = choicesOf(anybody, context);
+    const usable = context.limits.autoAllocateBlocks ? [...choices[4].usable, ...choices[6].usable] : [];
+    // The list may not have what was claimed just now.
+    const known = [...listed.map(({ value }) => value), ...own];
+    const roomy = usable.filter((pool) => hasFreeBlock(pool, known, context));
+    const pools = new Set(roomy.map(({ metadata }) => metadata.name));
+    this.#roomy = { atMs: context.nowMs, ownBlocks: own.length, pools };
+    return pools;
   }
 }

@@ -57,7 +57,7 @@ export class Reserve {
 
   /** Whether nothing is held, and all that was given is named. */
   get isIdle(): boolean {
-    return this.#ready.size === 0 && this.#given.size === 0;
+    return !this.hasSome && this.isNamed;
   }
 
   /** Whether something was ever asked for that could come of it. */
@@ -90,7 +90,7 @@ export class Reserve {
     request: AssignRequest,
     { context, view, isFresh }: { context: NodeContext; view: BlockView; isFresh: (block: Cidr) => boolean },
   ): readonly AssignedAddress[] | undefined {
-    if (this.#isClosed || this.#ready.size === 0 || !this.#options.isSole()) return undefined;
+    if (this.#isClosed || !this.hasSome || !this.#options.isSole()) return undefined;
     // What is not looked at yet may be the handle's already.
     if ([...view.blocks.values()].some((block) => this.#straysIn(block).some((ip) => !this.#nobodys.has(ip))))
       return undefined;
@@ -115,7 +115,7 @@ export class Reserve {
 
   /** Whether something was given to the handle that the store does not know yet. */
   hasGiven(handle: string): boolean {
-    return [...this.#given.values()].some((one) => one.handle === handle);
+    return this.#given.values().some((one) => one.handle === handle);
   }
 
   /** Whether blocks hold what this process knows nothing of, and may settle. */

@@ -49,6 +49,15 @@ export class ReserveBench extends AllocatorBench {
     return new Allocator({ store: new FakeIpamStore(this.cluster, fault), node, clock: this.#clock(), late, reserve });
   }
 
+  /** An agent that has served one pod, and holds two addresses for those to come; what was asked for until then does not count. */
+  async ready(): Promise<Allocator> {
+    const ipam = this.agent();
+    await ipam.assign(pod("first"));
+    await this.settle();
+    this.askedSince();
+    return ipam;
+  }
+
   /** Has everything late done that waits now; rejects with the first failure. What fails waits again. */
   async settle(): Promise<void> {
     const works = [...this.#late];

@@ -1,7 +1,6 @@
 import { setImmediate as turnOfEvents } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { reserveHandle } from "../../../src/api/ipam-block.ts";
-import type { Allocator } from "../../../src/ipam/allocator.ts";
 import { releaseFromBlock } from "../../../src/ipam/block-release.ts";
 import { parseIp } from "../../../src/net/ip.ts";
 import { ipsOf, pod, ReserveBench } from "./reserve-bench.ts";
@@ -12,14 +11,6 @@ let bench: ReserveBench;
 beforeEach(() => {
   bench = new ReserveBench();
 });
-
-/** An agent that has served one pod, and holds two addresses for those to come. */
-async function ready(): Promise<Allocator> {
-  const ipam = bench.agent();
-  await ipam.assign(pod("first"));
-  await bench.settle();
-  return ipam;
-}
 
 /** Whoever releases addresses by force. */
 function freeByForce(handle: string): void {
@@ -45,7 +36,7 @@ describe.each(["none", "at once", "later"] as const)(
   "writes whose answers are lost, of which the effect is %s",
   (effect) => {
     test.each([1, 2, 9])("never lead to one address being given twice, be they %i", async (count) => {
-      const ipam = await ready();
+      const ipam = await bench.ready();
       const given = new Map(ipsOf(await ipam.assign(pod("next"))).map((ip) => [ip, "next"]));
       const later = Promise.withResolvers<void>();
       if (effect === "at once") later.resolve();
@@ -72,7 +63,7 @@ describe.each(["none", "at once", "later"] as const)(
 
 describe("while the API server is away", () => {
   test("pods are given what is held, then told why not, and are named once it is back", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     bench.fault = async (call) => {
       if (/^(blocks|handles|affinities)/.test(call)) throw new Error("the server is away");
       return {};
@@ -133,7 +124,7 @@ describe("what somebody else takes away", () => {
   });
 
   test("is the pod's again, when it is still free", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     freeByForce(reserveHandle(node));
     await bench.settle();
@@ -141,7 +132,7 @@ describe("what somebody else takes away", () => {
   });
 
   test("is told of, when somebody else has it", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     freeByForce(reserveHandle(node));
     await bench.allocator().assign(request("thief", { v4: 0, addresses: [parseIp("10.0.0.1")] }));
@@ -154,7 +145,7 @@ describe("what somebody else takes away", () => {
 
   test("is not told of, when it was the pod's own release", async () => {
     bench.cluster.configuration = configuration({ ipCooldownSeconds: 30 });
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     loseWrites(1, Promise.resolve());
     expect(await ipam.release("next", "DEL")).toEqual(["10.0.0.1"]);
@@ -165,7 +156,7 @@ describe("what somebody else takes away", () => {
 
 test("a release that shares its write with an ADD, and was not answered, is told of as no loss", async () => {
   bench.cluster.configuration = configuration({ ipCooldownSeconds: 30 });
-  const ipam = await ready();
+  const ipam = await bench.ready();
   await ipam.assign(pod("next"));
   loseWrites(1, Promise.resolve());
   const both = [ipam.release("next", "DEL"), ipam.assign(request("other"))];
@@ -176,7 +167,7 @@ test("a release that shares its write with an ADD, and was not answered, is told
 });
 
 test("a release that was not answered, and had its effect, writes nothing more", async () => {
-  const ipam = await ready();
+  const ipam = await bench.ready();
   await ipam.assign(pod("next"));
   loseWrites(1, Promise.resolve());
   bench.askedSince();
@@ -188,7 +179,9 @@ test("a release that was not answered, and had its effect, writes nothing more",
 describe("what an earlier agent held", () => {
   const [first, second] = [parseIp("10.0.0.1"), parseIp("10.0.0.2")];
 
-  beforeEach(ready);
+  beforeEach(async () => {
+    await bench.ready();
+  });
 
   test("becomes the pod's that has it, as the node has written down, and else nobody's", async () => {
     bench.owners = { byAddress: new Map([[first, owner("next")]]), areAll: true };

@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Allocator } from "../../../src/ipam/allocator.ts";
 import { ipsOf, pod, ReserveBench } from "./reserve-bench.ts";
 import { configuration, pool, request } from "./samples.ts";
 
@@ -8,15 +7,6 @@ let bench: ReserveBench;
 beforeEach(() => {
   bench = new ReserveBench();
 });
-
-/** An agent that has served one pod, and holds two addresses for those to come. */
-async function ready(): Promise<Allocator> {
-  const ipam = bench.agent();
-  await ipam.assign(pod("first"));
-  await bench.settle();
-  bench.askedSince();
-  return ipam;
-}
 
 describe("what is held for pods to come", () => {
   test("is taken by the write that serves the first pod", async () => {
@@ -51,20 +41,20 @@ describe("what is held for pods to come", () => {
 
   test("is nothing without the node's lock", async () => {
     bench.isSole = false;
-    const ipam = await ready();
+    const ipam = await bench.ready();
     expect(bench.reserved).toBe(0);
     await ipam.assign(pod("next"));
     expect(bench.askedSince()).toContain("blocks put");
   });
 
   test("is not given any more without it", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     bench.isSole = false;
     expect(ipsOf(await ipam.assign(pod("next")))).toEqual(["10.0.0.3"]);
   });
 
   test("is neither given nor settled by a process that has not the lock", async () => {
-    await ready();
+    await bench.ready();
     bench.isSole = false;
     const other = bench.agent();
     expect(ipsOf(await other.assign(pod("next")))).toEqual(["10.0.0.3"]);
@@ -75,7 +65,7 @@ describe("what is held for pods to come", () => {
 
 describe("a pod that is given what is held", () => {
   test("is answered without a call, and named later by the write that takes more", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     expect(ipsOf(await ipam.assign(pod("next")))).toEqual(["10.0.0.1"]);
     expect(bench.askedSince()).toEqual([]);
     await bench.settle();
@@ -86,14 +76,14 @@ describe("a pod that is given what is held", () => {
   });
 
   test("is told what it is to be, as any pod", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const chosen: string[] = [];
     await ipam.assign(pod("next", { onChosen: (some) => void chosen.push(...ipsOf(some)) }));
     expect(chosen).toEqual(["10.0.0.1"]);
   });
 
   test("gets the same when it asks again, named or not", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const given = await ipam.assign(pod("next"));
     expect(await ipam.assign(pod("next"))).toEqual(given);
     await bench.settle();
@@ -101,14 +91,14 @@ describe("a pod that is given what is held", () => {
   });
 
   test("gets the same when it asks again while it is named and its record is still to come", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const given = await ipam.assign(pod("next"));
     await bench.settle();
     expect(await ipam.assign(pod("next"))).toEqual(given);
   });
 
   test("gives it back before it is named by one write, and never has a record", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     expect(await ipam.release("next", "DEL")).toEqual(["10.0.0.1"]);
     expect(bench.askedSince().filter((call) => /put|remove/.test(call))).toEqual(["blocks put"]);
@@ -119,7 +109,7 @@ describe("a pod that is given what is held", () => {
 
   test("rests as any pod's when it gives it back; what nobody was given does not", async () => {
     bench.cluster.configuration = configuration({ ipCooldownSeconds: 30 });
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     await ipam.release("next", "DEL");
     await ipam.stop();
@@ -128,7 +118,7 @@ describe("a pod that is given what is held", () => {
 
   test("is another one than everybody else's, be they as many as they are", async () => {
     bench.pools(pool("main", { cidr: "10.0.0.0/26", blockSize: 29 }));
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const all = await Promise.all(Array.from({ length: 20 }, (_, index) => ipam.assign(pod(`pod-${index}`))));
     const ips = all.flatMap(ipsOf);
     expect(new Set(ips).size).toBe(20);
@@ -140,7 +130,7 @@ describe("a pod that is given what is held", () => {
 
 describe("what is held goes back", () => {
   test("a minute after the last pod", async () => {
-    await ready();
+    await bench.ready();
     await bench.pass(55);
     expect(bench.reserved).toBe(2);
     await bench.pass(10);
@@ -148,7 +138,7 @@ describe("what is held goes back", () => {
   });
 
   test("when the agent ends, and what was given is named first", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     await ipam.assign(pod("next"));
     await ipam.stop();
     expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+1": "next" });
@@ -157,7 +147,7 @@ describe("what is held goes back", () => {
   });
 
   test("or else is given no more, when it cannot be given back then", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     bench.fault = async (call) => {
       if (call === "pools") throw new Error("the server is away");
       return {};
@@ -170,7 +160,7 @@ describe("what is held goes back", () => {
   });
 
   test("and is given no more, when the write that gives it back is not answered", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const later = Promise.withResolvers<void>();
     bench.fault = async (call) =>
       call === "blocks put" ? { effectAfter: later.promise, reply: new Error("timed out") } : {};
@@ -208,7 +198,7 @@ describe("what is held goes back", () => {
     ],
     ["it is reserved", () => bench.reserve("10.0.0.0/29")],
   ])("when %s, and is not given before", async (_, change) => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     change();
     const given = await ipam.assign(pod("next")).then(ipsOf, () => []);
     expect(given).not.toContain("10.0.0.1");
@@ -220,14 +210,14 @@ describe("what is held goes back", () => {
 
   test("when no block is left for other nodes", async () => {
     bench.pools(pool("main", { cidr: "10.0.0.0/28", blockSize: 29 }));
-    await ready();
+    await bench.ready();
     await bench.allocator("node-2" as never).assign(request("other"));
     await bench.pass(5);
     expect(bench.reserved).toBe(0);
   });
 
   test("when nodes may claim no more blocks, and have to borrow", async () => {
-    await ready();
+    await bench.ready();
     bench.cluster.configuration = configuration({ autoAllocateBlocks: false });
     await bench.pass(5);
     expect(bench.reserved).toBe(0);
@@ -247,7 +237,7 @@ describe("what is held goes back", () => {
   });
 
   test("to a pod that asks for it by name", async () => {
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const given = await ipam.assign(request("fixed", { v4: 0, addresses: ["10.0.0.2"] as never }));
     expect([ipsOf(given), bench.holders()["10.0.0.0+2"]]).toEqual([["10.0.0.2"], "fixed"]);
     expect(ipsOf(await ipam.assign(pod("next")))).not.toContain("10.0.0.2");
@@ -256,7 +246,7 @@ describe("what is held goes back", () => {
   test("to a pod that finds nothing else", async () => {
     bench.pools(pool("main", { cidr: "10.0.0.0/28", blockSize: 29 }));
     bench.cluster.configuration = configuration({ maxBlocksPerHost: 1, strictAffinity: true });
-    const ipam = await ready();
+    const ipam = await bench.ready();
     const others = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((index) => ipam.assign(request(`plain-${index}`))));
     expect(new Set(others.flatMap(ipsOf)).size).toBe(7);
     expect(bench.reserved).toBe(0);
