@@ -30,9 +30,13 @@ export class AddressReserve implements ReserveOptions {
     this.#lock = new FolderLock(parts.lockedFolder);
   }
 
-  /** An eighth of a block, so that most of it is left for whatever else is asked for. */
-  mostOf(blockSize: number): number {
-    return Math.min(most, Math.floor(blockSize / 8));
+  /**
+   * An eighth of a block, so that most of it is left for whatever else is asked for. While many ask, as many are to come as have
+   * come and more, and each write of the block costs the API server most of what one pod does: then up to half of it.
+   */
+  mostOf(blockSize: number, asked: number): number {
+    const usual = Math.min(most, Math.floor(blockSize / 8));
+    return Math.max(usual, Math.min(2 * asked, 4 * usual));
   }
 
   isSole(): boolean {

@@ -2,8 +2,8 @@ import type { Ip } from "../net/ip.ts";
 
 /** What an allocator needs in order to hold addresses of its node for pods to come. */
 export interface ReserveOptions {
-  /** Of blocks of so many addresses, how many are held at most. */
-  readonly mostOf: (blockSize: number) => number;
+  /** Of blocks of so many addresses, how many are held at most when so many pods have asked within the last second. */
+  readonly mostOf: (blockSize: number, asked: number) => number;
   /** Whether this process alone gives from the node's reserve; once true, for as long as it lives. It must not throw. */
   readonly isSole: () => boolean;
   /** Whose an address is that an earlier process of the node held. Rejects when that cannot be told. */

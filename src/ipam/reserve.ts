@@ -5,6 +5,7 @@ import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { isOwnedBy } from "./affinity.ts";
 import { addressesOf, allocationOf, assignAddress, assignFromBlock, countsOf, ordinalOf } from "./block.ts";
 import { giveBackUnused, handOver } from "./block-release.ts";
+import { Demand } from "./demand.ts";
 import { type AssignedAddress, type AssignRequest, anybody } from "./ipam.ts";
 import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
@@ -30,9 +31,8 @@ export class Reserve {
   readonly #families = new Set<IpVersion>();
   /** The strays that were found to be written down as nobody's. */
   #nobodys: ReadonlySet<Ip> = new Set();
+  readonly #demand = new Demand();
   #isClosed = false;
-  /** When an address was asked for last, since 1970. */
-  #askedMs = 0;
 
   constructor(node: NodeName, options: ReserveOptions) {
     this.handle = reserveHandle(node);
@@ -65,9 +65,9 @@ export class Reserve {
     return this.#families.size > 0;
   }
 
-  /** Whether much of it has been given, and nothing was taken for it since. */
+  /** Whether most of it has been given, and nothing was taken for it since. */
   get isLow(): boolean {
-    return this.#given.size > this.#ready.size;
+    return this.#given.size > 2 * this.#ready.size;
   }
 
   /** From now on nothing is held any more. */
@@ -76,8 +76,8 @@ export class Reserve {
   }
 
   /** That addresses are asked for: such as may be named later, so some are held for the next. */
-  noteAsked({ v4, v6 }: AssignRequest, nowMs: number): void {
-    this.#askedMs = nowMs;
+  noteAsked({ handle, v4, v6 }: AssignRequest, nowMs: number): void {
+    this.#demand.note(handle, nowMs);
     if (v4 > 0) this.#families.add(4);
     if (v6 > 0) this.#families.add(6);
   }
@@ -232,7 +232,7 @@ export class Reserve {
   }
 
   #isOver({ nowMs }: NodeContext): boolean {
-    return this.#isClosed || Math.abs(nowMs - this.#askedMs) >= idleMs;
+    return this.#isClosed || !this.#demand.hasAny(idleMs, nowMs);
   }
 
   #takeFamily(
@@ -249,7 +249,8 @@ export class Reserve {
     const strays = families.flatMap(([, block]) => this.#straysIn(block)).length;
     for (const [cidr, block] of families) {
       if (closed.has(cidr) || !isOwnedBy(block, this.#node)) continue;
-      const most = this.#options.mostOf(block.spec.allocations.length);
+      const asked = strays > 0 ? 0 : this.#demand.inLastSecond(context.nowMs);
+      const most = this.#options.mostOf(block.spec.allocations.length, asked);
       // Writes whose answers are lost leave strays each time, which are settled only once no ADD is under way.
       const count = Math.min(most - ready, 2 * most - strays - ready, Math.floor(countsOf(block).free / 2));
       if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;

@@ -93,12 +93,12 @@ export function reserveFaults(node: CniNode): readonly string[] {
   );
   const used = new Set<Ip>([...node.published.values()].flatMap(({ addresses }) => addresses));
   const unnamed = held.filter(({ ip }) => used.has(ip));
-  // Eight, and as many of which an agent before it had not told, or a write whose answer was lost.
-  const tooMany = [4, 6].filter((version) => held.filter(({ ip }) => ip.includes(":") === (version === 6)).length > 16);
+  // 32 while many ask, and eight beside what an agent before it had not told, or a write whose answer was lost.
+  const tooMany = [4, 6].filter((version) => held.filter(({ ip }) => ip.includes(":") === (version === 6)).length > 40);
   return [
     ...others.map(({ ip }) => `${ip} is held for pods to come, and not by this node`),
     ...unnamed.map(({ ip }) => `${ip} is a pod's, and held for pods to come`),
-    ...tooMany.map((version) => `more than 16 of IPv${version} are held for pods to come`),
+    ...tooMany.map((version) => `more than 40 of IPv${version} are held for pods to come`),
   ];
 }
 

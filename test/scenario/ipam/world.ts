@@ -150,7 +150,7 @@ export class World {
   #reserveOptions(caller: Caller, node: NodeName, isAlive: () => boolean): ReserveOptions {
     const disk = this.diskOf(node);
     return {
-      mostOf: (blockSize) => (blockSize < 4 ? 1 : 2),
+      mostOf: (blockSize, asked) => (blockSize < 4 ? 1 : Math.max(2, Math.min(asked, 5))),
       isSole: () => isAlive() && disk.lock(caller),
       owners: async () => {
         const owners = await disk.owners(() => this.schedule.wait(caller));

@@ -81,7 +81,14 @@ test("a folder that cannot be locked is told of once, and nothing is given", ({
 });
 
 test("an eighth of a block is held, and eight at most", ({ node: { reserve } }) => {
-  expect([64, 256, 32, 16, 8, 4, 1].map((size) => reserve.mostOf(size))).toEqual([8, 8, 4, 2, 1, 0, 0]);
+  expect([64, 256, 32, 16, 8, 4, 1].map((size) => reserve.mostOf(size, 0))).toEqual([8, 8, 4, 2, 1, 0, 0]);
+});
+
+test("while many pods ask, twice as many as have asked are held, and half of a block at most", ({
+  node: { reserve },
+}) => {
+  expect([1, 4, 5, 12, 100].map((asked) => reserve.mostOf(64, asked))).toEqual([8, 8, 10, 24, 32]);
+  expect([256, 32, 8, 4].map((size) => reserve.mostOf(size, 100))).toEqual([32, 16, 4, 0]);
 });
 
 // --- internal ---

@@ -31,6 +31,36 @@ describe("what is held for pods to come", () => {
     expect([...bench.cluster.handles.values()].map(({ value }) => value.spec.handleID)).toContain("first");
   });
 
+  test("is more while many ask, and shrinks as it is given once they do not", async () => {
+    bench.pools(pool("main", { cidr: "10.0.0.0/25", blockSize: 26 }));
+    const ipam = bench.agent({ mostOf: (_size, asked) => Math.max(2, 2 * asked) });
+    for (const name of ["a", "b", "c"]) await ipam.assign(pod(name));
+    await bench.settle();
+    expect(bench.reserved).toBe(6);
+    await bench.pass(5);
+    expect(bench.reserved).toBe(6);
+    await ipam.assign(pod("d"));
+    await bench.settle();
+    expect(bench.reserved).toBe(5);
+    // Nobody is counted twice, however often his request is tried.
+    for (const name of ["e", "e", "e"]) await ipam.assign(pod(name));
+    await bench.settle();
+    expect(bench.reserved).toBe(4);
+  });
+
+  test("is no more than ever where what an earlier process held is not settled", async () => {
+    bench.pools(pool("main", { cidr: "10.0.0.0/25", blockSize: 26 }));
+    const mostOf = (_size: number, asked: number) => Math.max(2, 10 * asked);
+    bench.owners = { byAddress: new Map(), areAll: false };
+    const earlier = bench.agent({ mostOf: () => 3 });
+    await earlier.assign(pod("a"));
+    const ipam = bench.agent({ mostOf });
+    await ipam.assign(pod("b"));
+    await ipam.assign(pod("c"));
+    // Three strays, and one beside them.
+    expect(bench.reserved).toBe(4);
+  });
+
   test("is not taken for those who must be named at once, nor given to them", async () => {
     const ipam = bench.agent();
     await ipam.assign(request("first"));
