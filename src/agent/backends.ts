@@ -154,7 +154,8 @@ export class Backends {
             sets: observedSets(sets, observer, now),
             print: printTable,
             programs: await findPrograms(host, variant),
-            lockWatch: new LockWatch({ host, clock, observer }),
+            // The other variant's programs share no lock.
+            ...(variant === "legacy" ? { lockWatch: new LockWatch({ host, clock, observer }) } : {}),
             versions: this.#parts.hasIpv6 ? [4, 6] : [4],
           });
     this.#rules.set(name, made);

@@ -1,3 +1,4 @@
+import { statSync, unlinkSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host, KeptProgram, RunOptions, RunResult } from "./host.ts";
@@ -20,6 +21,8 @@ export class LinuxHost implements Host {
 
   async readFile(path: string): Promise<string | undefined> {
     try {
+      // Some are asked for again and again, and mostly not there: that the kernel remembers, and a trip to another thread costs more.
+      statSync(path);
       return await readText(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
@@ -40,6 +43,15 @@ export class LinuxHost implements Host {
     try {
       // `rm` looks at it first, and does so synchronously.
       await unlink(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      throw systemError(`remove ${path}`, error);
+    }
+  }
+
+  async removeNew(path: string): Promise<void> {
+    try {
+      unlinkSync(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return;
       throw systemError(`remove ${path}`, error);

@@ -37,6 +37,11 @@ export async function whileNetnsFd<T>(path: string, action: (fd: number) => Prom
   }
 }
 
+/** Whether this thread is in another namespace than its own, by `inNetns`. */
+export function isInNetns(): boolean {
+  return inside !== undefined;
+}
+
 // --- internal ---
 
 /** Where this thread is by `inNetns`; undefined: at home. */

@@ -1,4 +1,4 @@
-import { bitsOf, type Ip, type IpVersion, ipFromNumber, ipToNumber, parseIp, versionOf } from "./ip.ts";
+import { bitsOf, type Ip, type IpVersion, ipFromNumber, ipToNumber, ipv4ToNumber, parseIp, versionOf } from "./ip.ts";
 
 /** A network in canonical text, `address/length`, host bits zero. Equal networks are equal strings. */
 export type Cidr = string & { readonly __brand: "Cidr" };
@@ -62,7 +62,10 @@ export function cidrSize(cidr: Cidr): bigint {
 
 /** True when the address lies in the network; never across families. */
 export function cidrContainsIp(cidr: Cidr, ip: Ip): boolean {
-  return versionOf(ip) === cidrVersion(cidr) && networkOf(ip, prefixLength(cidr)) === cidr;
+  if (versionOf(ip) !== cidrVersion(cidr)) return false;
+  if (versionOf(ip) === 6) return networkOf(ip, prefixLength(cidr)) === cidr;
+  const size = 2 ** (32 - prefixLength(cidr));
+  return Math.floor(ipv4ToNumber(ip) / size) * size === ipv4ToNumber(firstIp(cidr));
 }
 
 /** True when every address of `inner` is in `outer`; a network contains itself. */

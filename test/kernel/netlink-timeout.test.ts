@@ -25,7 +25,7 @@ test("an answer that never comes is waited for as long as is set, at every socke
     restoreAnswerTimeout(after);
     expect(read(after)).toThrow("ETIMEDOUT (none came in time)");
   } finally {
-    for (const fd of [before, after]) closeNetlink(fd);
+    for (const fd of [before, after]) closeNetlink(fd, false);
     // What is closed is left alone: its number may be another file's by now.
     expect(() => setNetlinkTimeout(usualMs)).not.toThrow();
   }

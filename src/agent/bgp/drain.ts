@@ -137,7 +137,7 @@ export class Drain {
   }
 
   #lookAgain(ms: number | undefined): void {
-    this.#waiting.abort();
+    if (!this.#waiting.signal.aborted) this.#waiting.abort();
     if (ms === undefined) return;
     this.#waiting = new AbortController();
     this.#parts.clock.sleep(ms, this.#waiting.signal).then(

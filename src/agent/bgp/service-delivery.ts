@@ -109,7 +109,8 @@ export class ServiceDelivery {
       proven.set(wanted.address, new Set([...(proven.get(wanted.address) ?? []), ...still]));
     }
     this.#take(proven);
-    this.#waiting.abort();
+    // To abort makes an error with its stack, also where nobody waits any more; and this is for every pod.
+    if (!this.#waiting.signal.aborted) this.#waiting.abort();
     if (!this.#isLooking) void this.#look();
   }
 

@@ -59,7 +59,7 @@ export class BatchSocket {
   }
 
   close(): void {
-    if (this.#open) closeNetlink(this.#fd);
+    if (this.#open) closeNetlink(this.#fd, false);
     this.#open = false;
   }
 

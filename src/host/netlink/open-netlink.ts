@@ -1,6 +1,6 @@
 import { closeSync, readSync } from "node:fs";
 import { bindSocket, openSocket, setSocketOption } from "../libc.ts";
-import { inNetns } from "../netns.ts";
+import { inNetns, isInNetns } from "../netns.ts";
 import { codeOf, SystemError, systemError } from "../system-error.ts";
 import { decodeMessages, type Message } from "./message.ts";
 import { takePort } from "./own-ports.ts";
@@ -19,24 +19,25 @@ export function setNetlinkTimeout(ms: number): void {
 
 /**
  * A socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good. Large buffers,
- * errors with a sentence. Throws a `SystemError`. The caller closes it with `closeNetlink`.
+ * errors with a sentence. Throws a `SystemError`. The caller closes it with `closeNetlink`. What it receives first may be answers to
+ * requests of whoever had it before.
  */
 export function openNetlink(netns: string | undefined, protocol: NetlinkProtocol): number {
-  const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
-  const fd = netns === undefined ? open() : inNetns(netns, open);
-  try {
-    prepareSocket(fd, protocol);
-    openSockets.add(fd);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  return fd;
+  const isKept = netns === undefined && protocol === "route" && !isInNetns();
+  return (isKept ? idleSockets.pop() : undefined) ?? openAnew(netns, protocol, isKept);
 }
 
-/** Closes what `openNetlink` has opened. */
-export function closeNetlink(fd: number): void {
+/**
+ * Closes what `openNetlink` has opened, or keeps it for whoever opens the next: a pod takes several for a request or two. One that
+ * something went wrong with, or that is still to be answered, is not `isSound`.
+ */
+export function closeNetlink(fd: number, isSound: boolean): void {
+  if (isSound && keptSockets.has(fd) && idleSockets.length < mostIdle) {
+    idleSockets.push(fd);
+    return;
+  }
   openSockets.delete(fd);
+  keptSockets.delete(fd);
   closeSync(fd);
 }
 
@@ -79,6 +80,11 @@ export function ownAddress(groups: number): Uint8Array {
 /** Upstream's. */
 let answerTimeoutMs = 10_000;
 const openSockets = new Set<number>();
+/** Those of them in this process's own namespace that are for requests about it. */
+const keptSockets = new Set<number>();
+/** Those of them that nobody has. */
+const idleSockets: number[] = [];
+const mostIdle = 2;
 /**
  * The kernel fills at most 32 KiB of a dump into one datagram. For each socket one of its own would cost more than all else of
  * a socket that lives for one request, as memory outside of the heap is cleared and then collected.
@@ -101,6 +107,20 @@ const NETLINK_GET_STRICT_CHK = 12;
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** A limit, of which nothing is taken before it is used: 100,000 rules are some 60 MB. Routes go in small writes. */
 const SEND_BUFFER_BYTES = 512 * 1024 * 1024;
+
+function openAnew(netns: string | undefined, protocol: NetlinkProtocol, isKept: boolean): number {
+  const open = () => openSocket(AF_NETLINK, SOCK_RAW, protocols[protocol]);
+  const fd = netns === undefined ? open() : inNetns(netns, open);
+  try {
+    prepareSocket(fd, protocol);
+    openSockets.add(fd);
+    if (isKept) keptSockets.add(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
+}
 
 function prepareSocket(fd: number, protocol: NetlinkProtocol): void {
   restoreAnswerTimeout(fd);

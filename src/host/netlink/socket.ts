@@ -29,10 +29,11 @@ export const REQUESTS_PER_WRITE = 128;
  */
 export class NetlinkSocket {
   readonly #fd: number;
-  #sequence = 0;
   /** Those requests whose answers have not been awaited on the spot, and their answers. */
   readonly #aside = new Map<number, Message | undefined>();
   #open = true;
+  /** How many calls are under way or have failed: what they were to be answered may still come. */
+  #unanswered = 0;
 
   /**
    * Opens a socket of this protocol in the namespace at `netns`, or this process's own; it stays there for good.
@@ -45,6 +46,7 @@ export class NetlinkSocket {
   /** Sends at most `REQUESTS_PER_WRITE` requests in one write. All are tried, in order, also after a refusal. */
   transact(requests: readonly Request[]): readonly Answer[] {
     if (requests.length === 0) return [];
+    this.#unanswered++;
     const first = this.#send(requests, messageFlag.ack);
     const messages: Message[][] = requests.map(() => []);
     const refusals: (Refusal | undefined)[] = [];
@@ -62,6 +64,7 @@ export class NetlinkSocket {
         }
       }
     }
+    this.#unanswered--;
     return messages.map((mine, index) => ({ messages: mine, refusal: refusals[index] }));
   }
 
@@ -72,6 +75,7 @@ export class NetlinkSocket {
   async transactAside(request: Request): Promise<Pick<Answer, "refusal">> {
     const sequence = this.#nextSequence(1);
     this.#aside.set(sequence, undefined);
+    this.#unanswered++;
     try {
       await write(this.#requireOpen(), encode([request], messageFlag.ack, sequence)).catch((error: unknown) => {
         throw systemError("send a netlink request", error);
@@ -79,7 +83,10 @@ export class NetlinkSocket {
       // Another request may have read the answer already.
       for (;;) {
         const answer = this.#aside.get(sequence);
-        if (answer !== undefined) return { refusal: refusalOf(answer) };
+        if (answer !== undefined) {
+          this.#unanswered--;
+          return { refusal: refusalOf(answer) };
+        }
         for (const message of this.#receive()) this.#setAside(message);
       }
     } finally {
@@ -93,6 +100,7 @@ export class NetlinkSocket {
    */
   dump<T>(request: Request, decode: (payload: Buffer) => T | undefined): readonly T[] | Refusal {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      this.#unanswered++;
       const sequence = this.#send([request], messageFlag.dump);
       const result = this.#readDump(sequence, decode);
       if (result !== "interrupted") return result;
@@ -106,6 +114,7 @@ export class NetlinkSocket {
    */
   async dumpAside<T>(request: Request, decode: (payload: Buffer) => T | undefined): Promise<readonly T[] | Refusal> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      this.#unanswered++;
       const sequence = this.#nextSequence(1);
       await write(this.#requireOpen(), encode([request], messageFlag.dump, sequence)).catch((error: unknown) => {
         throw systemError("send a netlink request", error);
@@ -117,7 +126,7 @@ export class NetlinkSocket {
   }
 
   close(): void {
-    if (this.#open) closeNetlink(this.#fd);
+    if (this.#open) closeNetlink(this.#fd, this.#unanswered === 0);
     this.#open = false;
   }
 
@@ -150,6 +159,7 @@ export class NetlinkSocket {
       }
       if ((message.flags & messageFlag.dumpInterrupted) !== 0) reading.interrupted = true;
       if (message.type === messageType.done || message.type === messageType.error) {
+        this.#unanswered--;
         return refusalOf(message) ?? (reading.interrupted ? "interrupted" : reading.values);
       }
       const value = reading.decode(message.payload);
@@ -176,8 +186,8 @@ export class NetlinkSocket {
   }
 
   #nextSequence(count: number): number {
-    const first = this.#sequence;
-    this.#sequence = (first + count) >>> 0;
+    const first = nextSequence;
+    nextSequence = (first + count) >>> 0;
     return first;
   }
 
@@ -194,6 +204,9 @@ export class NetlinkSocket {
 }
 
 // --- internal ---
+
+/** One count for all sockets: what answers a request of whoever had the descriptor before is then nobody's. */
+let nextSequence = 0;
 
 /** A dump under way. */
 interface Reading<T> {
