@@ -3,6 +3,7 @@ import { setImmediate as turnOfEvents } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { namespacedName } from "../api/names.ts";
 import { attachmentKey, type Pod } from "../api/objects.ts";
+import { inNetns } from "../host/netns.ts";
 import { allEnded } from "../net/all-ended.ts";
 import { messageOf } from "../net/message-of.ts";
 import type { AddressPlan } from "./address-request.ts";
@@ -41,7 +42,7 @@ export interface AddRequest {
  */
 export async function add(request: AddRequest, state: NodeState, signal: AbortSignal): Promise<AddOutcome> {
   const { node } = state;
-  requireForeignNamespace(request.target.netns, node);
+  requireForeignNamespace(request.target.netns);
   await requireOwnHandle({ ...request.target, kind: "attachments", network: request.conf.name }, state);
   const standing = await standingAttachment(request, state);
   if (standing !== undefined) {
@@ -85,14 +86,14 @@ export function wiringOf(attachment: StoredAttachment, conf: NetConf): Wiring {
 // --- the steps ---
 
 /** A slip of the runtime's here would put the pod's addresses and routes on the node itself, or cut off a pod that runs. */
-function requireForeignNamespace(netns: string, node: CniDependencies): void {
+function requireForeignNamespace(netns: string): void {
   let there: { readonly ino: number; readonly dev: number };
   try {
     // Not to be waited for: what the kernel tells of a file in memory costs less than to wait.
     const file = statSync(netns);
     // To open a pipe would hold up the whole agent.
     if (!file.isFile()) throw new Error("it is not a network namespace");
-    node.openNetlink(netns).close();
+    inNetns(netns, () => undefined);
     there = file;
   } catch (cause) {
     const sentence = `Cannot use ${netns} as the pod's network namespace: ${messageOf(cause)}`;
@@ -210,15 +211,15 @@ async function finalMac(
   return makeConfigured(wiring, request, state.node);
 }
 
-/** Answers the MAC of the pod's end. `onUp`: as for `configure`. */
+/** Answers the MAC of the pod's end. `onWait`: as for `configure`. */
 async function makeConfigured(
   wiring: Wiring,
   { target }: AddRequest,
   node: CniDependencies,
-  onUp?: () => void,
+  onWait?: () => void,
 ): Promise<string> {
   await makePair(wiring, node, () => requireFreeName(target, wiring.hostInterface, node));
-  return configure(wiring, node, onUp);
+  return configure(wiring, node, onWait);
 }
 
 /** From now on it is an agent that starts anew which brings it about, instead of undoing it. `undo` takes that back. */

@@ -36,8 +36,9 @@
 
 extern char **environ;
 static char *request;
-/* Bytes of the request, and those of them before the configuration. */
+/* Bytes of the request with the length before it, and those of them before the configuration. */
 static size_t used, input;
+#define LENGTH_BYTES sizeof(uint32_t)
 
 static const char *versions[] = {"1.1.0", "1.0.0", "0.4.0", "0.3.1", "0.3.0", "0.2.0", "0.1.0"};
 
@@ -74,6 +75,7 @@ static void append(const void *bytes, size_t size) {
 static void build_request(const char *name) {
   char buffer[65536];
   ssize_t got;
+  append("\0\0\0", LENGTH_BYTES);
   append(name, strlen(name) + 1);
   for (char **entry = environ; *entry != NULL; entry++)
     if (strncmp(*entry, "CNI_", 4) == 0) append(*entry, strlen(*entry) + 1);
@@ -112,14 +114,14 @@ static int read_all(int fd, char *bytes, size_t size) {
 /* One request and its answer: the exit code, the output printed. -1 when no agent is there, or it went before it answered. */
 static int exchange(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = MARGAY_SOCKET};
-  uint32_t length = htonl((uint32_t)used);
+  uint32_t length = htonl((uint32_t)(used - LENGTH_BYTES));
   unsigned char head[5];
   int code = -1;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
+  memcpy(request, &length, sizeof length);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-      write_all(fd, (char *)&length, sizeof length) == 0 && write_all(fd, request, used) == 0 &&
-      read_all(fd, (char *)head, sizeof head) == 0) {
+      write_all(fd, request, used) == 0 && read_all(fd, (char *)head, sizeof head) == 0) {
     memcpy(&length, head, sizeof length);
     size_t size = ntohl(length);
     char *output = malloc(size + 1);
@@ -167,7 +169,7 @@ static int spool(const char *id, const char *interface, char *path, size_t size)
   snprintf(path, size, "%s/%s:%s", folder, id, interface);
   int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return -1;
-  int failed = write_all(fd, request, used) != 0 || fsync(fd) != 0;
+  int failed = write_all(fd, request + LENGTH_BYTES, used - LENGTH_BYTES) != 0 || fsync(fd) != 0;
   int reason = errno;
   close(fd);
   if (failed || rename(draft, path) != 0) {

@@ -1,5 +1,6 @@
 import { hostSettings } from "../host/host-settings.ts";
 import { type Link, type Netlink, NetlinkError } from "../host/netlink/netlink.ts";
+import { inNetns } from "../host/netns.ts";
 import { type Cidr, hostCidr, parseCidr } from "../net/cidr.ts";
 import { bitsOf, type Ip, type IpVersion, parseIp, versionOf } from "../net/ip.ts";
 import { CniError, cniCode } from "./cni-error.ts";
@@ -84,17 +85,15 @@ export async function hasPair(
 /**
  * Gives a pair that is there its settings, addresses and routes, brings it up, and answers the MAC of the pod's end. It
  * takes nothing away, so a pair in use goes on working, also when this rejects, with a `NetlinkError`, `SystemError` or
- * `CniError`. `onUp` is called once both ends are told to be up, which they may then be waited for.
+ * `CniError`. `onWait` is called when the kernel has to be waited for meanwhile.
  */
-export async function configure(wiring: Wiring, node: CniDependencies, onUp?: () => void): Promise<string> {
+export async function configure(wiring: Wiring, node: CniDependencies, onWait?: () => void): Promise<string> {
   applySettings(hostSettings(wiring), undefined, node);
-  applySettings(podSettings(wiring), wiring.netns, node);
   return usingNetlink(node, undefined, (host) =>
-    usingNetlink(node, wiring.netns, async (pod) => {
+    inPod(wiring, node, async (pod) => {
       await host.setLink(wiring.hostInterface, { up: true });
       await pod.setLink(wiring.interfaceName, { up: true });
-      onUp?.();
-      await untilOperational(wiring, host, node);
+      await untilOperational(wiring, host, node, onWait);
       return wirePod(wiring, pod);
     }),
   );
@@ -126,10 +125,16 @@ export interface PodRoute {
  * The end that came up first drops what it is to send until the kernel, by a work queue of its own, has taken note that the other
  * is up too: among it the answer to the pod's first ARP, which is asked again after a second only.
  */
-async function untilOperational({ hostInterface }: Wiring, host: Netlink, { clock }: CniDependencies): Promise<void> {
+async function untilOperational(
+  { hostInterface }: Wiring,
+  host: Netlink,
+  { clock }: CniDependencies,
+  onWait?: () => void,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const link = await host.link(hostInterface);
     if (link?.operational) return;
+    if (attempt === 1) onWait?.();
     if (link === undefined || attempt === mostLooks) {
       const why = link === undefined ? "it went as it was made" : "the kernel does not bring it up";
       throw new CniError(cniCode.wiringFailed, `Cannot wire ${hostInterface}: ${why}`);
@@ -142,6 +147,20 @@ async function untilOperational({ hostInterface }: Wiring, host: Netlink, { cloc
 const mostLooks = 5_000;
 const lookEveryMs = 1;
 
+/** Gives the pod's end and its namespace their settings, and runs `action` with a netlink socket there: one way there for both. */
+async function inPod<T>(wiring: Wiring, node: CniDependencies, action: (pod: Netlink) => Promise<T>): Promise<T> {
+  const { netns } = wiring;
+  const pod = inNetns(netns, () => {
+    applySettings(podSettings(wiring), netns, node);
+    return node.openNetlink(netns);
+  });
+  try {
+    return await action(pod);
+  } finally {
+    pod.close();
+  }
+}
+
 async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
   const link = await pod.link(wiring.interfaceName);
   if (link?.mac === undefined) {
@@ -152,11 +171,12 @@ async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
   }
   for (const ip of wiring.addresses) await pod.addAddress(link.index, { ip, prefixLength: bitsOf(versionOf(ip)) });
   if (wiring.isFurther) await requireOwnRoutes(wiring, link, pod);
-  // One by one: a route needs its gateway's route first.
-  for (const { destination, ...next } of podRoutes(wiring)) {
+  // In this order, in which the kernel takes them: a route needs its gateway's route first.
+  const routes = podRoutes(wiring).map(({ destination, ...next }) => {
     const via = next.gateway === undefined ? { scope: "link" as const } : next;
-    await pod.replaceRoutes([{ destination, linkIndex: link.index, ...via }]);
-  }
+    return { destination, linkIndex: link.index, ...via };
+  });
+  await pod.replaceRoutes(routes);
   return link.mac;
 }
 
