@@ -33,6 +33,8 @@ export class Reserve {
   #nobodys: ReadonlySet<Ip> = new Set();
   readonly #demand = new Demand();
   #isClosed = false;
+  /** When an address was asked for last, since 1970. */
+  #askedMs = 0;
 
   constructor(node: NodeName, options: ReserveOptions) {
     this.handle = reserveHandle(node);
@@ -67,7 +69,8 @@ export class Reserve {
 
   /** Whether most of it has been given, and nothing was taken for it since. */
   get isLow(): boolean {
-    return this.#given.size > 2 * this.#ready.size;
+    const factor = this.#given.size + this.#ready.size > few ? 2 : 1;
+    return this.#given.size > factor * this.#ready.size;
   }
 
   /** From now on nothing is held any more. */
@@ -76,10 +79,11 @@ export class Reserve {
   }
 
   /** That addresses are asked for: such as may be named later, so some are held for the next. */
-  noteAsked({ handle, v4, v6 }: AssignRequest, nowMs: number): void {
-    this.#demand.note(handle, nowMs);
-    if (v4 > 0) this.#families.add(4);
-    if (v6 > 0) this.#families.add(6);
+  noteAsked(request: AssignRequest, nowMs: number): void {
+    this.#askedMs = nowMs;
+    this.#demand.note(request, nowMs);
+    if (request.v4 > 0) this.#families.add(4);
+    if (request.v6 > 0) this.#families.add(6);
   }
 
   /**
@@ -220,9 +224,15 @@ export class Reserve {
     const { context, wanted, isShort } = options;
     const choices = choicesOf(anybody, context);
     const isOver = this.#isOver(context);
+    const kept = { 4: 0, 6: 0 };
     for (const [ip, held] of this.#ready) {
-      const mayStay = !isShort && !wanted.has(ip) && !isOver && isRoomy(view.blocks.get(held.block), options);
-      if (mayStay && this.#isFit(ip, held, { context, choices, view })) continue;
+      const known = view.blocks.get(held.block);
+      const mayStay = !isShort && !wanted.has(ip) && !isOver && isRoomy(known, options);
+      const isTooMany = known !== undefined && kept[versionOf(ip)] >= this.#sizesOf(known, context)[1];
+      if (mayStay && !isTooMany && this.#isFit(ip, held, { context, choices, view })) {
+        kept[versionOf(ip)]++;
+        continue;
+      }
       // Not given any more from here on, whatever becomes of the write: it may take effect late.
       this.#ready.delete(ip);
       const block = working.get(held.block);
@@ -232,7 +242,7 @@ export class Reserve {
   }
 
   #isOver({ nowMs }: NodeContext): boolean {
-    return this.#isClosed || !this.#demand.hasAny(idleMs, nowMs);
+    return this.#isClosed || Math.abs(nowMs - this.#askedMs) >= idleMs;
   }
 
   #takeFamily(
@@ -243,16 +253,18 @@ export class Reserve {
   ): Tended["taken"] {
     if (!this.#families.has(version) || isShort || this.#isOver(context) || !this.#options.isSole()) return [];
     const usable = choicesOf(anybody, context)[version].usable.filter(({ metadata }) => roomyPools.has(metadata.name));
-    const isReady = ([ip]: readonly [Ip, Held]) => versionOf(ip) === version;
-    const ready = [...this.#ready].filter(isReady).length;
-    const families = [...working].filter(([cidr]) => cidrVersion(cidr) === version);
-    const strays = families.flatMap(([, block]) => this.#straysIn(block)).length;
-    for (const [cidr, block] of families) {
-      if (closed.has(cidr) || !isOwnedBy(block, this.#node)) continue;
-      const asked = strays > 0 ? 0 : this.#demand.inLastSecond(context.nowMs);
-      const most = this.#options.mostOf(block.spec.allocations.length, asked);
-      // Writes whose answers are lost leave strays each time, which are settled only once no ADD is under way.
-      const count = Math.min(most - ready, 2 * most - strays - ready, Math.floor(countsOf(block).free / 2));
+    const ready = [...this.#ready.keys()].filter((ip) => versionOf(ip) === version).length;
+    const blocks = [...working].filter(([cidr]) => cidrVersion(cidr) === version);
+    const strays = blocks.flatMap(([, block]) => this.#straysIn(block)).length;
+    const owned = blocks.filter(([, block]) => isOwnedBy(block, this.#node));
+    for (const [cidr, block] of owned) {
+      if (closed.has(cidr)) continue;
+      const [usual, now, most] = this.#sizesOf(block, context);
+      // A node that may have no further block would soon be short itself. And writes whose answers are lost leave strays each time,
+      // which are settled only once no ADD is under way.
+      const wanted = strays > 0 || owned.length >= context.limits.maxBlocks ? usual : now;
+      const room = Math.min(wanted, most + usual - strays) - ready;
+      const count = Math.min(room, Math.floor(countsOf(block).free / 2));
       if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;
       const isReserved = context.reservations.ofBlock(cidr)?.isReserved;
       const attributes = { node: this.#node };
@@ -267,10 +279,18 @@ export class Reserve {
     }
     return [];
   }
+
+  /** How many are to be held of a block's family: usually, just now, and at most. */
+  #sizesOf({ spec }: IpamBlock, { nowMs }: NodeContext): readonly [usual: number, now: number, most: number] {
+    const of = (asked: number) => this.#options.mostOf(spec.allocations.length, asked);
+    return [of(0), of(this.#demand.inLastSecond(nowMs)), of(Number.POSITIVE_INFINITY)];
+  }
 }
 
 // --- internal ---
 
+/** So many held and given are not worth waiting for more to be given before a write. */
+const few = 8;
 /** For so long after the last pod something is held for the next. */
 const idleMs = 60_000;
 

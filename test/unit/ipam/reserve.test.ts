@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Allocator } from "../../../src/ipam/allocator.ts";
+import type { AssignRequest } from "../../../src/ipam/ipam.ts";
 import { ipsOf, pod, ReserveBench } from "./reserve-bench.ts";
 import { configuration, pool, request } from "./samples.ts";
 
@@ -31,34 +33,54 @@ describe("what is held for pods to come", () => {
     expect([...bench.cluster.handles.values()].map(({ value }) => value.spec.handleID)).toContain("first");
   });
 
-  test("is more while many ask, and shrinks as it is given once they do not", async () => {
-    bench.pools(pool("main", { cidr: "10.0.0.0/25", blockSize: 26 }));
-    const ipam = bench.agent({ mostOf: (_size, asked) => Math.max(2, 2 * asked) });
-    for (const name of ["a", "b", "c"]) await ipam.assign(pod(name));
-    await bench.settle();
-    expect(bench.reserved).toBe(6);
-    await bench.pass(5);
-    expect(bench.reserved).toBe(6);
-    await ipam.assign(pod("d"));
-    await bench.settle();
-    expect(bench.reserved).toBe(5);
-    // Nobody is counted twice, however often his request is tried.
-    for (const name of ["e", "e", "e"]) await ipam.assign(pod(name));
-    await bench.settle();
-    expect(bench.reserved).toBe(4);
-  });
+  describe("while many ask", () => {
+    const mostOf = (_size: number, asked: number) => Math.max(2, Math.min(2 * asked, 8));
+    const askThrice = async (ipam: Allocator, more: Partial<AssignRequest> = {}) => {
+      for (const name of ["a", "b", "c"]) await ipam.assign(pod(name, more));
+    };
+    beforeEach(() => bench.pools(pool("main", { cidr: "10.0.0.0/25", blockSize: 26 })));
 
-  test("is no more than ever where what an earlier process held is not settled", async () => {
-    bench.pools(pool("main", { cidr: "10.0.0.0/25", blockSize: 26 }));
-    const mostOf = (_size: number, asked: number) => Math.max(2, 10 * asked);
-    bench.owners = { byAddress: new Map(), areAll: false };
-    const earlier = bench.agent({ mostOf: () => 3 });
-    await earlier.assign(pod("a"));
-    const ipam = bench.agent({ mostOf });
-    await ipam.assign(pod("b"));
-    await ipam.assign(pod("c"));
-    // Three strays, and one beside them.
-    expect(bench.reserved).toBe(4);
+    test("is more, until they do not", async () => {
+      const ipam = bench.agent({ mostOf });
+      await askThrice(ipam);
+      await bench.settle();
+      expect(bench.reserved).toBe(6);
+      await bench.pass(5);
+      expect(bench.reserved).toBe(2);
+      // Nobody is counted twice, however often he asks.
+      for (let time = 0; time < 4; time++) await ipam.assign(pod("d"));
+      await bench.settle();
+      expect(bench.reserved).toBe(2);
+    });
+
+    test("is no more for those whom it cannot serve", async () => {
+      await askThrice(bench.agent({ mostOf }), { pools: { 4: ["main"] } });
+      await bench.settle();
+      expect(bench.reserved).toBe(2);
+    });
+
+    test("is no more where the node may have no other block", async () => {
+      bench.cluster.configuration = configuration({ maxBlocksPerHost: 1 });
+      await askThrice(bench.agent({ mostOf }));
+      await bench.settle();
+      expect(bench.reserved).toBe(2);
+    });
+
+    test("is no more where what an earlier process held is not settled, and not less", async () => {
+      bench.owners = { byAddress: new Map(), areAll: false };
+      await bench.agent({ mostOf: () => 5 }).assign(pod("earlier"));
+      await askThrice(bench.agent({ mostOf }));
+      // Five strays, and two beside them.
+      expect(bench.reserved).toBe(7);
+    });
+
+    test("is never more than what is held at most, beside what is not settled", async () => {
+      bench.owners = { byAddress: new Map(), areAll: false };
+      await bench.agent({ mostOf: () => 9 }).assign(pod("earlier"));
+      await askThrice(bench.agent({ mostOf }));
+      // Nine strays, and what is left of eight and two.
+      expect(bench.reserved).toBe(10);
+    });
   });
 
   test("is not taken for those who must be named at once, nor given to them", async () => {
