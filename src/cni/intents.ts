@@ -31,7 +31,7 @@ export class Intents {
 
   /** When all of it is done or undone: before the answer, as what is answered must not be undone any more. */
   async end(key: AttachmentKey): Promise<void> {
-    await this.#files.removeNew(nameOf(key));
+    await this.#files.remove(nameOf(key));
   }
 
   /** The ADD of this interface that was not ended, as it came; of one that is under way, too. */

@@ -41,12 +41,10 @@ export class PossibleFiles {
 
   /** One that is not there is no error. Rejects as `Host.removeFile`. */
   async remove(name: string): Promise<void> {
-    await this.#remove(name, (path) => this.#host.removeFile(path));
-  }
-
-  /** As `remove`, of one that was just written. */
-  async removeNew(name: string): Promise<void> {
-    await this.#remove(name, (path) => this.#host.removeNew(path));
+    if (!(await this.#mayHave(name))) return;
+    const writing = this.#names.get(name);
+    await this.#host.removeFile(this.pathOf(name));
+    this.#strike(name, writing);
   }
 
   /** The names of all that are there, whoever has written them. Rejects as `Host.listFolder`. */
@@ -58,13 +56,6 @@ export class PossibleFiles {
 
   pathOf(name: string): string {
     return join(this.#folder, name);
-  }
-
-  async #remove(name: string, remove: (path: string) => Promise<void>): Promise<void> {
-    if (!(await this.#mayHave(name))) return;
-    const writing = this.#names.get(name);
-    await remove(this.pathOf(name));
-    this.#strike(name, writing);
   }
 
   #note(name: string): void {

@@ -85,7 +85,7 @@ export async function hasPair(
 /**
  * Gives a pair that is there its settings, addresses and routes, brings it up, and answers the MAC of the pod's end. It
  * takes nothing away, so a pair in use goes on working, also when this rejects, with a `NetlinkError`, `SystemError` or
- * `CniError`. `onWait` is called when the kernel has to be waited for meanwhile.
+ * `CniError`: then some of the settings, addresses and routes may be in place. `onWait` is called when the kernel has to be waited for.
  */
 export async function configure(wiring: Wiring, node: CniDependencies, onWait?: () => void): Promise<string> {
   applySettings(hostSettings(wiring), undefined, node);

@@ -18,11 +18,6 @@ export interface Host {
   replaceUnsynced(path: string, text: string, mode?: number): Promise<void>;
   /** Removes a file; one that is not there is no error. */
   removeFile(path: string): Promise<void>;
-  /**
-   * The same of a file that this process has just written: what is to change of it is in memory still, so it is done on the spot,
-   * without the trip to another thread that is made where a disk may have to be waited for.
-   */
-  removeNew(path: string): Promise<void>;
   /** The names in a folder, sorted; none when it is not there. */
   listFolder(path: string): Promise<readonly string[]>;
   /**

@@ -1,4 +1,4 @@
-import { statSync, unlinkSync } from "node:fs";
+import { statSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host, KeptProgram, RunOptions, RunResult } from "./host.ts";
@@ -43,15 +43,6 @@ export class LinuxHost implements Host {
     try {
       // `rm` looks at it first, and does so synchronously.
       await unlink(path);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return;
-      throw systemError(`remove ${path}`, error);
-    }
-  }
-
-  async removeNew(path: string): Promise<void> {
-    try {
-      unlinkSync(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return;
       throw systemError(`remove ${path}`, error);

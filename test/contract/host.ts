@@ -136,7 +136,6 @@ function fileContract(host: Host): void {
     expect(await host.listFolder(join(folder, "none"))).toEqual([]);
     await host.removeFile(join(folder, "none"));
     await host.removeFile(join(folder, "none", "below"));
-    await host.removeNew(join(folder, "none"));
   });
 
   test("a file is written with its folders, read, listed in order and removed", async () => {
@@ -147,8 +146,6 @@ function fileContract(host: Host): void {
     expect(await host.readFile(join(folder, "a/b/one"))).toBe("");
     await host.removeFile(join(folder, "a/b/one"));
     expect(await host.listFolder(join(folder, "a/b"))).toEqual(["two"]);
-    await host.removeNew(join(folder, "a/b/two"));
-    expect(await host.listFolder(join(folder, "a/b"))).toEqual([]);
   });
 
   test("a reader of the old file is not disturbed by its replacement", async () => {
@@ -235,7 +232,6 @@ function fileContract(host: Host): void {
     await expect(host.readFile(folder)).rejects.toThrow(`Cannot read ${folder}: EISDIR`);
     await expect(host.listFolder(join(folder, "file"))).rejects.toThrow(`Cannot list ${join(folder, "file")}: ENOTDIR`);
     await expect(host.removeFile(folder)).rejects.toThrow(`Cannot remove ${folder}: `);
-    await expect(host.removeNew(folder)).rejects.toThrow(`Cannot remove ${folder}: `);
   });
 }
 

@@ -76,10 +76,6 @@ export class FaultyHost implements Host {
     return this.#host.removeFile(path);
   }
 
-  removeNew(path: string) {
-    return this.#host.removeNew(path);
-  }
-
   listFolder(path: string) {
     return this.#host.listFolder(path);
   }

@@ -9,7 +9,8 @@ test("a pod has no address and no route before its pair passes packets", async (
   const seen: string[] = [];
   const look = async () =>
     seen.push(await node.run(netns, ["ip", "-br", "address"]), await node.run(netns, ["ip", "route"]));
-  await node.serve(slowKernel(node, 3, look));
+  let left = 3;
+  await node.serve(slowKernel(node, () => left-- > 0, look));
   const reply = await node.call({ verb: "ADD", container, netns, pod: "web" });
   expect([reply.exitCode, reply.text]).toEqual([0, expect.stringContaining("192.168.7.")]);
   expect(seen).toHaveLength(6);
@@ -18,9 +19,36 @@ test("a pod has no address and no route before its pair passes packets", async (
   expect(await node.run(netns, ["ip", "route"])).toContain("default via 169.254.1.1");
 });
 
+test("a pair that the kernel is slow to bring up holds up no other", async ({ node }) => {
+  const [slow, quick] = [podOf(node, "slow"), podOf(node, "quick")];
+  // The first one that is asked about is the slow one's.
+  let slowName: string | undefined;
+  let isSlow = true;
+  const asked = Promise.withResolvers<void>();
+  const isSlowNow = (name: string) => {
+    slowName ??= name;
+    asked.resolve();
+    return isSlow && name === slowName;
+  };
+  await node.serve(slowKernel(node, isSlowNow, async () => undefined));
+  const first = node.call({ verb: "ADD", ...slow });
+  await asked.promise;
+  const second = await node.call({ verb: "ADD", ...quick }).finally(() => {
+    isSlow = false;
+  });
+  expect([second.exitCode, second.text]).toEqual([0, expect.stringContaining("192.168.7.")]);
+  expect((await first).exitCode).toBe(0);
+});
+
 test("a pair that never passes packets is an error, and nothing of it is left", async ({ node }) => {
   const netns = node.addPod("web");
-  await node.serve(slowKernel(node, Number.POSITIVE_INFINITY, async () => undefined));
+  await node.serve(
+    slowKernel(
+      node,
+      () => true,
+      async () => undefined,
+    ),
+  );
   const reply = await node.call({ verb: "ADD", container, netns, pod: "web" });
   expect(reply.exitCode).toBe(1);
   expect(reply.json).toMatchObject({
@@ -31,17 +59,19 @@ test("a pair that never passes packets is an error, and nothing of it is left", 
 
 // --- internal ---
 
-/** One that has not taken note when asked the first `times` times after an end came up; `look` is called each time. */
-function slowKernel(node: CniNode, times: number, look: () => Promise<unknown>): Partial<CniDependencies> {
-  let left = times;
+/** One that takes no note of an end that came up while it is slow for that name; `look` is called each time. */
+function slowKernel(
+  node: CniNode,
+  isSlow: (name: string) => boolean,
+  look: () => Promise<unknown>,
+): Partial<CniDependencies> {
   return {
     openNetlink: (netns) => {
       const real = node.dependencies.openNetlink(netns);
       if (netns !== undefined) return real;
       const link = async (name: string) => {
         const found = await real.link(name);
-        if (found?.up !== true || left === 0) return found;
-        left--;
+        if (found?.up !== true || !isSlow(name)) return found;
         await look();
         return { ...found, operational: false };
       };
@@ -53,4 +83,8 @@ function slowKernel(node: CniNode, times: number, look: () => Promise<unknown>):
       });
     },
   };
+}
+
+function podOf(node: CniNode, pod: string) {
+  return { pod, container: `${container}-${pod}`, netns: node.addPod(pod) };
 }

@@ -16,7 +16,7 @@ export function watched(parts: NodeParts, watch: StepWatcher): NodeParts {
   };
   return {
     ...parts,
-    host: watchedMethods<Host>(parts.host, ["replaceFile", "replaceUnsynced", "removeFile", "removeNew"], watch),
+    host: watchedMethods<Host>(parts.host, ["replaceFile", "replaceUnsynced", "removeFile"], watch),
     openNetlink: (netns) => watchedMethods<Netlink>(parts.openNetlink(netns), netlinkEffects, watch),
     writeSysctl: (netns, key, value) => {
       watch("before", `set ${key}`);

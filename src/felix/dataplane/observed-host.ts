@@ -16,7 +16,6 @@ export function observedHost(host: Host, observer: DataplaneObserver, monotonicN
     replaceFile: (path, text, mode) => host.replaceFile(path, text, mode),
     replaceUnsynced: (path, text, mode) => host.replaceUnsynced(path, text, mode),
     removeFile: (path) => host.removeFile(path),
-    removeNew: (path) => host.removeNew(path),
     listFolder: (path) => host.listFolder(path),
     removeDrafts: (folder, before) => host.removeDrafts(folder, before),
   };
