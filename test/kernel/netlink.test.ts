@@ -50,6 +50,7 @@ test("one socket does for all who ask about this process's own namespace one aft
   for (let time = 0; time < 5; time++) {
     const netlink = openNetlink();
     expect((await netlink.links()).map(({ name }) => name)).toContain("lo");
+    expect(openSockets()).toEqual(before);
     netlink.close();
     netlink.close();
   }

@@ -3,6 +3,7 @@
  * with `--expose-gc`. Prints each sample and then the report, one JSON object a line.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { openNetlink } from "../../../src/host/netlink/route-netlink.ts";
 import { runProgram } from "../../../src/host/run-program.ts";
 import type { ChurnReport, LeftBehind } from "./churn-report.ts";
 import { type ChurnRequest, FelixChurn } from "./felix-churn.ts";
@@ -11,6 +12,8 @@ import { childrenOf, heldResources, openFiles } from "./held-resources.ts";
 const request = JSON.parse(process.argv[2] ?? "") as ChurnRequest;
 // What Node itself needs for programs and files is there from now on.
 await runProgram(["true"]);
+// Two sockets of this process's own namespace are kept for whoever asks next.
+for (const netlink of [openNetlink(), openNetlink()]) netlink.close();
 const before = openFiles();
 const churn = new FelixChurn(request);
 const { told, ...findings } = await churn.run((sample) => print({ sample }));

@@ -46,7 +46,7 @@ test("without a bundle the sources run", async () => {
 test("a bundle runs while nothing was changed after it, and the agent from it too", async () => {
   await bundle(100);
   expect(await said(["get"])).toBe("bundle get");
-  expect(await said(["agent"])).toBe("bundle agent --max-semi-space-size=4");
+  expect(await said(["agent"])).toBe("bundle agent --min-semi-space-size=8 --max-semi-space-size=8");
 });
 
 test("never when something was, although a copy or an archive has made it look old", async () => {
