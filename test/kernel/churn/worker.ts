@@ -12,7 +12,7 @@ import { childrenOf, heldResources, openFiles } from "./held-resources.ts";
 const request = JSON.parse(process.argv[2] ?? "") as ChurnRequest;
 // What Node itself needs for programs and files is there from now on.
 await runProgram(["true"]);
-// Two sockets of this process's own namespace are kept for whoever asks next.
+// Two sockets of this process's own namespace are kept for whoever asks next: these, or two that come after them.
 for (const netlink of [openNetlink(), openNetlink()]) netlink.close();
 const before = openFiles();
 const churn = new FelixChurn(request);
@@ -33,10 +33,22 @@ print({ report });
 async function leftBehind(): Promise<LeftBehind> {
   for (let round = 0; ; round++) {
     await sleep(100);
-    const files = [...openFiles()].filter(([fd, target]) => before.get(fd) !== target).map(([, target]) => target);
+    const now = openFiles();
+    const keptBefore = notIn(now, before).filter(isSocket).length;
+    const opened = notIn(before, now);
+    const files = [...opened.filter((target) => !isSocket(target)), ...opened.filter(isSocket).slice(keptBefore)];
     const left = { files, children: childrenOf().length, timers: heldResources().timers };
     if (round === 30 || (files.length === 0 && left.children === 0 && left.timers === 0)) return left;
   }
+}
+
+/** What those of `files` lead to that `others` has not. */
+function notIn(others: ReadonlyMap<string, string>, files: ReadonlyMap<string, string>): readonly string[] {
+  return [...files].filter(([fd, target]) => others.get(fd) !== target).map(([, target]) => target);
+}
+
+function isSocket(target: string): boolean {
+  return target.startsWith("socket:");
 }
 
 function print(what: object): void {
