@@ -148,17 +148,14 @@ const mostLooks = 5_000;
 const lookEveryMs = 1;
 
 /** Gives the pod's end and its namespace their settings, and runs `action` with a netlink socket there: one way there for both. */
-async function inPod<T>(wiring: Wiring, node: CniDependencies, action: (pod: Netlink) => Promise<T>): Promise<T> {
+function inPod<T>(wiring: Wiring, node: CniDependencies, action: (pod: Netlink) => Promise<T>): Promise<T> {
   const { netns } = wiring;
-  const pod = inNetns(netns, () => {
-    applySettings(podSettings(wiring), netns, node);
-    return node.openNetlink(netns);
-  });
-  try {
-    return await action(pod);
-  } finally {
-    pod.close();
-  }
+  const openNetlink = () =>
+    inNetns(netns, () => {
+      applySettings(podSettings(wiring), netns, node);
+      return node.openNetlink(netns);
+    });
+  return usingNetlink({ openNetlink }, netns, action);
 }
 
 async function wirePod(wiring: Wiring, pod: Netlink): Promise<string> {
