@@ -228,7 +228,7 @@ export class Reserve {
     for (const [ip, held] of this.#ready) {
       const known = view.blocks.get(held.block);
       const mayStay = !isShort && !wanted.has(ip) && !isOver && isRoomy(known, options);
-      const isTooMany = known !== undefined && kept[versionOf(ip)] >= this.#sizesOf(known, context)[1];
+      const isTooMany = known !== undefined && kept[versionOf(ip)] >= this.#sizesOf(known, context).now;
       if (mayStay && !isTooMany && this.#isFit(ip, held, { context, choices, view })) {
         kept[versionOf(ip)]++;
         continue;
@@ -259,7 +259,7 @@ export class Reserve {
     const owned = blocks.filter(([, block]) => isOwnedBy(block, this.#node));
     for (const [cidr, block] of owned) {
       if (closed.has(cidr)) continue;
-      const [usual, now, most] = this.#sizesOf(block, context);
+      const { usual, now, most } = this.#sizesOf(block, context);
       // A node that may have no further block would soon be short itself. And writes whose answers are lost leave strays each time,
       // which are settled only once no ADD is under way.
       const wanted = strays > 0 || owned.length >= context.limits.maxBlocks ? usual : now;
@@ -281,9 +281,9 @@ export class Reserve {
   }
 
   /** How many are to be held of a block's family: usually, just now, and at most. */
-  #sizesOf({ spec }: IpamBlock, { nowMs }: NodeContext): readonly [usual: number, now: number, most: number] {
+  #sizesOf({ spec }: IpamBlock, { nowMs }: NodeContext) {
     const of = (asked: number) => this.#options.mostOf(spec.allocations.length, asked);
-    return [of(0), of(this.#demand.inLastSecond(nowMs)), of(Number.POSITIVE_INFINITY)];
+    return { usual: of(0), now: of(this.#demand.inLastSecond(nowMs)), most: of(Number.POSITIVE_INFINITY) };
   }
 }
 
