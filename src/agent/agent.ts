@@ -103,6 +103,7 @@ export class Agent {
       ...{ ...parts, node: nodeName, snapshot, host: this.#host, registry, metrics },
       sync: () => this.#datastore.state,
       onApplied: () => this.#bgp.podsInForce(),
+      podsToCome: () => this.#cni.podsToCome,
     });
     this.#ownNode = new OwnNode({
       ...{ ...parts, node: nodeName, snapshot, client, openNetlink, environment: process.env },

@@ -35,6 +35,8 @@ export interface FelixParts extends Partial<FelixTarget> {
   readonly observer?: PassObserver;
   /** Told, before the next plan goes into the kernel, of the endpoints of the last one and of the next one. */
   readonly beforeApply?: (before: NodePlan | undefined, next: NodePlan) => Promise<void>;
+  /** How many pods of this node will be applied as soon as their interfaces are made. Default: nobody knows of any. */
+  readonly podsToCome?: () => number;
 }
 
 /**
@@ -88,8 +90,7 @@ export class Felix implements Prover {
       },
       firstRetryMs: 50,
       maxRetryMs: 10_000,
-      // A pass costs about as much for one pod as for ten.
-      gather: { from: 4, ms: 15 },
+      gatherMs: (waiting) => gatherMs(waiting, parts.podsToCome?.() ?? 0),
     });
   }
 
@@ -263,6 +264,14 @@ export class Felix implements Prover {
 }
 
 // --- internal ---
+
+/** A pass costs about as much for one pod as for ten: so it waits a little while several are to come, or so many have come already. */
+function gatherMs(waiting: number, podsToCome: number): number {
+  if (podsToCome > 0) return podsToCome >= crowd ? 30 : 0;
+  return waiting >= crowd ? 15 : 0;
+}
+
+const crowd = 4;
 
 /** How long a pass is waited for: 5 s. */
 const maxAttempts = 50;

@@ -44,6 +44,8 @@ export interface NodeFelixParts {
   readonly sync: FelixState["sync"];
   /** Told whenever the kernel has acknowledged something. */
   readonly onApplied?: () => void;
+  /** As `FelixParts.podsToCome`. */
+  readonly podsToCome: () => number;
 }
 
 /**
@@ -93,7 +95,7 @@ export class NodeFelix {
     });
     this.#keeper = new ConnectionKeeper({ clock, logger });
     this.#felix = new Felix({
-      ...{ clock, logger, calculator: new NodeCalculator(node), observer: this.#passes },
+      ...{ clock, logger, calculator: new NodeCalculator(node), observer: this.#passes, podsToCome: parts.podsToCome },
       beforeApply: async (before, next) => {
         const moved = movedAddresses(before?.endpoints ?? new Map(), next.endpoints);
         if (moved.length > 0) await this.forgetConnections(moved);

@@ -38,6 +38,11 @@ export class CniPlugin {
     this.#log = new RequestLog(node);
   }
 
+  /** How many pods' interfaces are being made, or wait for that; their rules are wanted next. */
+  get podsToCome(): number {
+    return this.#state.wireTurns.asked;
+  }
+
   /** Never rejects: a failure is an answer too, and is reported. `signal` aborts when the caller has gone. */
   async answer(request: RawRequest, signal: AbortSignal): Promise<Answer> {
     const startedAt = this.#state.node.clock.monotonicNow();

@@ -77,6 +77,11 @@ export class CniServer {
     return this.#open.size > 0 || this.#node.clock.monotonicNow() < this.#lastEndedAt + restMs;
   }
 
+  /** As `CniPlugin.podsToCome`. */
+  get podsToCome(): number {
+    return this.#plugin.podsToCome;
+  }
+
   /** Stops listening, aborts what is under way and waits for its undoing. The spool keeps what comes from now on. */
   async close(): Promise<void> {
     this.#watcher?.close();

@@ -12,6 +12,11 @@ export class WireTurns {
     return this.#asked >= crowd;
   }
 
+  /** How many want one, or make theirs. */
+  get asked(): number {
+    return this.#asked;
+  }
+
   /** Resolves and rejects as `make`, which begins when those before it have ended, or have called their `leave`. */
   async run<T>(make: (leave: () => void) => Promise<T>): Promise<T> {
     const { promise, resolve: leave } = Promise.withResolvers<void>();

@@ -9,8 +9,11 @@ export interface LoopOptions {
   /** Wait before attempt n + 1; doubles from `firstRetryMs` up to `maxRetryMs`. */
   readonly firstRetryMs: number;
   readonly maxRetryMs: number;
-  /** When so many wait as a pass ends, more are about to come: the next one begins `ms` later, and they share it. At once without. */
-  readonly gather?: { readonly from: number; readonly ms: number };
+  /**
+   * How long the next pass had better wait so that more share it, when `waiting` want it. Asked again every few milliseconds, it
+   * begins once it has waited as long as the last answer. At once without.
+   */
+  readonly gatherMs?: (waiting: number) => number;
 }
 
 /**
@@ -58,13 +61,14 @@ export class Loop {
     const { signal } = this.#stopped;
     let attempt = 0;
     while (this.#done < this.#wanted && !signal.aborted) {
-      const upTo = this.#wanted;
       try {
+        if (this.#options.gatherMs !== undefined) await this.#gather(this.#options.gatherMs);
+        if (signal.aborted) break;
+        const upTo = this.#wanted;
         await this.#options.pass();
         this.#done = upTo;
         attempt = 0;
         this.#settle();
-        await this.#gather();
       } catch (error) {
         attempt++;
         this.#options.onFailure(error, attempt);
@@ -74,9 +78,8 @@ export class Loop {
     this.#isRunning = false;
   }
 
-  async #gather(): Promise<void> {
-    const { gather } = this.#options;
-    if (gather !== undefined && this.#waiters.length >= gather.from) await this.#sleep(gather.ms);
+  async #gather(gatherMs: (waiting: number) => number): Promise<void> {
+    for (let waited = 0; waited < gatherMs(this.#waiters.length); waited += stepMs) await this.#sleep(stepMs);
   }
 
   /** After so many failures. */
@@ -101,3 +104,8 @@ export class Loop {
     for (const { resolve } of ready) resolve();
   }
 }
+
+// --- internal ---
+
+/** Between two questions whether more are still to come. */
+const stepMs = 5;

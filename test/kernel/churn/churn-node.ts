@@ -179,6 +179,7 @@ function makeFelix(store: SnapshotStore, { registry, onLine, onPass, onRepaired 
       },
     },
     sync: () => "in sync",
+    podsToCome: () => 0,
   });
 }
 

@@ -32,10 +32,10 @@ test("one at a time, in the order in which they came, also after one that fails"
 test("it is crowded while four or more want a turn, whether they have it or wait", async () => {
   const turns = new WireTurns();
   const { ends, runs } = asked(turns, 4);
-  expect(turns.isCrowded).toBe(true);
+  expect([turns.isCrowded, turns.asked]).toEqual([true, 4]);
   ends[0]?.resolve();
   await runs[0];
-  expect(turns.isCrowded).toBe(false);
+  expect([turns.isCrowded, turns.asked]).toEqual([false, 3]);
   for (const end of ends) end.resolve();
   await Promise.all(runs);
 });

@@ -78,37 +78,47 @@ test("stopped between two attempts, it does not sleep to the end", async () => {
   expect(failures).toEqual(["1: locked"]);
 });
 
-test("when many wait as a pass ends, the next one begins a little later, and whoever comes meanwhile shares it", async () => {
-  const gates: PromiseWithResolvers<void>[] = [];
-  const resting = Promise.withResolvers<void>();
-  const waits: number[] = [];
-  const loop = new Loop({
-    pass: () => {
-      gates.push(Promise.withResolvers<void>());
-      return gates.at(-1)?.promise ?? Promise.reject(new Error("no pass"));
+test("a pass waits while it had better, and whoever comes meanwhile shares it", async () => {
+  let [runs, clock, until] = [0, 0, 20];
+  const asked: number[] = [];
+  const { loop } = loopOf(
+    async () => {
+      runs++;
     },
-    sleep: (ms) => {
-      waits.push(ms);
-      return resting.promise;
+    {
+      gatherMs: (waiting) => {
+        asked.push(waiting);
+        return until;
+      },
+      sleep: async (ms) => {
+        clock += ms;
+        if (clock === 10) later.push(loop.request());
+      },
     },
-    ...{ onFailure: () => undefined, firstRetryMs: 10, maxRetryMs: 40, gather: { from: 2, ms: 15 } },
-  });
-  const first = loop.request();
-  const others = [loop.request(), loop.request()];
-  gates[0]?.resolve();
-  await first;
+  );
+  const later: Promise<void>[] = [];
+  await loop.request();
+  await Promise.all(later);
+  expect([runs, clock]).toEqual([1, 20]);
+  expect(asked).toEqual([1, 1, 2, 2, 2]);
+  // It is over as soon as there is nothing to wait for.
+  [clock, until] = [0, 0];
+  await loop.request();
+  expect([runs, clock]).toEqual([2, 0]);
+});
+
+test("stopped while it waits for more, a pass does not begin", async () => {
+  let runs = 0;
+  const { loop } = loopOf(
+    async () => {
+      runs++;
+    },
+    { gatherMs: () => 20, sleep: (ms, signal) => setTimeout(1000 * ms, undefined, { signal }) },
+  );
+  const waiting = loop.request();
   await nextTurn();
-  expect([gates.length, waits]).toEqual([1, [15]]);
-  others.push(loop.request());
-  resting.resolve();
-  await nextTurn();
-  expect(gates).toHaveLength(2);
-  const last = loop.request();
-  gates[1]?.resolve();
-  await Promise.all(others);
-  await nextTurn();
-  // One alone need not wait for more.
-  expect([gates.length, waits]).toEqual([3, [15]]);
-  gates[2]?.resolve();
-  await last;
+  loop.stop();
+  await expect(waiting).rejects.toThrow("Cannot finish the pass");
+  await loop.ended();
+  expect(runs).toBe(0);
 });

@@ -23,7 +23,7 @@ const pool = (natOutgoing: boolean): Change => {
 function world() {
   const calls: string[] = [];
   const sleeps: (() => void)[] = [];
-  const state = { fails: false };
+  const state = { fails: false, podsToCome: 0 };
   const felix = new Felix({
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
@@ -56,6 +56,7 @@ function world() {
         }),
     },
     logger: pino({ level: "silent" }),
+    podsToCome: () => state.podsToCome,
   });
   const wake = async () => {
     for (const end of sleeps.splice(0)) end();
@@ -112,4 +113,32 @@ test("nothing is taken away after a pass that failed, and all the same after the
   expect(calls.slice(0, 3)).toEqual(["apply", "apply", "tidy"]);
   felix.stop();
   await felix.ended();
+});
+
+test("a pass waits for pods that are being wired, while they are several, and not for long", async () => {
+  const { felix, calls, state, wake } = world();
+  await felix.begin();
+  calls.splice(0);
+  const wakesUntilApplied = async (isOn: boolean) => {
+    const applied = felix.apply([pool(isOn)]);
+    let wakes = 0;
+    for (; !calls.includes("apply") && wakes < 20; wakes++) await wake();
+    await applied;
+    calls.splice(0);
+    return wakes;
+  };
+  state.podsToCome = 3;
+  await felix.apply([pool(false)]);
+  expect(calls.splice(0)).toEqual(["apply"]);
+  state.podsToCome = 4;
+  // Of 5 ms each.
+  expect(await wakesUntilApplied(true)).toBe(6);
+  const waiting = felix.apply([pool(false)]);
+  await wake();
+  expect(calls).not.toContain("apply");
+  state.podsToCome = 0;
+  await wake();
+  expect(calls).toContain("apply");
+  await waiting;
+  felix.stop();
 });
