@@ -6,8 +6,8 @@ export class Demand {
   readonly #asked = new Map<string, number>();
 
   /** Whoever wants particular pools or addresses does not count: it cannot be told beforehand what would do for him. */
-  note({ handle, pools, addresses = [], isUnfit }: AssignRequest, nowMs: number): void {
-    if (pools !== undefined || addresses.length > 0 || isUnfit !== undefined) return;
+  note({ handle, pools = {}, addresses = [], isUnfit }: AssignRequest, nowMs: number): void {
+    if (Object.keys(pools).length > 0 || addresses.length > 0 || isUnfit !== undefined) return;
     for (const [other, at] of this.#asked) if (!isLately(at, nowMs)) this.#asked.delete(other);
     this.#asked.set(handle, nowMs);
   }

@@ -26,6 +26,23 @@ test("while the API server is away an ADD is given what is held, and is named on
   await expectNothingLeft(node, netns);
 });
 
+test("while many pods ask, more is held for those to come", async ({ node }) => {
+  const names = Array.from({ length: 12 }, (_, number) => `web-${number}`);
+  const pods = names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
+  const agent = await begin(node);
+  const held: number[] = [];
+  node.storeFault = async () => {
+    held.push(node.held().filter(({ ip }) => !ip.includes(":")).length);
+    return {};
+  };
+  const answers = await Promise.all(pods.map((pod) => node.call({ verb: "ADD", ...pod })));
+  expect(answers.map(({ exitCode }) => exitCode)).toEqual(pods.map(() => 0));
+  expect(Math.max(...held, node.held().length / 2)).toBeGreaterThan(8);
+  for (const pod of pods) expect((await node.call({ verb: "DEL", ...pod })).exitCode).toBe(0);
+  await agent.stop();
+  await expect.poll(() => node.leftovers()).toEqual([]);
+});
+
 test("with none left it says so, as without any", async ({ node }) => {
   const names = Array.from({ length: 9 }, (_, number) => `web-${number}`);
   const pods = names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
