@@ -26,18 +26,22 @@ test("while the API server is away an ADD is given what is held, and is named on
   await expectNothingLeft(node, netns);
 });
 
-test("while many pods ask, more is held for those to come", async ({ node }) => {
+test("while many pods ask, more is held for those to come, and Felix is told of them", async ({ node }) => {
   const names = Array.from({ length: 12 }, (_, number) => `web-${number}`);
   const pods = names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
   const agent = await begin(node);
   const held: number[] = [];
+  const coming: number[] = [];
   node.storeFault = async () => {
+    coming.push(agent.server.podsToCome);
     held.push(node.held().filter(({ ip }) => !ip.includes(":")).length);
     return {};
   };
   const answers = await Promise.all(pods.map((pod) => node.call({ verb: "ADD", ...pod })));
   expect(answers.map(({ exitCode }) => exitCode)).toEqual(pods.map(() => 0));
   expect(Math.max(...held, node.held().length / 2)).toBeGreaterThan(8);
+  expect(Math.max(...coming)).toBeGreaterThan(1);
+  expect(agent.server.podsToCome).toBe(0);
   for (const pod of pods) expect((await node.call({ verb: "DEL", ...pod })).exitCode).toBe(0);
   await agent.stop();
   await expect.poll(() => node.leftovers()).toEqual([]);
@@ -161,6 +165,7 @@ const recordsAreAway: CniNode["storeFault"] = async (call) =>
   /^(blocks|handles|affinities) /.test(call) ? storeIsAway() : {};
 
 interface RunningAgent extends Pick<MortalIpam, "ipam"> {
+  readonly server: CniServer;
   /** A good end; rejects when it leaves anything held. */
   stop(): Promise<void>;
 }
@@ -175,7 +180,7 @@ async function begin(node: CniNode): Promise<RunningAgent> {
     await server.close();
     await stopWell(node, agent);
   };
-  return { ipam: agent.ipam, stop };
+  return { ipam: agent.ipam, server, stop };
 }
 
 /** Why the address was given back last. */
