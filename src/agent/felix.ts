@@ -35,8 +35,8 @@ export interface FelixParts extends Partial<FelixTarget> {
   readonly observer?: PassObserver;
   /** Told, before the next plan goes into the kernel, of the endpoints of the last one and of the next one. */
   readonly beforeApply?: (before: NodePlan | undefined, next: NodePlan) => Promise<void>;
-  /** How many pods of this node will be applied as soon as their interfaces are made. Default: nobody knows of any. */
-  readonly podsToCome?: () => number;
+  /** How many pods of this node will be applied as soon as their interfaces are made. */
+  readonly podsToCome: () => number;
 }
 
 /**
@@ -90,7 +90,7 @@ export class Felix implements Prover {
       },
       firstRetryMs: 50,
       maxRetryMs: 10_000,
-      gatherMs: (waiting) => gatherMs(waiting, parts.podsToCome?.() ?? 0),
+      gatherMs: (waiting) => gatherMs(waiting, parts.podsToCome()),
     });
   }
 
@@ -265,7 +265,10 @@ export class Felix implements Prover {
 
 // --- internal ---
 
-/** A pass costs about as much for one pod as for ten: so it waits a little while several are to come, or so many have come already. */
+/**
+ * A pass costs about as much for one pod as for ten: so it waits a little while several are to come, and not for the last few. Where
+ * none is to come, several that wait are taken for a sign of more.
+ */
 function gatherMs(waiting: number, podsToCome: number): number {
   if (podsToCome > 0) return podsToCome >= crowd ? 30 : 0;
   return waiting >= crowd ? 15 : 0;

@@ -35,6 +35,7 @@ beforeEach(() => {
   setNetlink = openSetNetlink(namespace.path);
   logged = [];
   felix = new Felix({
+    podsToCome: () => 0,
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
       rules: new IptablesRules({ host, sets: setNetlink, print: printTable }),

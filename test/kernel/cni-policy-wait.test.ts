@@ -140,6 +140,7 @@ async function felixOf(node: CniNode) {
     shapings: { upsert: async () => {}, prune: async () => {}, forget: () => {} },
   });
   const felix = new Felix({
+    podsToCome: () => 0,
     ...{ calculator: new NodeCalculator(node.dependencies.nodeName), dataplane, renderOptions: defaultRenderOptions },
     ...{ clock: systemClock, logger: pino({ level: "silent" }) },
   });

@@ -96,6 +96,7 @@ async function churningNode(backend: RulesBackend) {
     shapings: { upsert: async () => {}, prune: async () => {}, forget: () => {} },
   });
   const felix = new Felix({
+    podsToCome: () => 0,
     ...{ dataplane, calculator: new NodeCalculator("node-1" as NodeName) },
     renderOptions: { ...defaultRenderOptions, backend: isNative ? "nftables" : "iptables" },
     ...{ clock: systemClock, logger: pino({ level: "silent" }) },

@@ -49,6 +49,7 @@ beforeEach(() => {
   const observer = { wrote: report.wrote, called: metrics.called, waitedForLock: metrics.waitedForLock };
   const host = observedHost(new NamespaceHost(namespace.name, (name) => programOf(name)), observer, monotonicNow);
   felix = new Felix({
+    podsToCome: () => 0,
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
       rules: new IptablesRules({ host, sets: observedSets(sets, observer, monotonicNow), print: printTable }),

@@ -25,6 +25,7 @@ beforeEach(() => {
     shapings: { upsert: nothing, prune: nothing, forget },
   });
   felix = new Felix({
+    podsToCome: () => 0,
     dataplane,
     renderOptions: { ...defaultRenderOptions, backend: "nftables" },
     clock: systemClock,

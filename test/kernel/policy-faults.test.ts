@@ -37,6 +37,7 @@ for (const variant of ["nft", "legacy"]) {
     });
     const parts = { dataplane, renderOptions: defaultRenderOptions, clock: systemClock };
     felix = new Felix({
+      podsToCome: () => 0,
       ...parts,
       calculator: new NodeCalculator("node-1" as NodeName),
       logger: pino({ level: "silent" }),

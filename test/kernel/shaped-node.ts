@@ -61,6 +61,7 @@ export class ShapedNode implements Disposable {
   async start(changes: readonly Change[] = []): Promise<void> {
     this.#felix?.stop();
     this.#felix = new Felix({
+      podsToCome: () => 0,
       calculator: new NodeCalculator("node-1" as NodeName),
       dataplane: this.#dataplane(),
       renderOptions: defaultRenderOptions,

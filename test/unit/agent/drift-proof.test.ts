@@ -74,6 +74,7 @@ async function begunFelix(clock = systemClock) {
   const end = Promise.withResolvers<readonly Drift[]>();
   const forget = () => undefined;
   const felix = new Felix({
+    podsToCome: () => 0,
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
       rules: {

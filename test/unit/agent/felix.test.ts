@@ -142,3 +142,24 @@ test("a pass waits for pods that are being wired, while they are several, and no
   await waiting;
   felix.stop();
 });
+
+test("where none is being wired, a pass waits when several want it, and less long", async () => {
+  const { felix, wake } = world();
+  await felix.begin();
+  const wakesUntilApplied = async (requests: number) => {
+    let isApplied = false;
+    // The first has a pass of its own.
+    const all = Array.from({ length: requests + 1 }, () => felix.apply([]));
+    void Promise.all(all).then(() => {
+      isApplied = true;
+    });
+    await nextTurn();
+    let wakes = 0;
+    for (; !isApplied && wakes < 20; wakes++) await wake();
+    return wakes;
+  };
+  expect(await wakesUntilApplied(3)).toBe(0);
+  // Of 5 ms each.
+  expect(await wakesUntilApplied(4)).toBe(3);
+  felix.stop();
+});
