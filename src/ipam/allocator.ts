@@ -208,6 +208,7 @@ export class Allocator implements Ipam {
     const noted = [...writes].map(async ([cidr, write]) => {
       const outcome = await write;
       if (outcome === "stored") noteStored(cidr);
+      else if (tended !== undefined) this.#tender?.refused(cidr, tended);
       return outcome;
     });
     const outcomes = await Promise.allSettled(noted);

@@ -106,6 +106,16 @@ export function allocationOf({ spec }: IpamBlock, ip: Ip): Allocation | undefine
   return ordinal === undefined || index === null ? undefined : allocationAt(spec, ordinal, index);
 }
 
+/** Whether the handle holds the address, and took it under this number. */
+export function isHeldAs(
+  block: IpamBlock,
+  ip: Ip,
+  { handle, sequenceNumber }: { readonly handle: string; readonly sequenceNumber: bigint },
+): boolean {
+  const found = allocationOf(block, ip);
+  return found?.attribute.handle_id === handle && found.sequenceNumber === sequenceNumber;
+}
+
 /** How many addresses the block has; and how many are held, were given back and cool down, and are free. */
 export function countsOf({ spec }: IpamBlock): {
   readonly total: number;
@@ -129,6 +139,11 @@ export function isEmptyBlock({ spec }: IpamBlock): boolean {
 /** True when `assignFromBlock` would find an address. */
 export function hasRoom({ spec }: IpamBlock, isReserved?: OrdinalTest): boolean {
   return spec.unallocated.some((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal));
+}
+
+/** How many `assignFromBlock` would find. */
+export function openOf({ spec }: IpamBlock, isReserved?: OrdinalTest): number {
+  return spec.unallocated.filter((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal)).length;
 }
 
 /** The address that an ordinal of a block stands for. */

@@ -109,6 +109,11 @@ export class ReserveTender {
     return this.#reserve.refill(tended, closed, due);
   }
 
+  /** As `Reserve.refused`. */
+  refused(cidr: Cidr, tended: Tended): void {
+    this.#reserve.refused(cidr, tended);
+  }
+
   /** The block stands as was planned. */
   stored(cidr: Cidr, tended: Tended): void {
     const named = this.#reserve.stored(cidr, tended);

@@ -3,16 +3,17 @@ import type { NodeName } from "../api/names.ts";
 import { type Cidr, cidrVersion } from "../net/cidr.ts";
 import { type Ip, type IpVersion, versionOf } from "../net/ip.ts";
 import { isOwnedBy } from "./affinity.ts";
-import { addressesOf, allocationOf, assignAddress, assignFromBlock, countsOf, ordinalOf } from "./block.ts";
+import { addressesOf, allocationOf, assignAddress, assignFromBlock, isHeldAs, openOf } from "./block.ts";
 import { giveBackUnused, handOver } from "./block-release.ts";
 import { Demand } from "./demand.ts";
 import { type AssignedAddress, type AssignRequest, anybody } from "./ipam.ts";
 import { choicesOf, type NodeContext, type PoolChoices } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
+import { RefusedReturns } from "./refused-returns.ts";
 import type { Owners, ReserveOptions } from "./reserve-options.ts";
 import type { BlockView } from "./settle.ts";
 import { withStraysSettled } from "./strays.ts";
-import { type Given, type Held, isRoomy, type Tended, type TendOptions } from "./tending.ts";
+import { type Given, type Held, isReservedIn, isRoomy, lossOf, type Tended, type TendOptions } from "./tending.ts";
 
 /**
  * Addresses of the node's own blocks that stand in the store under a handle of the node's own, so that a pod gets one at once:
@@ -29,6 +30,7 @@ export class Reserve {
   readonly #ready = new Map<Ip, Held>();
   readonly #given = new Map<Ip, Given>();
   readonly #families = new Set<IpVersion>();
+  readonly #refused = new RefusedReturns();
   /** The strays that were found to be written down as nobody's. */
   #nobodys: ReadonlySet<Ip> = new Set();
   readonly #demand = new Demand();
@@ -135,11 +137,12 @@ export class Reserve {
   /** Names what was given, settles what an earlier process held, and gives back what is not to be held any more. */
   tend(view: BlockView, options: TendOptions): Tended {
     const working = new Map(view.blocks);
+    for (const [ip, held] of this.#refused.take(view.blocks, this.handle)) this.#ready.set(ip, held);
     const named = this.#name(working, options);
     if (options.owners !== undefined) this.#settleStrays(working, { ...options, owners: options.owners });
-    if (options.only === undefined) this.#giveBack(working, view, options);
+    const returned = options.only === undefined ? this.#giveBack(working, view, options) : [];
     const changed = new Set([...working].flatMap(([cidr, block]) => (view.blocks.get(cidr) === block ? [] : [cidr])));
-    return { blocks: working, changed, named, taken: [] };
+    return { blocks: working, changed, named, taken: [], returned };
   }
 
   /** Takes what is lacking, of what is left after everybody else. */
@@ -161,6 +164,11 @@ export class Reserve {
     return [...new Set(staying.map(({ handle }) => handle))];
   }
 
+  /** The block's part was refused, as somebody else was first. */
+  refused(cidr: Cidr, tended: Tended): void {
+    this.#refused.note(cidr, tended);
+  }
+
   #isFit(
     ip: Ip,
     { block, sequenceNumber }: Held,
@@ -173,8 +181,7 @@ export class Reserve {
   }
 
   #holds(block: IpamBlock, ip: Ip, sequenceNumber: bigint): boolean {
-    const found = allocationOf(block, ip);
-    return found?.attribute.handle_id === this.handle && found.sequenceNumber === sequenceNumber;
+    return isHeldAs(block, ip, { handle: this.handle, sequenceNumber });
   }
 
   #straysIn(block: IpamBlock): readonly Ip[] {
@@ -196,19 +203,12 @@ export class Reserve {
       const named = handed ?? (block && !isEnding ? assignAddress(block, ip, given) : undefined);
       if (named === undefined) {
         this.#given.delete(ip);
-        if (!isEnding) this.#tellLost(ip, given, block);
+        if (!isEnding) this.#options.onLost(lossOf({ ...given, ip }, block));
         return [];
       }
       working.set(given.block, named);
       return [{ ...given, ip }];
     });
-  }
-
-  /** Somebody has changed what only this process changes; the address stays the pod's, who cannot be told. */
-  #tellLost(ip: Ip, { handle, block: cidr }: Given, block: IpamBlock | undefined): void {
-    const holder = block && allocationOf(block, ip)?.attribute.handle_id;
-    const now = block === undefined ? "gone" : `another, in which ${holder} holds it`;
-    this.#options.onLost(`Cannot write down that ${handle} has ${ip} of block ${cidr}: the block is ${now}`);
   }
 
   #settleStrays(working: Map<Cidr, IpamBlock>, options: TendOptions & { readonly owners: Owners }): void {
@@ -220,11 +220,12 @@ export class Reserve {
     }
   }
 
-  #giveBack(working: Map<Cidr, IpamBlock>, view: BlockView, options: TendOptions): void {
+  #giveBack(working: Map<Cidr, IpamBlock>, view: BlockView, options: TendOptions): Tended["returned"] {
     const { context, wanted, isShort } = options;
     const choices = choicesOf(anybody, context);
     const isOver = this.#isOver(context);
     const kept = { 4: 0, 6: 0 };
+    const returned: (Held & { readonly ip: Ip })[] = [];
     for (const [ip, held] of this.#ready) {
       const known = view.blocks.get(held.block);
       const mayStay = !isShort && !wanted.has(ip) && !isOver && isRoomy(known, options);
@@ -236,9 +237,11 @@ export class Reserve {
       // Not given any more from here on, whatever becomes of the write: it may take effect late.
       this.#ready.delete(ip);
       const block = working.get(held.block);
-      if (block !== undefined && this.#holds(block, ip, held.sequenceNumber))
-        working.set(held.block, giveBackUnused(block, [ip], this.handle));
+      if (block === undefined || !this.#holds(block, ip, held.sequenceNumber)) continue;
+      working.set(held.block, giveBackUnused(block, [ip], this.handle));
+      returned.push({ ...held, ip });
     }
+    return returned;
   }
 
   #isOver({ nowMs }: NodeContext): boolean {
@@ -264,9 +267,9 @@ export class Reserve {
       // which are settled only once no ADD is under way.
       const wanted = strays > 0 || owned.length >= context.limits.maxBlocks ? usual : now;
       const room = Math.min(wanted, most + usual - strays) - ready;
-      const count = Math.min(room, Math.floor(countsOf(block).free / 2));
-      if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;
       const isReserved = context.reservations.ofBlock(cidr)?.isReserved;
+      const count = Math.min(room, Math.floor(openOf(block, isReserved) / 2));
+      if (poolOfBlock(usable, cidr) === undefined || count <= 0) continue;
       const attributes = { node: this.#node };
       const change = assignFromBlock(block, { handle: this.handle, count, attributes, isReserved });
       if (change.ips.length === 0) continue;
@@ -293,8 +296,3 @@ export class Reserve {
 const few = 8;
 /** For so long after the last pod something is held for the next. */
 const idleMs = 60_000;
-
-function isReservedIn({ spec }: IpamBlock, ip: Ip, { reservations }: NodeContext): boolean {
-  const ordinal = ordinalOf(spec, ip);
-  return ordinal === undefined || reservations.ofBlock(spec.cidr)?.isReserved(ordinal) === true;
-}

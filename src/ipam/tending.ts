@@ -2,7 +2,7 @@
 import type { IpamBlock } from "../api/ipam-block.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import { hasRoom } from "./block.ts";
+import { allocationOf, hasRoom, ordinalOf } from "./block.ts";
 import type { AssignedAddress } from "./ipam.ts";
 import type { NodeContext } from "./node-context.ts";
 import { poolOfBlock } from "./pools.ts";
@@ -30,6 +30,8 @@ export interface Tended {
   readonly changed: ReadonlySet<Cidr>;
   readonly named: readonly (Given & { readonly ip: Ip })[];
   readonly taken: readonly (AssignedAddress & { readonly sequenceNumber: bigint | undefined })[];
+  /** What is given back. */
+  readonly returned: readonly (Held & { readonly ip: Ip })[];
 }
 
 /** An address that is held, by its number. */
@@ -42,6 +44,19 @@ export interface Held {
 export interface Given extends Held, Holder {
   /** Its holder has begun to give it back. */
   readonly isEnding: boolean;
+}
+
+/** Somebody has changed what only this process changes; the address stays the pod's, who cannot be told. */
+export function lossOf({ ip, handle, block: cidr }: Given & { readonly ip: Ip }, block: IpamBlock | undefined): string {
+  const holder = block && allocationOf(block, ip)?.attribute.handle_id;
+  const now = block === undefined ? "gone" : `another, in which ${holder} holds it`;
+  return `Cannot write down that ${handle} has ${ip} of block ${cidr}: the block is ${now}`;
+}
+
+/** Whether an IPReservation keeps the address from being given. */
+export function isReservedIn({ spec }: IpamBlock, ip: Ip, { reservations }: NodeContext): boolean {
+  const ordinal = ordinalOf(spec, ip);
+  return ordinal === undefined || reservations.ofBlock(spec.cidr)?.isReserved(ordinal) === true;
 }
 
 /** Whether other nodes need nothing of the block: they can claim others of its pool, and, if they may not, borrow here. */

@@ -1,6 +1,8 @@
 import { setImmediate as turnOfEvents } from "node:timers/promises";
-import { reserveHandle } from "../../../src/api/ipam-block.ts";
+import { type IpamBlock, reserveHandle } from "../../../src/api/ipam-block.ts";
 import { Allocator } from "../../../src/ipam/allocator.ts";
+import { addressesOf, assignFromBlock } from "../../../src/ipam/block.ts";
+import { handOver } from "../../../src/ipam/block-release.ts";
 import type { AssignRequest } from "../../../src/ipam/ipam.ts";
 import type { LateWork } from "../../../src/ipam/record-keeper.ts";
 import type { Owners, ReserveOptions } from "../../../src/ipam/reserve-options.ts";
@@ -89,6 +91,27 @@ export class ReserveBench extends AllocatorBench {
   /** The calls since this was asked last. */
   askedSince(): readonly string[] {
     return this.asked.splice(0);
+  }
+
+  /** Another node takes an address of this node's first block. */
+  borrow(handle: string): void {
+    this.#change((block) => assignFromBlock(block, { handle, count: 1, attributes: {} }).block);
+  }
+
+  /** What is held becomes somebody else's, as no node should do. */
+  stealHeld(handle: string): void {
+    this.#change((block) => {
+      const from = reserveHandle(node);
+      const steal = (all: IpamBlock, ip: Ip) => handOver(all, ip, { from, to: { handle, attributes: {} } }) ?? all;
+      return addressesOf(block, from).reduce(steal, block);
+    });
+  }
+
+  #change(change: (block: IpamBlock) => IpamBlock): void {
+    const [first] = this.cluster.blocks;
+    if (first === undefined) throw new Error("Cannot change a block: there is none");
+    const [key, { value }] = first;
+    this.cluster.blocks.set(key, { value: change(value), revision: this.cluster.nextRevision() });
   }
 
   /** Who holds each address, in order. */

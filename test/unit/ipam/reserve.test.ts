@@ -84,6 +84,12 @@ describe("what is held for pods to come", () => {
     });
   });
 
+  test("is at most half of what is neither taken nor reserved", async () => {
+    bench.reserve("10.0.0.4/30");
+    await bench.agent({ mostOf: () => 8 }).assign(pod("first"));
+    expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+1": "reserve" });
+  });
+
   test("is not taken for those who must be named at once, nor given to them", async () => {
     const ipam = bench.agent();
     await ipam.assign(request("first"));
@@ -197,6 +203,38 @@ describe("what is held goes back", () => {
     expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+1": "next" });
     await ipam.assign(pod("late"));
     expect(bench.reserved).toBe(0);
+  });
+
+  test("by another try, when another node was first to write the block, whatever else is not settled", async () => {
+    const ipam = await bench.ready();
+    bench.owners = { byAddress: new Map(), areAll: false };
+    let isFirst = true;
+    bench.fault = async (call) => {
+      if (call === "blocks put" && isFirst) {
+        isFirst = false;
+        bench.borrow("neighbour");
+      }
+      return {};
+    };
+    await bench.pass(65);
+    expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+3": "neighbour" });
+    expect(isFirst).toBe(false);
+    expect(ipsOf(await ipam.assign(pod("next")))).toHaveLength(1);
+  });
+
+  test("but for what somebody else has freed or taken meanwhile", async () => {
+    await bench.ready();
+    bench.owners = { byAddress: new Map(), areAll: false };
+    let isFirst = true;
+    bench.fault = async (call) => {
+      if (call === "blocks put" && isFirst) {
+        isFirst = false;
+        bench.stealHeld("thief");
+      }
+      return {};
+    };
+    await bench.pass(65);
+    expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+1": "thief", "10.0.0.0+2": "thief" });
   });
 
   test("or else is given no more, when it cannot be given back then", async () => {
