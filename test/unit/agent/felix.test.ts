@@ -23,12 +23,13 @@ const pool = (natOutgoing: boolean): Change => {
 function world() {
   const calls: string[] = [];
   const sleeps: (() => void)[] = [];
-  const state = { fails: false, podsToCome: 0 };
+  const state = { fails: false, podsToCome: 0, under: Promise.resolve() };
   const felix = new Felix({
     calculator: new NodeCalculator("node-1" as NodeName),
     dataplane: new Dataplane({
       rules: {
         apply: async () => {
+          await state.under;
           if (state.fails) throw new Error("refused");
           calls.push("apply");
         },
@@ -144,22 +145,27 @@ test("a pass waits for pods that are being wired, while they are several, and no
 });
 
 test("where none is being wired, a pass waits when several want it, and less long", async () => {
-  const { felix, wake } = world();
+  const { felix, state, wake } = world();
   await felix.begin();
-  const wakesUntilApplied = async (requests: number) => {
+  const wakesUntilApplied = async (requests: number, isOn: boolean) => {
+    const { promise, resolve: end } = Promise.withResolvers<void>();
+    state.under = promise;
+    const first = felix.apply([pool(isOn)]);
+    await nextTurn();
     let isApplied = false;
-    // The first has a pass of its own.
-    const all = Array.from({ length: requests + 1 }, () => felix.apply([]));
-    void Promise.all(all).then(() => {
+    const applied = Promise.all(Array.from({ length: requests }, () => felix.apply([]))).then(() => {
       isApplied = true;
     });
+    end();
+    await first;
     await nextTurn();
     let wakes = 0;
     for (; !isApplied && wakes < 20; wakes++) await wake();
+    await applied;
     return wakes;
   };
-  expect(await wakesUntilApplied(3)).toBe(0);
+  expect(await wakesUntilApplied(3, true)).toBe(0);
   // Of 5 ms each.
-  expect(await wakesUntilApplied(4)).toBe(3);
+  expect(await wakesUntilApplied(4, false)).toBe(3);
   felix.stop();
 });
