@@ -9,6 +9,7 @@ import {
   type BlockRequest,
   changedBlock,
   ipOf,
+  isHeldAs,
   ordinalOf,
   ordinalsOf,
 } from "./block.ts";
@@ -123,11 +124,10 @@ export function endCooldownsIn(block: IpamBlock, cooldown: Cooldown): IpamBlock 
 
 // --- internal ---
 
-function outcomeOf(block: IpamBlock, { ip, handle, sequenceNumber }: AddressRelease): ReleaseAnswer["outcome"] {
-  const found = allocationOf(block, ip);
+function outcomeOf(block: IpamBlock, release: AddressRelease): ReleaseAnswer["outcome"] {
+  const found = allocationOf(block, release.ip);
   if (found === undefined || found.attribute.releasedAt !== undefined) return "free";
-  const same = found.attribute.handle_id === handle && found.sequenceNumber === sequenceNumber;
-  return same ? "released" : "changed";
+  return isHeldAs(block, release.ip, release) ? "released" : "changed";
 }
 
 function giveBack(

@@ -72,9 +72,9 @@ export function newBlock(cidr: Cidr, claim: BlockClaim): IpamBlock {
  */
 export function assignFromBlock(block: IpamBlock, request: BlockRequest): BlockChange {
   const ordinals = new Set<number>();
-  for (const ordinal of block.spec.unallocated) {
+  for (const ordinal of openOrdinals(block, request.isReserved)) {
     if (ordinals.size === request.count) break;
-    if (isFree(block.spec, ordinal) && !request.isReserved?.(ordinal)) ordinals.add(ordinal);
+    ordinals.add(ordinal);
   }
   return take(block, [...ordinals], request);
 }
@@ -106,14 +106,14 @@ export function allocationOf({ spec }: IpamBlock, ip: Ip): Allocation | undefine
   return ordinal === undefined || index === null ? undefined : allocationAt(spec, ordinal, index);
 }
 
-/** Whether the handle holds the address, and took it under this number. */
+/** Whether somebody has the address by this handle and number, or without where these are undefined. */
 export function isHeldAs(
   block: IpamBlock,
   ip: Ip,
-  { handle, sequenceNumber }: { readonly handle: string; readonly sequenceNumber: bigint },
+  { handle, sequenceNumber }: { readonly handle: string | undefined; readonly sequenceNumber: bigint | undefined },
 ): boolean {
   const found = allocationOf(block, ip);
-  return found?.attribute.handle_id === handle && found.sequenceNumber === sequenceNumber;
+  return found !== undefined && found.attribute.handle_id === handle && found.sequenceNumber === sequenceNumber;
 }
 
 /** How many addresses the block has; and how many are held, were given back and cool down, and are free. */
@@ -137,13 +137,13 @@ export function isEmptyBlock({ spec }: IpamBlock): boolean {
 }
 
 /** True when `assignFromBlock` would find an address. */
-export function hasRoom({ spec }: IpamBlock, isReserved?: OrdinalTest): boolean {
-  return spec.unallocated.some((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal));
+export function hasRoom(block: IpamBlock, isReserved?: OrdinalTest): boolean {
+  return openOrdinals(block, isReserved).some(() => true);
 }
 
 /** How many `assignFromBlock` would find. */
-export function openOf({ spec }: IpamBlock, isReserved?: OrdinalTest): number {
-  return spec.unallocated.filter((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal)).length;
+export function openOf(block: IpamBlock, isReserved?: OrdinalTest): number {
+  return new Set(openOrdinals(block, isReserved)).size;
 }
 
 /** The address that an ordinal of a block stands for. */
@@ -185,6 +185,11 @@ export function sameRecord(a: Readonly<Record<string, string>>, b: Readonly<Reco
 }
 
 // --- internal ---
+
+/** The longest free first; one that is listed twice, as others may have written it, comes twice. */
+function openOrdinals({ spec }: IpamBlock, isReserved?: OrdinalTest): IteratorObject<number> {
+  return spec.unallocated.values().filter((ordinal) => isFree(spec, ordinal) && !isReserved?.(ordinal));
+}
 
 /** Whoever wrote the queue: an address that somebody holds is never taken from it. */
 function isFree({ allocations }: IpamBlockSpec, ordinal: number): boolean {
