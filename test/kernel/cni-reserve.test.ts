@@ -27,8 +27,7 @@ test("while the API server is away an ADD is given what is held, and is named on
 });
 
 test("while many pods ask, more is held for those to come, and Felix is told of them", async ({ node }) => {
-  const names = Array.from({ length: 12 }, (_, number) => `web-${number}`);
-  const pods = names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
+  const pods = addPods(node, 12);
   const agent = await begin(node);
   const held: number[] = [];
   const coming: number[] = [];
@@ -48,8 +47,7 @@ test("while many pods ask, more is held for those to come, and Felix is told of 
 });
 
 test("with none left it says so, as without any", async ({ node }) => {
-  const names = Array.from({ length: 9 }, (_, number) => `web-${number}`);
-  const pods = names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
+  const pods = addPods(node, 9);
   const agent = await begin(node);
   await warmUp(agent.ipam);
   node.storeFault = recordsAreAway;
@@ -163,6 +161,11 @@ test("of two agents on a node the second leaves the first's alone, and takes ove
 /** The API server's records are away; what the agent follows it still has. */
 const recordsAreAway: CniNode["storeFault"] = async (call) =>
   /^(blocks|handles|affinities) /.test(call) ? storeIsAway() : {};
+
+function addPods(node: CniNode, count: number) {
+  const names = Array.from({ length: count }, (_, number) => `web-${number}`);
+  return names.map((pod) => ({ pod, container: `${container}-${pod}`, netns: node.addPod(pod) }));
+}
 
 interface RunningAgent extends Pick<MortalIpam, "ipam"> {
   readonly server: CniServer;

@@ -1,5 +1,6 @@
 import type { IpPool } from "../../../src/api/ip-pool.ts";
 import { parseIpReservation } from "../../../src/api/ip-reservation.ts";
+import type { IpamBlock } from "../../../src/api/ipam-block.ts";
 import type { NodeName } from "../../../src/api/names.ts";
 import { Allocator } from "../../../src/ipam/allocator.ts";
 import type { Clock } from "../../../src/net/clock.ts";
@@ -24,6 +25,13 @@ export class AllocatorBench {
   /** One pool of 16 addresses in blocks of 8, if not otherwise said. */
   pools(...some: readonly IpPool[]): void {
     this.cluster.pools = some.length > 0 ? some : [pool("small", { cidr: "10.0.0.0/28", blockSize: 29 })];
+  }
+
+  /** Somebody else writes every block. */
+  changeBlocks(change: (block: IpamBlock) => IpamBlock): void {
+    for (const [cidr, { value }] of this.cluster.blocks) {
+      this.cluster.blocks.set(cidr, { value: change(value), revision: this.cluster.nextRevision() });
+    }
   }
 
   /** One IPReservation, called `kept`, of these networks. */

@@ -15,10 +15,7 @@ describe("when the store is in the way", () => {
     bench.pools();
     const ipam = bench.allocator();
     await ipam.assign(request("a"));
-    for (const [cidr, { value }] of bench.cluster.blocks) {
-      const { block } = assignFromBlock(value, { handle: "theirs", count: 1, attributes: {} });
-      bench.cluster.blocks.set(cidr, { value: block, revision: bench.cluster.nextRevision() });
-    }
+    bench.changeBlocks((block) => assignFromBlock(block, { handle: "theirs", count: 1, attributes: {} }).block);
     const [given] = await ipam.assign(request("b"));
     expect(bench.held()).toEqual(["a", "theirs", "b"]);
     expect(given?.ip).toMatch(/\.(2|10)$/);
@@ -110,10 +107,7 @@ describe("when the store is in the way", () => {
     const ipam = bench.allocator();
     await ipam.assign(request("a"));
     const busy = bench.allocator(node, async (call) => {
-      if (call === "blocks put") {
-        for (const [cidr, { value }] of bench.cluster.blocks)
-          bench.cluster.blocks.set(cidr, { value, revision: bench.cluster.nextRevision() });
-      }
+      if (call === "blocks put") bench.changeBlocks((block) => block);
       return {};
     });
     await expect(busy.assign(request("b"))).rejects.toMatchObject({ reason: "contended" });

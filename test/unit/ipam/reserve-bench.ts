@@ -93,25 +93,31 @@ export class ReserveBench extends AllocatorBench {
     return this.asked.splice(0);
   }
 
-  /** Another node takes an address of this node's first block. */
+  /** Has `change` done once, before the next write of a block and as it goes out. */
+  beforeNextWrite(change: () => void): { readonly isDone: boolean } {
+    const state = { isDone: false };
+    this.fault = async (call) => {
+      if (call === "blocks put" && !state.isDone) {
+        state.isDone = true;
+        change();
+      }
+      return {};
+    };
+    return state;
+  }
+
+  /** Another node takes an address of each of this node's blocks. */
   borrow(handle: string): void {
-    this.#change((block) => assignFromBlock(block, { handle, count: 1, attributes: {} }).block);
+    this.changeBlocks((block) => assignFromBlock(block, { handle, count: 1, attributes: {} }).block);
   }
 
   /** What is held becomes somebody else's, as no node should do. */
   stealHeld(handle: string): void {
-    this.#change((block) => {
+    this.changeBlocks((block) => {
       const from = reserveHandle(node);
       const steal = (all: IpamBlock, ip: Ip) => handOver(all, ip, { from, to: { handle, attributes: {} } }) ?? all;
       return addressesOf(block, from).reduce(steal, block);
     });
-  }
-
-  #change(change: (block: IpamBlock) => IpamBlock): void {
-    const [first] = this.cluster.blocks;
-    if (first === undefined) throw new Error("Cannot change a block: there is none");
-    const [key, { value }] = first;
-    this.cluster.blocks.set(key, { value: change(value), revision: this.cluster.nextRevision() });
   }
 
   /** Who holds each address, in order. */

@@ -14,10 +14,7 @@ beforeEach(() => {
 
 /** Whoever releases addresses by force. */
 function freeByForce(handle: string): void {
-  for (const [cidr, { value }] of bench.cluster.blocks) {
-    const { block } = releaseFromBlock(value, handle, cause);
-    bench.cluster.blocks.set(cidr, { value: block, revision: bench.cluster.nextRevision() });
-  }
+  bench.changeBlocks((block) => releaseFromBlock(block, handle, cause).block);
 }
 
 /** From now on so many writes of blocks are not answered: lost, or of effect once the promise resolves. */

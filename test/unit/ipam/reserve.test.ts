@@ -208,31 +208,17 @@ describe("what is held goes back", () => {
   test("by another try, when another node was first to write the block, whatever else is not settled", async () => {
     const ipam = await bench.ready();
     bench.owners = { byAddress: new Map(), areAll: false };
-    let isFirst = true;
-    bench.fault = async (call) => {
-      if (call === "blocks put" && isFirst) {
-        isFirst = false;
-        bench.borrow("neighbour");
-      }
-      return {};
-    };
+    const race = bench.beforeNextWrite(() => bench.borrow("neighbour"));
     await bench.pass(65);
     expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+3": "neighbour" });
-    expect(isFirst).toBe(false);
+    expect(race.isDone).toBe(true);
     expect(ipsOf(await ipam.assign(pod("next")))).toHaveLength(1);
   });
 
   test("but for what somebody else has freed or taken meanwhile", async () => {
     await bench.ready();
     bench.owners = { byAddress: new Map(), areAll: false };
-    let isFirst = true;
-    bench.fault = async (call) => {
-      if (call === "blocks put" && isFirst) {
-        isFirst = false;
-        bench.stealHeld("thief");
-      }
-      return {};
-    };
+    bench.beforeNextWrite(() => bench.stealHeld("thief"));
     await bench.pass(65);
     expect(bench.holders()).toEqual({ "10.0.0.0+0": "first", "10.0.0.0+1": "thief", "10.0.0.0+2": "thief" });
   });

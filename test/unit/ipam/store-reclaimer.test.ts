@@ -144,10 +144,7 @@ describe("releaseAddresses", () => {
     const [ip] = (await give(1)) as [Ip];
     let races = 3;
     const racing: Fault = async (call) => {
-      if (call === "blocks put" && races-- > 0) {
-        for (const [cidr, { value }] of bench.cluster.blocks)
-          bench.cluster.blocks.set(cidr, { value, revision: bench.cluster.nextRevision() });
-      }
+      if (call === "blocks put" && races-- > 0) bench.changeBlocks((block) => block);
       return {};
     };
     expect(await reclaimer(racing).releaseAddresses([releaseOf(ip)])).toEqual([{ ip, outcome: "released" }]);
